@@ -1,0 +1,177 @@
+/*
+ * config - culver.conf as a struct
+ *
+ * One text, one parser.  master resolves the includes (config_load) and hands the one text to every program, which parses it
+ * (config_parse) before it confines itself.  Every directive is a row of the table in directives.c.
+ *
+ * A config is read-only after it was made; everything in it lives until config_free.
+ */
+#ifndef COMMON_CONFIG_CONFIG_H
+#define COMMON_CONFIG_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/text/arena.h"
+#include "common/text/buffer.h"
+#include "common/text/span.h"
+
+#define CONFIG_TEXT_MAX (16u << 20)
+#define CONFIG_ERRORS_MAX 200 /* more are counted only */
+
+/* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
+struct config_network {
+	int family; /* AF_INET, AF_INET6 */
+	unsigned char address[16];
+	unsigned bits;
+};
+
+enum config_role { CONFIG_MX = 1, CONFIG_SUBMISSION, CONFIG_FILTER_RETURN };
+
+/* each word of `limit`; the table in directives.c has unit, default, range, sentence and reply of each */
+struct config_limits {
+	uint64_t message_size;		/* bytes of content */
+	uint64_t recipients;		/* of one transaction */
+	uint64_t commands;		/* of one session, those without mail effect counted */
+	uint64_t errors;		/* of one session, then 421 */
+	uint64_t sessions;		/* in all */
+	uint64_t sessions_per_client;
+	uint64_t command_time;		/* ms, for one command to arrive */
+	uint64_t message_time;		/* ms, for one message's data to arrive */
+	uint64_t session_time;		/* ms, for a whole session */
+	uint64_t hops;			/* Received lines */
+	uint64_t line;			/* bytes of a line of content, CRLF included */
+	uint64_t recipients_per_transaction; /* outgoing */
+	uint64_t concurrency;		/* connections per place */
+	uint64_t agents;		/* delivery agents in all */
+	uint64_t mailbox_agents;	/* file agents in all */
+	uint64_t mailbox_concurrency;	/* file agents per user */
+	uint64_t disk_floor;		/* bytes free on the spool */
+	uint64_t inode_floor;
+	uint64_t reserve;		/* bytes of SPOOL/reserve */
+	uint64_t trace_size;		/* bytes of the trace store */
+};
+
+struct config_listen {
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	char *name; /* as written: [::]:25 */
+	enum config_role role;
+	struct config_limits limits; /* those of the block over the general ones */
+};
+
+enum config_ending { CONFIG_MAILDIR = 1 };
+
+struct config_domain {
+	char **names; /* lower case; the first names the block */
+	size_t name_count;
+	char **aliases; /* paths of text tables, in their order */
+	size_t alias_count;
+	bool users_system;
+	enum config_ending deliver;
+	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
+};
+
+struct config_host {
+	char *host; /* name or address, without brackets */
+	uint16_t port;
+};
+
+struct config_outbound {
+	struct config_host *smarthosts; /* in their order */
+	size_t smarthost_count;
+	uint64_t retry_first; /* ms */
+	uint64_t retry_max;   /* ms */
+	uint64_t lifetime;    /* ms */
+};
+
+enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
+enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON };
+
+struct config {
+	struct arena arena;
+	char *hostname; /* lower case */
+	char *origin;
+	char *spool;
+	char *runtime;
+	char *trace; /* directory of log's store */
+	char *root_mail; /* Maildir of root and postmaster when no alias takes them */
+	enum config_log_sink log_sink;
+	char *log_file;
+	enum config_log_format log_format;
+	struct config_network *relay_from;
+	size_t relay_from_count;
+	char extension; /* between user and extension; 0: none */
+	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
+	uint64_t min_uid; /* below it a user is nobody to deliver to */
+	struct config_listen *listens;
+	size_t listen_count;
+	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
+	size_t domain_count;
+	struct config_outbound outbound;
+	struct config_limits limits;
+};
+
+/* one mistake: where, what is wrong, what was expected, and perhaps the nearest known word */
+struct config_error {
+	char *file;
+	unsigned line, column; /* from 1; columns in bytes */
+	char *text; /* "unknown directive `hostnam`; did you mean `hostname`?" */
+};
+
+struct config_errors {
+	struct arena arena;
+	struct config_error list[CONFIG_ERRORS_MAX];
+	size_t count; /* may pass CONFIG_ERRORS_MAX: those were not kept */
+};
+
+void config_errors_init(struct config_errors *e);
+void config_errors_free(struct config_errors *e);
+/* one line a mistake, file:line:column: text */
+void config_errors_print(const struct config_errors *e, struct buffer *to);
+
+/*
+ * config_load - the text of `path`, every `include` replaced by what it names
+ *
+ * The result begins each part with a line `#@ FILE LINE`, by which config_parse knows where it stands.  -1: errors say why (a file cannot be read,
+ * includes in a circle, too large).
+ */
+int config_load(const char *path, struct buffer *text, struct config_errors *errors) __attribute__((warn_unused_result));
+
+/* what is not in the text: */
+struct config_defaults {
+	bool as_root;
+	const char *hostname; /* of the machine */
+	const char *mailname; /* first line of /etc/mailname, or NULL */
+	const char *runtime;
+	const char *spool;
+	const char *state; /* /var/lib/culver: parent of trace/ and root/ */
+	bool log_to_stderr; /* culver run */
+};
+
+/* config_defaults_find - what this machine and user give (reads /etc/mailname; getenv XDG_RUNTIME_DIR for an ordinary user); static storage */
+void config_defaults_find(struct config_defaults *d, bool log_to_stderr);
+/* the defaults as comment lines `#= NAME VALUE` on top of the text, so that every program parses with the same ones */
+void config_defaults_write(const struct config_defaults *d, struct buffer *to);
+
+/*
+ * config_parse - the whole text; NULL when there is a mistake (errors has every one) or memory is out
+ *
+ * `defaults` NULL: taken from the `#=` lines.
+ */
+struct config *config_parse(struct span text, const struct config_defaults *defaults, struct config_errors *errors);
+void config_free(struct config *c);
+
+/* the parsed configuration of descriptor 3; fatal() when it does not parse (master has checked it) */
+const struct config *config_take(void);
+
+/* ---- questions that several programs ask ---- */
+
+bool config_may_relay(const struct config *c, const struct sockaddr *client);
+/* NULL: not a local domain.  `name` in lower case. */
+const struct config_domain *config_domain_find(const struct config *c, struct span name);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * intake - the one door: smtpd, submit, bounce -> queue-manager
+ *
+ * One transaction at a time on a connection; ENVELOPE, RECIPIENTS and COMMIT are sent without waiting.  Served by queue-manager/intake.c,
+ * called by smtpd/accept.c and bounce/agent.c.  The promise and its steps: docs/architecture.md, "How a message comes in".
+ */
+#ifndef COMMON_PROTOCOL_INTAKE_H
+#define COMMON_PROTOCOL_INTAKE_H
+
+#include "common/protocol/wire.h"
+
+/* the content begins at this offset of the file; the session's writer stands there when it is received */
+#define INTAKE_CONTENT_AT 40
+
+enum intake_type {	   /* numbers are never reused */
+	INTAKE_OPEN = 1,   /* a message, please  <- INTAKE_FILE + writer, reader | INTAKE_REFUSED */
+	INTAKE_ENVELOPE = 2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
+	INTAKE_RECIPIENTS = 3, /* as many as fit; again */
+	INTAKE_COMMIT = 4,   /* that was all of them  <- INTAKE_QUEUED + reader | INTAKE_REFUSED */
+	INTAKE_KEEP = 5,     /* it is on disk; I say 250 now (no answer) */
+	INTAKE_ABANDON = 6,  /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
+	INTAKE_FILE = 101,
+	INTAKE_REFUSED = 102,
+	INTAKE_QUEUED = 103,
+};
+
+enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };
+
+#define INTAKE_SENDER_MAX 512
+#define INTAKE_RECIPIENT_MAX 512
+#define INTAKE_HELO_MAX 512
+#define INTAKE_TOP_MAX 32768
+
+struct intake_open {
+	uint64_t size; /* bytes that the client announced (SIZE=), 0 unknown */
+};
+
+struct intake_envelope {
+	uint64_t origin;      /* enum intake_origin */
+	struct span client;   /* address of the client, as text; empty for a notice */
+	struct span helo;
+	struct span protocol; /* SMTP, ESMTP, LOCAL, NOTICE */
+	struct span sender;   /* canonical; empty: the null reverse-path */
+	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
+	uint64_t length;      /* of the content in the file */
+	uint64_t checksum;    /* XXH3 of the content */
+	struct span top;      /* header lines put on top: with CRLF each; whoever sends or stores the message puts them there */
+};
+
+struct intake_recipient {
+	struct span address; /* canonical */
+};
+
+struct intake_recipients {
+	struct wire_list recipients;
+};
+
+struct intake_commit {
+	uint64_t count; /* recipients in all */
+};
+
+struct intake_file {
+	uint64_t id;
+};
+
+struct intake_refused {
+	uint64_t code;	    /* 4xx or 5xx */
+	struct span status; /* 4.3.1 */
+	struct span text;
+};
+
+extern const struct wire_shape intake_recipient_shape;
+extern const struct wire_shape intake_calls[];   /* what a client may send */
+extern const struct wire_shape intake_answers[]; /* what the queue-manager answers */
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * lookup - what is this address?  smtpd, queue-manager -> lookup
+ *
+ * Questions in lists, answers in lists with the numbers of the questions, in parts where they do not fit (WIRE_MORE).  Answers bear the request number of
+ * their question; several questions may be under way.
+ */
+#ifndef COMMON_PROTOCOL_LOOKUP_H
+#define COMMON_PROTOCOL_LOOKUP_H
+
+#include "common/protocol/wire.h"
+
+enum lookup_type {	     /* numbers are never reused */
+	LOOKUP_RECIPIENTS = 1, /* may this stand at RCPT?  <- LOOKUP_VERDICTS */
+	LOOKUP_ROUTES = 2,     /* where does it go?        <- LOOKUP_LEAVES */
+	LOOKUP_VERDICTS = 101,
+	LOOKUP_LEAVES = 102,
+};
+
+#define LOOKUP_QUESTIONS_MAX 256 /* in one datagram */
+#define LOOKUP_TEXT_MAX 512
+
+/* what an address is, for the one who asks at RCPT */
+enum lookup_class {
+	LOOKUP_LOCAL = 1,  /* ours, and there */
+	LOOKUP_RELAY = 2,  /* somebody else's: only for those who may relay */
+	LOOKUP_REFUSED = 3,/* ours, and not to be had: code, status, text */
+	LOOKUP_TROUBLE = 4,/* cannot say now: 451 */
+};
+
+enum lookup_leaf_kind {
+	LOOKUP_MAILBOX = 1, /* user, domain, extension */
+	LOOKUP_SMTP = 2,    /* host, port: hosts in the order of the configuration, each "host:port", parted by blanks */
+	LOOKUP_REFUSE = 3,  /* code, status, text: a failed recipient */
+	LOOKUP_DEFER = 4,   /* the same, later again */
+};
+
+struct lookup_question {
+	uint64_t number;     /* the asker's */
+	struct span address; /* canonical */
+	uint64_t direct;     /* 1: the alias of this very name has been applied already (ROUTES) */
+};
+
+struct lookup_questions {
+	struct wire_list questions;
+};
+
+struct lookup_verdict {
+	uint64_t number;
+	uint64_t class;
+	uint64_t code; /* 0 unless REFUSED or TROUBLE */
+	struct span status;
+	struct span text;
+};
+
+struct lookup_verdicts {
+	struct wire_list verdicts;
+};
+
+/*
+ * One leaf of one question.  A question has one or more; all of a question's leaves stand together, `leaves` says on each how
+ * many.  When there is one and its address is the question's, nothing was expanded.
+ */
+struct lookup_leaf {
+	uint64_t number; /* of the question */
+	uint64_t leaves;
+	uint64_t kind;
+	struct span address;  /* deliver to this (canonical) */
+	uint64_t direct;      /* ask with this for it again */
+	struct span user;     /* mailbox */
+	struct span domain;   /* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
+	struct span hosts;    /* smtp */
+	uint64_t code;	      /* refuse, defer */
+	struct span status;
+	struct span text;
+};
+
+struct lookup_leaves {
+	struct wire_list leaves;
+};
+
+extern const struct wire_shape lookup_question_shape;
+extern const struct wire_shape lookup_verdict_shape;
+extern const struct wire_shape lookup_leaf_shape;
+extern const struct wire_shape lookup_calls[];
+extern const struct wire_shape lookup_answers[];
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * confine - the last thing before a program serves
+ *
+ * Order: uid and groups, chroot into the room, rlimits, non-dumpable, no_new_privs, Landlock, seccomp.  Seccomp
+ * is required, and as root uid and chroot are too; what the running kernel does not know of Landlock is left out and said in
+ * the event `confined`.
+ */
+#ifndef COMMON_SYSTEM_CONFINE_H
+#define COMMON_SYSTEM_CONFINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/system/start.h"
+
+/* one system call, perhaps only with one value of one argument */
+struct syscall_rule {
+	int number;    /* SYS_... */
+	int argument;  /* 1 to 6: only when this argument equals `value`; 0: always */
+	uint64_t value;
+};
+
+#define SYSCALL(name) {SYS_##name, 0, 0}
+#define SYSCALL_IF(name, argument, value) {SYS_##name, argument, value}
+
+/* what a program asks of the kernel, and why; a list of these ends with .rules == NULL */
+struct syscall_group {
+	const char *why;
+	const struct syscall_rule *rules;
+	size_t count;
+};
+
+#define SYSCALL_GROUP(why_, ...) \
+	{.why = (why_), \
+	 .rules = (const struct syscall_rule[]){__VA_ARGS__}, \
+	 .count = sizeof((const struct syscall_rule[]){__VA_ARGS__}) / sizeof(struct syscall_rule)}
+#define SYSCALL_GROUPS_END {NULL, NULL, 0}
+
+/* rlimits; 0 is "none of it" for processes and file size, and "leave as it is" for the others */
+struct confine_limits {
+	uint64_t descriptors;	/* RLIMIT_NOFILE */
+	uint64_t memory;	/* RLIMIT_AS, bytes; not set in a sanitized build */
+	uint64_t file_size;	/* RLIMIT_FSIZE, bytes */
+	bool may_fork;		/* else RLIMIT_NPROC 0 (not when it stays root) */
+};
+
+/*
+ * confine - for good; fatal() when what is required fails
+ *
+ * Every list also gets the base groups of confine.c: memory, clocks, reading, writing and closing what is open, poll,
+ * exit, the event to `log`.  The parent's death ends the process (PR_SET_PDEATHSIG).  In a row with `probe` this does not return.
+ */
+void confine(const struct start *s, const struct syscall_group *groups, const struct confine_limits *limits);
+
+/*
+ * confine_child - after a fork: the part that is each process's own
+ *
+ * Non-dumpable again, a Landlock domain of its own, so that siblings can neither trace nor signal one another.
+ */
+void confine_child(void);
+
+/* confine_user - what a file agent of `local` does once it is the user: `directories` and groups as above, no chroot */
+void confine_user(const struct start_directory *directories, size_t count, const struct syscall_group *groups,
+		  const struct confine_limits *limits, bool strict);
+
+#endif

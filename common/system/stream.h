@@ -1,0 +1,63 @@
+/*
+ * stream - a byte stream with a peer of the network: reading, writing, deadlines, counts
+ *
+ * For sessions and agents: they block here and nowhere else.  Input is buffered (STREAM_IN_MAX), output gathered until a
+ * flush, or until nothing more can be read without waiting (RFC 2920, section 3.2: answers are sent in one go).  TLS
+ * will live below this interface.
+ */
+#ifndef COMMON_SYSTEM_STREAM_H
+#define COMMON_SYSTEM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "common/text/span.h"
+
+#define STREAM_IN_MAX 65536
+#define STREAM_OUT_MAX 65536
+
+enum stream_outcome {
+	STREAM_OK,
+	STREAM_LONG,	/* stream_line: longer than allowed; all of it has been read away */
+	STREAM_BARE,	/* stream_line: ended by LF without CR, or holding a CR or NUL; it was read away */
+	STREAM_CLOSED,	/* the peer is gone, or reset the connection */
+	STREAM_TIMEOUT, /* the deadline has passed */
+	STREAM_ERROR,	/* errno */
+};
+
+struct stream {
+	int fd;
+	int64_t deadline_ms; /* monotonic; set by the caller before each wait that has a limit of its own */
+	uint64_t received;   /* bytes, since the start */
+	uint64_t sent;
+	char *in; /* owned */
+	size_t in_at, in_len;
+	char *out; /* owned */
+	size_t out_len;
+};
+
+/* stream_open - takes the descriptor (made non-blocking); -1 when memory is out */
+int stream_open(struct stream *s, int fd) __attribute__((warn_unused_result));
+void stream_close(struct stream *s);
+
+/*
+ * stream_line - the next line, without its CRLF; valid until the next call
+ *
+ * Flushes what was put before it waits.  `max` counts the CRLF (at most STREAM_IN_MAX).
+ */
+enum stream_outcome stream_line(struct stream *s, size_t max, struct span *line) __attribute__((warn_unused_result));
+/* stream_chunk - at least one byte of input, as much as is buffered; flushes and waits when there is none.  It stays until stream_take. */
+enum stream_outcome stream_chunk(struct stream *s, struct span *chunk) __attribute__((warn_unused_result));
+void stream_take(struct stream *s, size_t n);
+/* stream_unread - bytes that are buffered or that the kernel has: has the peer spoken already?  Never waits. */
+bool stream_has_input(struct stream *s);
+
+/* stream_put - gathers; sends when the buffer is full (that may wait for the peer, until the deadline) */
+enum stream_outcome stream_put(struct stream *s, struct span bytes) __attribute__((warn_unused_result));
+enum stream_outcome stream_printf(struct stream *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3), warn_unused_result));
+enum stream_outcome stream_flush(struct stream *s) __attribute__((warn_unused_result));
+
+#endif
