@@ -1,0 +1,208 @@
+/*
+ * intake-client - see the header
+ *
+ * Called by smtpd/accept.c and bounce/agent.c.  One request number stands for a whole transaction, so that an answer to
+ * an earlier one is seen to be out of turn.
+ */
+#include "common/protocol/intake-client.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void
+intake_client_init(struct intake_client *c)
+{
+	c->fd = -1;
+	c->request = 0;
+	c->count = 0;
+	c->refused = (struct intake_refused){0, SPAN_NONE, SPAN_NONE};
+}
+
+void
+intake_client_close(struct intake_client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+/* every outcome that is no answer ends the connection */
+static enum intake_outcome
+ended(struct intake_client *c, enum channel_outcome outcome)
+{
+	switch (outcome) {
+	case CHANNEL_OK:
+		return INTAKE_CLIENT_OK;
+	case CHANNEL_AGAIN:
+		intake_client_close(c);
+		return INTAKE_CLIENT_LATE;
+	case CHANNEL_CLOSED:
+		intake_client_close(c);
+		return INTAKE_CLIENT_GONE;
+	case CHANNEL_BROKEN:
+		break;
+	}
+	intake_client_close(c);
+	return INTAKE_CLIENT_WRONG;
+}
+
+static enum intake_outcome
+ask(struct intake_client *c, uint16_t type, const void *message, int64_t deadline_ms)
+{
+	const struct wire_shape *shape = wire_find(intake_calls, type);
+
+	if (c->fd < 0)
+		return INTAKE_CLIENT_GONE;
+	return ended(c, wire_send_wait(c->fd, shape, 0, c->request, message, NULL, deadline_ms));
+}
+
+/*
+ * answer - waits for `type`, or for REFUSED; `fds` has what came with it
+ */
+static enum intake_outcome
+answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds *fds,
+       int64_t deadline_ms)
+{
+	const struct wire_shape *shape;
+	struct wire_header h;
+	struct span datagram;
+	size_t len = 0;
+	enum intake_outcome outcome;
+
+	fds->count = 0;
+	if (c->fd < 0)
+		return INTAKE_CLIENT_GONE;
+	outcome = ended(c, channel_receive_wait(c->fd, c->in, &len, fds, deadline_ms));
+	if (outcome != INTAKE_CLIENT_OK)
+		return outcome;
+	datagram = span_from(c->in, len);
+	if (wire_peek(datagram, &h) == -1 || h.request != c->request || h.flags != 0)
+		goto wrong;
+	if (h.type != type && h.type != INTAKE_REFUSED)
+		goto wrong;
+	shape = wire_find(intake_answers, h.type);
+	if (shape == NULL || fds->count != shape->fds)
+		goto wrong;
+	if (h.type == INTAKE_REFUSED) {
+		if (wire_decode(datagram, shape, &c->refused) == -1)
+			goto wrong;
+		return INTAKE_CLIENT_REFUSED;
+	}
+	if (wire_decode(datagram, shape, message) == -1)
+		goto wrong;
+	return INTAKE_CLIENT_OK;
+wrong:
+	channel_close_fds(fds);
+	fds->count = 0;
+	return ended(c, CHANNEL_BROKEN);
+}
+
+enum intake_outcome
+intake_client_connect(struct intake_client *c, const char *path, int64_t deadline_ms)
+{
+	intake_client_close(c);
+	if (path == NULL)
+		return INTAKE_CLIENT_GONE;
+	c->fd = channel_connect(path, deadline_ms);
+	if (c->fd >= 0)
+		return INTAKE_CLIENT_OK;
+	return errno == ETIMEDOUT || errno == EAGAIN ? INTAKE_CLIENT_LATE : INTAKE_CLIENT_GONE;
+}
+
+enum intake_outcome
+intake_client_open(struct intake_client *c, uint64_t size, int64_t deadline_ms)
+{
+	struct intake_open m = {.size = size};
+
+	c->request++;
+	c->count = 0;
+	wire_list_start(&c->recipients);
+	return ask(c, INTAKE_OPEN, &m, deadline_ms);
+}
+
+enum intake_outcome
+intake_client_await_file(struct intake_client *c, uint64_t *id, int *writer, int *reader,
+			 int64_t deadline_ms)
+{
+	struct intake_file m;
+	struct channel_fds fds;
+	enum intake_outcome outcome = answer(c, INTAKE_FILE, &m, &fds, deadline_ms);
+
+	if (outcome != INTAKE_CLIENT_OK)
+		return outcome;
+	*id = m.id;
+	*writer = fds.fd[0];
+	*reader = fds.fd[1];
+	return INTAKE_CLIENT_OK;
+}
+
+enum intake_outcome
+intake_client_envelope(struct intake_client *c, const struct intake_envelope *envelope,
+		       int64_t deadline_ms)
+{
+	return ask(c, INTAKE_ENVELOPE, envelope, deadline_ms);
+}
+
+static enum intake_outcome
+send_recipients(struct intake_client *c, int64_t deadline_ms)
+{
+	struct intake_recipients m = {.recipients = wire_list_get(&c->recipients)};
+	enum intake_outcome outcome;
+
+	if (m.recipients.count == 0)
+		return INTAKE_CLIENT_OK;
+	outcome = ask(c, INTAKE_RECIPIENTS, &m, deadline_ms);
+	wire_list_start(&c->recipients);
+	return outcome;
+}
+
+enum intake_outcome
+intake_client_recipient(struct intake_client *c, struct span address, int64_t deadline_ms)
+{
+	struct intake_recipient m = {.address = address};
+	enum intake_outcome outcome;
+
+	c->count++;
+	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, &m) == 0)
+		return INTAKE_CLIENT_OK;
+	outcome = send_recipients(c, deadline_ms);
+	if (outcome != INTAKE_CLIENT_OK)
+		return outcome;
+	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, &m) == -1)
+		return ended(c, CHANNEL_BROKEN);
+	return INTAKE_CLIENT_OK;
+}
+
+enum intake_outcome
+intake_client_commit(struct intake_client *c, int64_t deadline_ms)
+{
+	struct intake_commit m = {.count = c->count};
+	enum intake_outcome outcome = send_recipients(c, deadline_ms);
+
+	if (outcome != INTAKE_CLIENT_OK)
+		return outcome;
+	return ask(c, INTAKE_COMMIT, &m, deadline_ms);
+}
+
+enum intake_outcome
+intake_client_await_queued(struct intake_client *c, int *reader, int64_t deadline_ms)
+{
+	struct channel_fds fds;
+	enum intake_outcome outcome = answer(c, INTAKE_QUEUED, NULL, &fds, deadline_ms);
+
+	if (outcome == INTAKE_CLIENT_OK)
+		*reader = fds.fd[0];
+	return outcome;
+}
+
+enum intake_outcome
+intake_client_keep(struct intake_client *c, int64_t deadline_ms)
+{
+	return ask(c, INTAKE_KEEP, NULL, deadline_ms);
+}
+
+enum intake_outcome
+intake_client_abandon(struct intake_client *c, int64_t deadline_ms)
+{
+	return ask(c, INTAKE_ABANDON, NULL, deadline_ms);
+}
