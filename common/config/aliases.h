@@ -3,7 +3,9 @@
  *
  *     name: value, value, ...      continued by lines that begin with blank space
  *
- * lookup reads them, `culver check` names what is wrong in them.  A name is matched without case; a quoted name or value may hold anything.
+ * lookup reads them, `culver check` names what is wrong in them.  A name is matched without case; a quoted name or value may
+ * hold anything.  Empty lines and lines whose first mark is `#` are skipped, also between a line and what continues it.  A
+ * text in parentheses is a comment, and of `Some Name <address>` only the address counts.
  */
 #ifndef COMMON_CONFIG_ALIASES_H
 #define COMMON_CONFIG_ALIASES_H
@@ -14,11 +16,14 @@
 #include "common/text/arena.h"
 #include "common/text/span.h"
 
+#define ALIASES_NAME_MAX 255	 /* bytes of a name: no local part is longer */
+#define ALIASES_VALUES_MAX 10000 /* values of one name */
+
 enum alias_value_kind {
-	ALIAS_ADDRESS, /* user or user@domain, backslash taken off */
-	ALIAS_COMMAND, /* |command */
+	ALIAS_ADDRESS, /* user or user@domain, backslash taken off; canonical as common/mail/address.h says */
+	ALIAS_COMMAND, /* |command; the text is without the bar */
 	ALIAS_FILE,    /* /path */
-	ALIAS_INCLUDE, /* :include:/path */
+	ALIAS_INCLUDE, /* :include:/path; the text is the path */
 };
 
 struct alias_value {
@@ -27,16 +32,26 @@ struct alias_value {
 	bool direct; /* \user: no further alias */
 };
 
+/*
+ * One name.  value_count 0: its line is wrong (`wrong` has been called for it), so nobody can say where its mail goes: who
+ * asks for it is told to come again, not that there is no such name.
+ */
 struct alias_entry {
-	struct span name; /* lower case */
+	struct span name; /* lower case, unquoted */
 	unsigned line;
 	const struct alias_value *values;
 	size_t value_count;
 };
 
-/* aliases_parse - calls `entry` for each; `wrong` for each line that is none (line, column, sentence); both may stop nothing */
-int aliases_parse(struct span text, struct arena *arena, void (*entry)(void *owner, const struct alias_entry *e),
-		  void (*wrong)(void *owner, unsigned line, unsigned column, const char *text), void *owner)
-	__attribute__((warn_unused_result));
+/*
+ * aliases_parse - calls `entry` for each; `wrong` for each line that is none (line, column, sentence); both may stop nothing
+ *
+ * Names, values and texts lie in `arena` (or are spans of `text`, which must live as long); the entry itself only during the
+ * call.  A name that comes twice is given twice: the first counts, the caller says so of the second.  -1: the arena is full.
+ */
+int aliases_parse(struct span text, struct arena *arena,
+		  void (*entry)(void *owner, const struct alias_entry *e),
+		  void (*wrong)(void *owner, unsigned line, unsigned column, const char *text),
+		  void *owner) __attribute__((warn_unused_result));
 
 #endif
