@@ -37,7 +37,7 @@ struct channel_fds {
 	size_t count;
 };
 
-/* channel_connect - close-on-exec, blocking; -1 and errno.  A full backlog is waited for until the deadline (monotonic ms). */
+/* channel_connect - close-on-exec, non-blocking; -1 and errno.  A full backlog is waited for until the deadline (monotonic ms). */
 int channel_connect(const char *path, int64_t deadline_ms) __attribute__((warn_unused_result));
 /* channel_accept - close-on-exec, non-blocking; -1 and errno */
 int channel_accept(int listener, struct channel_peer *peer) __attribute__((warn_unused_result));

@@ -13,6 +13,7 @@
 #ifndef COMMON_SYSTEM_EVENTS_H
 #define COMMON_SYSTEM_EVENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,11 +59,19 @@ event_id(uint64_t id)
 	event_emit(name, (const struct event_field[]){__VA_ARGS__}, \
 		   sizeof((const struct event_field[]){__VA_ARGS__}) / sizeof(struct event_field))
 
-/* events_start - connects to `log` at `path` (NULL: events go to stderr, as in tests and before log runs) */
+/*
+ * events_start - events go to `log` at `path` (NULL: to stderr, as in unit tests)
+ *
+ * Connects when the first event is sent, and again after `log` was restarted; the first line on a connection is `hello program=NAME`.
+ */
 void events_start(const char *program, const char *path);
+/* the name given to events_start; "culver" before that */
+const char *events_program(void);
 void event_emit(const char *name, const struct event_field *fields, size_t count);
 /* sends what is gathered; called by the loop each turn, by sessions and agents before they wait */
 void events_flush(void);
+/* true while lines wait for room */
+bool events_waiting(void);
 /* before exit: waits for room, 200 ms at most */
 void events_end(void);
 

@@ -43,7 +43,8 @@ void loop_watch(struct loop *l, struct loop_watch *w, uint32_t events); /* adds,
 void loop_unwatch(struct loop *l, struct loop_watch *w);		 /* before close(); fine when not watched */
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms); /* sets or moves */
 void loop_timer_clear(struct loop *l, struct loop_timer *t);
-void loop_task_wake(struct loop *l, struct loop_task *t);
+void loop_task_wake(struct loop *l, struct loop_task *t); /* fine when it waits already */
+void loop_task_clear(struct loop *l, struct loop_task *t); /* before its owner ends; not from within another task's step */
 /* loop_signal - `handle` is called in the loop, never in the signal's context; the signal is blocked from now on */
 void loop_signal(struct loop *l, int signal, void (*handle)(void *owner), void *owner);
 

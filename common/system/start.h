@@ -30,7 +30,7 @@
 
 /* a socket this program serves: listening already */
 struct start_listen {
-	char name[START_NAME_MAX]; /* intake, jobs, control, lookup, log, trace; or tcp.0, tcp.1 ...: the n-th `listen` */
+	char name[START_NAME_MAX]; /* intake, jobs ... trace; tcp.0, tcp.1 ...: the n-th `listen`; master: a connected pair */
 	int fd;
 	uid_t uids[START_UIDS_MAX]; /* who may connect, besides nobody */
 	size_t uid_count;
@@ -94,6 +94,13 @@ const char *start_path(const struct start *s, const char *name);
 const char *start_directory(const struct start *s, const char *name);
 /* start_may_connect - checks the uid of a peer that has connected to `l` */
 bool start_may_connect(const struct start_listen *l, uid_t uid);
+
+/*
+ * start_serving - the last word before serving: event `serving`, and "Y" to master
+ *
+ * Called after confine().  master's `ready` waits for it.
+ */
+void start_serving(const struct start *s);
 
 /* start_encode - master's side of the same lines */
 void start_encode(const struct start *s, struct buffer *to);

@@ -24,6 +24,7 @@ enum stream_outcome {
 	STREAM_BARE,	/* stream_line: ended by LF without CR, or holding a CR or NUL; it was read away */
 	STREAM_CLOSED,	/* the peer is gone, or reset the connection */
 	STREAM_TIMEOUT, /* the deadline has passed */
+	STREAM_INTERRUPTED, /* a signal came while waiting for input: look at what it asked for, and call again */
 	STREAM_ERROR,	/* errno */
 };
 
@@ -51,7 +52,7 @@ enum stream_outcome stream_line(struct stream *s, size_t max, struct span *line)
 /* stream_chunk - at least one byte of input, as much as is buffered; flushes and waits when there is none.  It stays until stream_take. */
 enum stream_outcome stream_chunk(struct stream *s, struct span *chunk) __attribute__((warn_unused_result));
 void stream_take(struct stream *s, size_t n);
-/* stream_unread - bytes that are buffered or that the kernel has: has the peer spoken already?  Never waits. */
+/* stream_has_input - bytes that are buffered or that the kernel has: has the peer spoken already?  Never waits. */
 bool stream_has_input(struct stream *s);
 
 /* stream_put - gathers; sends when the buffer is full (that may wait for the peer, until the deadline) */
