@@ -1,0 +1,173 @@
+/*
+ * jobs-agent - see the header.  Used by delivery/agent.c and bounce/agent.c
+ */
+#include "common/protocol/jobs-agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+
+#define STATUS_BYTES_MAX 11
+
+int
+jobs_agent_start(struct jobs_agent_end *a, int channel)
+{
+	sigset_t mask;
+
+	a->fd = channel;
+	a->request = 0;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) == -1)
+		return -1;
+	a->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return a->signals < 0 ? -1 : 0;
+}
+
+void
+jobs_agent_close(struct jobs_agent_end *a)
+{
+	if (a->fd >= 0)
+		close(a->fd);
+	if (a->signals >= 0)
+		close(a->signals);
+	a->fd = a->signals = -1;
+}
+
+enum jobs_event
+jobs_agent_wait(struct jobs_agent_end *a, int other, int64_t deadline_ms)
+{
+	struct pollfd p[] = {{a->signals, POLLIN, 0}, {a->fd, POLLIN, 0}, {other, POLLIN, 0}};
+
+	events_flush();
+	for (;;) {
+		int64_t left = deadline_ms - clock_monotonic_ms();
+		int n = poll(p, 3, left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left);
+
+		if (n > 0 && p[0].revents != 0)
+			return JOBS_EVENT_END;
+		if (n > 0 && p[1].revents != 0)
+			return JOBS_EVENT_MESSAGE;
+		if (n > 0)
+			return JOBS_EVENT_OTHER;
+		if (n == 0 && left <= 0)
+			return JOBS_EVENT_IDLE;
+		if (n < 0 && errno != EINTR)
+			return JOBS_EVENT_END;
+	}
+}
+
+static enum jobs_outcome
+wrong(const char *reason)
+{
+	EVENT("jobs-wrong", event_string("reason", reason));
+	return JOBS_WRONG;
+}
+
+static enum jobs_outcome
+outcome_of(enum channel_outcome outcome, const char *reason)
+{
+	switch (outcome) {
+	case CHANNEL_OK:
+		return JOBS_OK;
+	case CHANNEL_AGAIN:
+		return JOBS_LATE;
+	case CHANNEL_CLOSED:
+		return JOBS_CLOSED;
+	case CHANNEL_BROKEN:
+		break;
+	}
+	return wrong(reason);
+}
+
+/* one order of that type, with its descriptors and nothing else */
+static enum jobs_outcome
+receive(struct jobs_agent_end *a, uint16_t type, void *message, struct wire_header *h,
+	struct channel_fds *fds)
+{
+	const struct wire_shape *shape = wire_find(jobs_orders, type);
+	size_t len = 0;
+	enum jobs_outcome outcome;
+
+	outcome = outcome_of(channel_receive_wait(a->fd, a->in, &len, fds,
+						  clock_monotonic_ms() + JOBS_AGENT_PART_MS),
+			     "a datagram that is none of ours");
+	if (outcome != JOBS_OK)
+		return outcome;
+	if (wire_peek(span_from(a->in, len), h) == 0 && h->type == type &&
+	    fds->count == shape->fds && wire_decode(span_from(a->in, len), shape, message) == 0)
+		return JOBS_OK;
+	channel_close_fds(fds);
+	return wrong("not the order that may come now");
+}
+
+enum jobs_outcome
+jobs_agent_job(struct jobs_agent_end *a, struct jobs_job *job, int *content)
+{
+	struct channel_fds fds;
+	struct wire_header h;
+	enum jobs_outcome outcome = receive(a, JOBS_JOB, job, &h, &fds);
+
+	if (outcome != JOBS_OK)
+		return outcome;
+	a->request = h.request;
+	*content = fds.fd[0];
+	return JOBS_OK;
+}
+
+enum jobs_outcome
+jobs_agent_part(struct jobs_agent_end *a, enum jobs_type type, void *part, bool *more)
+{
+	struct channel_fds fds;
+	struct wire_header h;
+	enum jobs_outcome outcome = receive(a, (uint16_t)type, part, &h, &fds);
+
+	if (outcome != JOBS_OK)
+		return outcome;
+	if (h.request != a->request)
+		return wrong("a part of another job");
+	*more = (h.flags & WIRE_MORE) != 0;
+	return JOBS_OK;
+}
+
+static struct span
+cut(struct span s, size_t max)
+{
+	return span_from(s.at, s.len < max ? s.len : max);
+}
+
+enum jobs_outcome
+jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
+{
+	struct jobs_result m = *result;
+
+	m.status = cut(m.status, STATUS_BYTES_MAX);
+	m.text = cut(m.text, JOBS_REPLY_MAX);
+	m.host = cut(m.host, JOBS_HOST_MAX);
+	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, JOBS_RESULT), 0, a->request,
+					 &m, NULL, clock_monotonic_ms() + JOBS_AGENT_RESULT_MS),
+			  "a result that cannot be spelled");
+}
+
+enum jobs_outcome
+jobs_agent_leave(struct jobs_agent_end *a)
+{
+	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, JOBS_LEAVE), 0, 0, NULL, NULL,
+					 clock_monotonic_ms() + JOBS_AGENT_RESULT_MS),
+			  "LEAVE cannot be spelled");
+}
+
+bool
+jobs_agent_is_held(const struct jobs_agent_end *a)
+{
+	struct pollfd p = {a->fd, 0, 0}; /* a close is always told */
+
+	return poll(&p, 1, 0) == 0;
+}
