@@ -11,18 +11,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "common/system/start.h"
 
-/* one system call, perhaps only with one value of one argument */
+/* one system call, perhaps only with certain bits in one argument */
 struct syscall_rule {
-	int number;    /* SYS_... */
-	int argument;  /* 1 to 6: only when this argument equals `value`; 0: always */
+	int number;   /* SYS_... */
+	int argument; /* 1 to 6: only when this argument's bits of `mask` are `value`; 0: always */
+	uint64_t mask;
 	uint64_t value;
 };
 
-#define SYSCALL(name) {SYS_##name, 0, 0}
-#define SYSCALL_IF(name, argument, value) {SYS_##name, argument, value}
+#define SYSCALL(name) {SYS_##name, 0, 0, 0}
+/* int arguments: the kernel looks at their low 32 bits alone */
+#define SYSCALL_IF(name, argument, value) {SYS_##name, argument, UINT32_MAX, value}
+#define SYSCALL_MASKED(name, argument, mask, value) {SYS_##name, argument, mask, value}
 
 /* what a program asks of the kernel, and why; a list of these ends with .rules == NULL */
 struct syscall_group {
@@ -36,6 +41,12 @@ struct syscall_group {
 	 .rules = (const struct syscall_rule[]){__VA_ARGS__}, \
 	 .count = sizeof((const struct syscall_rule[]){__VA_ARGS__}) / sizeof(struct syscall_rule)}
 #define SYSCALL_GROUPS_END {NULL, NULL, 0}
+
+/* for the lists of those that fork children: what confine_child asks for */
+#define SYSCALL_GROUP_CHILD \
+	SYSCALL_GROUP("a fork, and the child shut off from its siblings", SYSCALL(clone), SYSCALL(clone3), SYSCALL(wait4), \
+		      SYSCALL(set_robust_list), SYSCALL(rseq), SYSCALL_IF(prctl, 1, PR_SET_DUMPABLE), \
+		      SYSCALL(landlock_create_ruleset), SYSCALL(landlock_restrict_self))
 
 /* rlimits; 0 is "none of it" for processes and file size, and "leave as it is" for the others */
 struct confine_limits {
