@@ -1,0 +1,230 @@
+/*
+ * master - starts the others, and starts them again
+ *
+ *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe]
+ *
+ * Execed by `culver run`, `start` and `sandbox --probe`.  Reads the configuration, binds every socket, makes the directories, execs the programs of
+ * the trust map, reloads at SIGHUP, stops in order at SIGTERM or SIGINT.  It parses nothing from the network and reads no mail.
+ * Exit status: 0 after an ordered stop, 78 for a configuration or machine that is not right, 71 when the kernel refused something.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "common/text/number.h"
+#include "master/master.h"
+#include "master/places.h"
+
+static void
+take_options(int argc, char **argv, struct master_options *o)
+{
+	enum { CONFIG = 1, PROGRAMS, BUILD_TREE, STRICT, STDERR, READY_FD, PROBE };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, CONFIG},
+		{"programs", required_argument, NULL, PROGRAMS},
+		{"build-tree", no_argument, NULL, BUILD_TREE},
+		{"strict", no_argument, NULL, STRICT},
+		{"stderr", no_argument, NULL, STDERR},
+		{"ready-fd", required_argument, NULL, READY_FD},
+		{"probe", no_argument, NULL, PROBE},
+		{NULL, 0, NULL, 0},
+	};
+	uint64_t number;
+	*o = (struct master_options){.ready_fd = -1};
+	for (int c = getopt_long(argc, argv, "", options, NULL); c != -1;
+	     c = getopt_long(argc, argv, "", options, NULL)) {
+		switch (c) {
+		case CONFIG:
+			o->config = optarg;
+			break;
+		case PROGRAMS:
+			o->programs = optarg;
+			break;
+		case BUILD_TREE:
+			o->build_tree = true;
+			break;
+		case STRICT:
+			o->strict = true;
+			break;
+		case STDERR:
+			o->to_stderr = true;
+			break;
+		case READY_FD:
+			if (number_parse(span_of(optarg), 3, 1000, &number) != 0)
+				fatal(EXIT_CONFIGURATION, 0, "--ready-fd: not a descriptor");
+			o->ready_fd = (int)number;
+			break;
+		case PROBE:
+			o->probe = true;
+			break;
+		default:
+			fatal(EXIT_CONFIGURATION, 0,
+			      "master is started by `culver run` or `culver start`");
+		}
+	}
+	if (o->config == NULL || o->programs == NULL || optind != argc || o->config[0] != '/' ||
+	    o->programs[0] != '/')
+		fatal(EXIT_CONFIGURATION, 0, "master is started by `culver run` or `culver start`");
+}
+
+/* nothing that was inherited stays: not a descriptor, not a handler, not a mask */
+static void
+tidy(const struct master_options *o)
+{
+	sigset_t later;
+	sigemptyset(&later);
+	if (!o->probe) {
+		/* what comes before the loop waits for it: a SIGHUP now must not end us */
+		const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+		for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+			sigaddset(&later, signals[i]);
+	}
+	sigprocmask(SIG_SETMASK, &later, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	if (o->ready_fd >= 0 && dup3(o->ready_fd, 3, O_CLOEXEC) < 0 && errno != EINVAL)
+		fatal(EXIT_OS, errno, "--ready-fd");
+	if (o->ready_fd == 3 && fcntl(3, F_SETFD, FD_CLOEXEC) != 0)
+		fatal(EXIT_OS, errno, "--ready-fd");
+	closefrom(o->ready_fd >= 0 ? 4 : 3);
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			fatal(EXIT_OS, errno, "/dev/null");
+	}
+	if (chdir("/") != 0)
+		fatal(EXIT_OS, errno, "chdir /");
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+		fatal(EXIT_OS, errno, "PR_SET_CHILD_SUBREAPER");
+#ifndef CULVER_SANITIZE
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		fatal(EXIT_OS, errno, "PR_SET_DUMPABLE");
+#endif
+}
+
+static _Noreturn void
+refuse(const struct buffer *why)
+{
+	fatal(EXIT_CONFIGURATION, 0, "%.*s", SPAN_ARG(buffer_get(why)));
+}
+
+/* a RUNTIME of its own, so that a probe can be made beside a system that runs */
+static void
+make_probe_runtime(struct master *m)
+{
+	static char directory[] = "/tmp/culver-probe.XXXXXX";
+	if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0)
+		fatal(EXIT_OS, errno, "%s", directory);
+	m->config->runtime = directory;
+}
+
+static void
+take_configuration(struct master *m)
+{
+	struct buffer why, text;
+	buffer_init(&why, 8192);
+	buffer_init(&text, CONFIG_TEXT_MAX);
+	if (trust_people_find(geteuid() == 0, &m->people, &why) != 0)
+		refuse(&why);
+	if (m->people.as_root && places_path_is_safe(m->options.programs, &why) != 0)
+		refuse(&why);
+	config_defaults_find(&m->defaults, m->options.to_stderr);
+	m->config = reload_text(m, &text, &why);
+	if (m->config == NULL)
+		refuse(&why);
+	m->config_fd = exec_memfd("culver.conf", buffer_get(&text));
+	if (m->config_fd < 0)
+		fatal(EXIT_OS, errno, "memfd");
+	buffer_free(&text);
+	buffer_free(&why);
+}
+
+static void
+make_all(struct master *m)
+{
+	struct buffer why;
+	buffer_init(&why, 8192);
+	if (places_make(m->config, &m->people, &why) != 0 || report_lock(m, &why) != 0 ||
+	    sockets_open_inner(&m->sockets, m->config->runtime, &m->people, &why) != 0 ||
+	    places_rooms(m->config, &m->people, &why) != 0)
+		refuse(&why);
+	if (m->options.probe)
+		return;
+	if (sockets_listen(&m->sockets, m->config, NULL, &why) != 0)
+		refuse(&why);
+	buffer_free(&why);
+}
+
+static void
+remove_all(struct master *m)
+{
+	places_rooms_remove(m->config->runtime);
+	sockets_close(&m->sockets, m->config->runtime);
+	report_end(m);
+	if (m->options.probe)
+		rmdir(m->config->runtime);
+}
+
+static void
+on_child(void *owner)
+{
+	programs_reap(owner);
+}
+
+static void
+on_stop(void *owner)
+{
+	programs_stop(owner);
+}
+
+static void
+on_reload(void *owner)
+{
+	reload_run(owner);
+}
+
+static void
+serve(struct master *m)
+{
+	char path[START_PATH_MAX];
+	snprintf(path, sizeof(path), "%s/log", m->config->runtime);
+	events_start("master", path);
+	m->loop = loop_new();
+	report_init(m);
+	loop_signal(m->loop, SIGCHLD, on_child, m);
+	loop_signal(m->loop, SIGTERM, on_stop, m);
+	loop_signal(m->loop, SIGINT, on_stop, m);
+	loop_signal(m->loop, SIGHUP, on_reload, m);
+	programs_start(m);
+	loop_run(m->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct master m = {.generation = 1, .pid_fd = -1};
+	take_options(argc, argv, &m.options);
+	tidy(&m.options);
+	if (m.options.ready_fd >= 0)
+		m.options.ready_fd = 3;
+	m.started_us = clock_wall_us();
+	take_configuration(&m);
+	if (m.options.probe)
+		make_probe_runtime(&m);
+	make_all(&m);
+	if (m.options.probe)
+		m.exit_status = programs_probe(&m);
+	else
+		serve(&m);
+	remove_all(&m);
+	return m.exit_status;
+}

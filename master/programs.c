@@ -1,0 +1,485 @@
+/*
+ * programs - the processes: started, started again, renewed, stopped
+ *
+ * Called by main.c and reload.c; all in the one thread of the loop.  Promises: a program that ends is back after MASTER_RETRY_FIRST_MS, and no
+ * other ends with it; every process that was started is reaped; after a stop none of ours is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/system/channel.h"
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "master/master.h"
+
+#define ROW_TEXT_MAX (256u << 10)
+
+static void start_program(struct program *p);
+
+/* ---- the row ---- */
+
+/* the row of `p` by what is in force now; `s` is big, and the caller's */
+static int
+make_row(const struct program *p, int master_end, bool probe, struct start *s, struct buffer *why)
+{
+	const struct master *m = p->master;
+	if (trust_fill(p->row, &m->people, m->config, s, why) != 0)
+		return -1;
+	s->strict = m->options.strict;
+	s->probe = probe;
+	sockets_fill(&m->sockets, p->row, &m->people, s);
+	struct start_listen *l = &s->listens[s->listen_count++];
+	snprintf(l->name, sizeof(l->name), "master");
+	l->fd = master_end;
+	return 0;
+}
+
+/* the descriptors of the row in their order, which become 5, 6 ... there and in the row's text */
+static size_t
+place_sockets(struct start *s, int sockets[START_SOCKETS_MAX])
+{
+	for (size_t i = 0; i < s->listen_count; i++) {
+		sockets[i] = s->listens[i].fd;
+		s->listens[i].fd = START_FIRST_SOCKET_FD + (int)i;
+	}
+	return s->listen_count;
+}
+
+/* row text and descriptors; `master_end` is the program's end of its `master` */
+static pid_t
+exec_row(const struct program *p, int master_end, bool probe, struct buffer *row)
+{
+	const struct master *m = p->master;
+	int sockets[START_SOCKETS_MAX];
+	struct buffer why;
+	pid_t pid = -1;
+	struct start *s = calloc(1, sizeof(*s));
+	buffer_init(&why, 4096);
+	if (s == NULL)
+		goto out;
+	if (make_row(p, master_end, probe, s, &why) != 0) {
+		EVENT("trouble", event_string("program", p->row->program),
+		      event_text("reason", buffer_get(&why)));
+		errno = E2BIG;
+		goto out;
+	}
+	size_t count = place_sockets(s, sockets);
+	start_encode(s, row);
+	if (row->failed) {
+		errno = ENOMEM;
+		goto out;
+	}
+	pid = exec_program(&m->options, p->row->program, m->config_fd, buffer_get(row), sockets,
+			   count);
+out:
+	buffer_free(&why);
+	free(s);
+	return pid;
+}
+
+/* ---- one program ---- */
+
+static void
+check_ready(struct master *m)
+{
+	if (m->is_ready || m->is_stopping)
+		return;
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+		const struct process *now = m->programs[i].process;
+		if (now == NULL || now->condition != PROCESS_SERVING)
+			return;
+	}
+	m->is_ready = true;
+	EVENT("ready", event_number("generation", (int64_t)m->generation));
+	report_ready(m);
+}
+
+/* a word on a program's `master`: "Y", it serves; nothing else is looked at */
+static void
+heard(struct loop_watch *w, uint32_t events)
+{
+	struct process *now = w->owner;
+	struct master *m = now->program->master;
+	char word[64];
+	(void)events;
+	ssize_t n = recv(w->fd, word, sizeof(word), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		/* it is ending: SIGCHLD says how */
+		loop_unwatch(m->loop, w);
+		return;
+	}
+	if (word[0] != 'Y' || now->condition != PROCESS_STARTING)
+		return;
+	now->condition = PROCESS_SERVING;
+	report_changed(m);
+	check_ready(m);
+}
+
+static void
+free_process(struct process *p)
+{
+	struct master *m = p->program->master;
+	struct process **at = &m->processes;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	loop_unwatch(m->loop, &p->watch);
+	close(p->watch.fd);
+	buffer_free(&p->row);
+	free(p);
+}
+
+static void
+again(struct loop_timer *t)
+{
+	struct program *p = t->owner;
+	p->is_waiting = false;
+	start_program(p);
+}
+
+static void
+start_later(struct program *p)
+{
+	struct master *m = p->master;
+	p->restarts++;
+	p->delay_ms = p->delay_ms == 0 ? MASTER_RETRY_FIRST_MS : p->delay_ms * 2;
+	if (p->delay_ms > MASTER_RETRY_MAX_MS)
+		p->delay_ms = MASTER_RETRY_MAX_MS;
+	EVENT("restarting", event_string("program", p->row->program),
+	      event_number("delay_ms", p->delay_ms));
+	p->is_waiting = true;
+	loop_timer_set(m->loop, &p->again, clock_monotonic_ms() + p->delay_ms);
+	if (m->options.ready_fd >= 0 && !m->is_ready && p->restarts >= MASTER_START_ATTEMPTS) {
+		report_trouble(m, "%s ended %d times before it served; see above, or the log",
+			       p->row->program, MASTER_START_ATTEMPTS);
+		m->exit_status = EXIT_OS;
+		programs_stop(m);
+	}
+}
+
+static void
+start_program(struct program *p)
+{
+	struct master *m = p->master;
+	int pair[2] = {-1, -1};
+	struct process *now = calloc(1, sizeof(*now));
+	if (now == NULL)
+		goto failed;
+	buffer_init(&now->row, ROW_TEXT_MAX);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+		goto failed;
+	now->pid = exec_row(p, pair[1], false, &now->row);
+	if (now->pid < 0)
+		goto failed;
+	close(pair[1]);
+	now->program = p;
+	now->condition = PROCESS_STARTING;
+	now->generation = m->generation;
+	now->started_ms = clock_monotonic_ms();
+	now->started_us = clock_wall_us();
+	now->watch = (struct loop_watch){.fd = pair[0], .ready = heard, .owner = now};
+	loop_watch(m->loop, &now->watch, EPOLLIN);
+	now->next = m->processes;
+	m->processes = now;
+	p->process = now;
+	EVENT("started", event_string("program", p->row->program), event_number("pid", now->pid));
+	report_changed(m);
+	return;
+failed:
+	/* memory, processes, descriptors: the machine's trouble passes */
+	EVENT("trouble", event_string("program", p->row->program),
+	      event_string("reason", "cannot start"), event_string("errno", strerror(errno)));
+	if (pair[0] >= 0) {
+		close(pair[0]);
+		close(pair[1]);
+	}
+	if (now != NULL)
+		buffer_free(&now->row);
+	free(now);
+	start_later(p);
+	report_changed(m);
+}
+
+void
+programs_start(struct master *m)
+{
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+		struct program *p = &m->programs[i];
+		*p = (struct program){.row = &trust_map[i], .master = m};
+		p->again = (struct loop_timer){.fire = again, .owner = p};
+		start_program(p);
+	}
+}
+
+/* ---- a new configuration ---- */
+
+static void
+retire(struct program *p)
+{
+	struct process *old = p->process;
+	if (old == NULL)
+		return;
+	p->process = NULL;
+	old->condition = PROCESS_RETIRED;
+	if (kill(old->pid, SIGUSR1) != 0)
+		EVENT("trouble", event_string("program", p->row->program),
+		      event_number("pid", old->pid), event_string("errno", strerror(errno)));
+}
+
+/* would `p` get another row now than it has?  Then it must be started anew. */
+static bool
+row_is_same(const struct program *p)
+{
+	bool same = false;
+	int sockets[START_SOCKETS_MAX];
+	struct buffer why, row;
+	struct start *s = calloc(1, sizeof(*s));
+	buffer_init(&why, 4096);
+	buffer_init(&row, ROW_TEXT_MAX);
+	if (s != NULL && make_row(p, 0, false, s, &why) == 0) {
+		place_sockets(s, sockets);
+		start_encode(s, &row);
+		same = !row.failed && span_equal(buffer_get(&row), buffer_get(&p->process->row));
+	}
+	buffer_free(&row);
+	buffer_free(&why);
+	free(s);
+	return same;
+}
+
+/* queue-manager and log: the new text by their `master`; where that does not do, they are started anew at once */
+static void
+hand_over(struct program *p)
+{
+	struct process *now = p->process;
+	int fd = p->master->config_fd;
+	bool is_handed =
+		row_is_same(p) && channel_send(now->watch.fd, SPAN("R"), &fd, 1) == CHANNEL_OK;
+	if (is_handed) {
+		now->generation = p->master->generation;
+		return;
+	}
+	p->at_once = true;
+	now->condition = PROCESS_STOPPING;
+	if (kill(now->pid, SIGTERM) != 0)
+		EVENT("trouble", event_string("program", p->row->program),
+		      event_number("pid", now->pid), event_string("errno", strerror(errno)));
+}
+
+void
+programs_renew(struct master *m)
+{
+	m->is_ready = false;
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+		struct program *p = &m->programs[i];
+		if (p->process != NULL && p->row->keeps_state) {
+			/* one that was told to end already starts with the new configuration */
+			if (p->process->condition != PROCESS_STOPPING)
+				hand_over(p);
+			continue;
+		}
+		if (p->is_waiting)
+			loop_timer_clear(m->loop, &p->again);
+		p->is_waiting = false;
+		p->delay_ms = 0;
+		retire(p);
+		start_program(p);
+	}
+	report_changed(m);
+	check_ready(m);
+}
+
+/* ---- the end of a process ---- */
+
+static void
+tell_end(const struct process *p, int status)
+{
+	const char *name = p->program->row->program;
+	if (WIFSIGNALED(status))
+		EVENT("ended", event_string("program", name), event_number("pid", p->pid),
+		      event_number("signal", WTERMSIG(status)));
+	else
+		EVENT("ended", event_string("program", name), event_number("pid", p->pid),
+		      event_number("status", WEXITSTATUS(status)));
+}
+
+static void go_on_stopping(struct master *m);
+
+static void
+reaped(struct process *now, int status)
+{
+	struct program *p = now->program;
+	struct master *m = p->master;
+	bool is_present = p->process == now;
+	int64_t lived_ms = clock_monotonic_ms() - now->started_ms;
+	tell_end(now, status);
+	free_process(now);
+	if (is_present)
+		p->process = NULL;
+	if (is_present && !m->is_stopping) {
+		if (lived_ms >= MASTER_RETRY_FORGET_MS)
+			p->delay_ms = 0;
+		if (p->at_once) {
+			p->at_once = false;
+			start_program(p);
+		} else {
+			start_later(p);
+		}
+	}
+	report_changed(m);
+}
+
+void
+programs_reap(struct master *m)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (struct process *p = m->processes; p != NULL; p = p->next) {
+			if (p->pid == pid) {
+				reaped(p, status);
+				break;
+			}
+		}
+	}
+	if (m->is_stopping)
+		go_on_stopping(m);
+}
+
+/* ---- the stop ---- */
+
+static bool
+stage_is_empty(const struct master *m)
+{
+	for (const struct process *p = m->processes; p != NULL; p = p->next) {
+		if (p->program->row->stage == m->stage)
+			return false;
+	}
+	return true;
+}
+
+static void
+signal_stage(struct master *m, int signal)
+{
+	for (struct process *p = m->processes; p != NULL; p = p->next) {
+		if (p->program->row->stage != m->stage)
+			continue;
+		p->condition = PROCESS_STOPPING;
+		/* killed: with all that it forked, which is its session's process group */
+		if (kill(signal == SIGKILL ? -p->pid : p->pid, signal) != 0)
+			kill(p->pid, signal);
+	}
+	report_changed(m);
+}
+
+/* sessions whose listener was killed are our children by now: nobody else ends them */
+static void
+kill_orphans(void)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/self/task/%lld/children", (long long)getpid());
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	long long pid;
+	while (fscanf(f, "%lld", &pid) == 1)
+		kill((pid_t)pid, SIGKILL);
+	fclose(f);
+}
+
+static void
+grace_is_over(struct loop_timer *t)
+{
+	struct master *m = t->owner;
+	for (const struct process *p = m->processes; p != NULL; p = p->next) {
+		if (p->program->row->stage == m->stage)
+			EVENT("trouble", event_string("program", p->program->row->program),
+			      event_number("pid", p->pid),
+			      event_string("reason", "does not end: killed"));
+	}
+	signal_stage(m, SIGKILL);
+}
+
+static void
+begin_stage(struct master *m)
+{
+	if (m->stage == TRUST_STOP_LOG) {
+		EVENT("stopped", event_number("pid", getpid()));
+		events_flush();
+	}
+	signal_stage(m, SIGTERM);
+	loop_timer_set(m->loop, &m->grace, clock_monotonic_ms() + MASTER_STOP_GRACE_MS);
+}
+
+static void
+go_on_stopping(struct master *m)
+{
+	while (m->stage < TRUST_STAGES && stage_is_empty(m)) {
+		m->stage++;
+		if (m->stage < TRUST_STAGES)
+			begin_stage(m);
+	}
+	if (m->stage < TRUST_STAGES)
+		return;
+	loop_timer_clear(m->loop, &m->grace);
+	kill_orphans();
+	loop_stop(m->loop);
+}
+
+void
+programs_stop(struct master *m)
+{
+	if (m->is_stopping)
+		return;
+	m->is_stopping = true;
+	EVENT("stopping", event_number("pid", getpid()));
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+		loop_timer_clear(m->loop, &m->programs[i].again);
+		m->programs[i].is_waiting = false;
+	}
+	m->grace = (struct loop_timer){.fire = grace_is_over, .owner = m};
+	m->stage = TRUST_STOP_DOOR;
+	begin_stage(m);
+	go_on_stopping(m);
+}
+
+/* ---- culver sandbox --probe ---- */
+
+int
+programs_probe(struct master *m)
+{
+	int result = 0;
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+		struct program p = {.row = &trust_map[i], .master = m};
+		struct buffer row;
+		int pair[2], status;
+		buffer_init(&row, ROW_TEXT_MAX);
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) !=
+		    0)
+			fatal(EXIT_OS, errno, "socketpair");
+		pid_t pid = exec_row(&p, pair[1], true, &row);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			fatal(EXIT_OS, errno, "probe of %s", p.row->program);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+			fprintf(stderr, "%s could not be probed: it ended by %s %d\n",
+				p.row->program, WIFEXITED(status) ? "status" : "signal",
+				WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			result = 1;
+		close(pair[0]);
+		close(pair[1]);
+		buffer_free(&row);
+	}
+	return result;
+}

@@ -1,0 +1,244 @@
+/*
+ * sockets - inner sockets and TCP listeners: bound here, kept here, handed to whoever serves them
+ *
+ * Called by main.c at start and by reload.c.  Promises: a reload that fails leaves the old listeners as they were; an address that both
+ * configurations name is never closed in between, so no connection is refused.
+ */
+#include "master/sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* ---- inner sockets ---- */
+
+static int
+bind_inner(const char *path, const struct trust_socket *kind, const struct trust_people *people,
+	   struct buffer *why)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
+	    (int)sizeof(address.sun_path)) {
+		buffer_format(
+			why,
+			"%s: longer than the %zu bytes a socket's path may have; choose a shorter "
+			"`runtime`",
+			path, sizeof(address.sun_path) - 1);
+		return -1;
+	}
+	struct stat st;
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		buffer_format(why, "%s is in the way: it is no socket", path);
+		return -1;
+	}
+	/* of a master that was killed */
+	if (unlink(path) != 0 && errno != ENOENT) {
+		buffer_format(why, "remove %s: %s", path, strerror(errno));
+		return -1;
+	}
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		buffer_format(why, "socket: %s", strerror(errno));
+		return -1;
+	}
+	/* the umask is 077: nobody gets in before owner and mode are right */
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    (people->as_root && lchown(path, 0, people->group) != 0) ||
+	    chmod(path, kind->mode) != 0 || listen(fd, SOCKETS_BACKLOG) != 0) {
+		buffer_format(why, "%s: %s", path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+sockets_open_inner(struct sockets *s, const char *runtime, const struct trust_people *people,
+		   struct buffer *why)
+{
+	char path[START_PATH_MAX];
+	s->inner_count = 0;
+	for (const struct trust_socket *kind = trust_sockets; kind->name != NULL; kind++) {
+		if (snprintf(path, sizeof(path), "%s/%s", runtime, kind->name) >=
+		    (int)sizeof(path)) {
+			buffer_format(why, "the path of `runtime` is too long");
+			return -1;
+		}
+		int fd = bind_inner(path, kind, people, why);
+		if (fd < 0)
+			return -1;
+		s->inner[s->inner_count++] = (struct sockets_inner){kind, fd};
+	}
+	return 0;
+}
+
+/* ---- TCP ---- */
+
+static bool
+same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *x = (const struct sockaddr_in *)a;
+		const struct sockaddr_in *y = (const struct sockaddr_in *)b;
+		return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+	}
+	const struct sockaddr_in6 *x = (const struct sockaddr_in6 *)a;
+	const struct sockaddr_in6 *y = (const struct sockaddr_in6 *)b;
+	return x->sin6_port == y->sin6_port && x->sin6_scope_id == y->sin6_scope_id &&
+	       memcmp(&x->sin6_addr, &y->sin6_addr, sizeof(x->sin6_addr)) == 0;
+}
+
+static int
+find_tcp(const struct sockets *s, const struct sockaddr_storage *address)
+{
+	if (s == NULL)
+		return -1;
+	for (size_t i = 0; i < s->tcp_count; i++) {
+		if (same_address(&s->tcp[i].address, address))
+			return s->tcp[i].fd;
+	}
+	return -1;
+}
+
+/* [::]:25 takes IPv4 too, unless 0.0.0.0:25 stands in the configuration as well */
+static int
+is_v6_only(const struct config *c, const struct config_listen *l)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&l->address;
+	for (size_t i = 0; i < c->listen_count; i++) {
+		const struct sockaddr_in *four = (const struct sockaddr_in *)&c->listens[i].address;
+		if (four->sin_family == AF_INET && four->sin_addr.s_addr == htonl(INADDR_ANY) &&
+		    four->sin_port == six->sin6_port)
+			return 1;
+	}
+	return 0;
+}
+
+static int
+bind_tcp(const struct config *c, const struct config_listen *l, struct buffer *why)
+{
+	int on = 1;
+	int family = l->address.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		goto failed;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+		goto failed;
+	if (family == AF_INET6) {
+		int only = is_v6_only(c, l);
+		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
+			goto failed;
+	}
+	if (bind(fd, (const struct sockaddr *)&l->address, l->address_len) != 0 ||
+	    listen(fd, SOCKETS_BACKLOG) != 0)
+		goto failed;
+	return fd;
+failed:
+	buffer_format(why, "listen %s: %s", l->name, strerror(errno));
+	if (errno == EACCES)
+		buffer_string(why, " (ports below 1024 are root's)");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void
+close_unless_in(struct sockets *s, const struct sockets *kept)
+{
+	for (size_t i = 0; i < s->tcp_count; i++) {
+		if (find_tcp(kept, &s->tcp[i].address) != s->tcp[i].fd)
+			close(s->tcp[i].fd);
+	}
+	s->tcp_count = 0;
+}
+
+int
+sockets_listen(struct sockets *s, const struct config *c, const struct sockets *old,
+	       struct buffer *why)
+{
+	s->tcp_count = 0;
+	if (c->listen_count > SOCKETS_TCP_MAX) {
+		buffer_format(why, "%zu `listen`s, and %d are the most", c->listen_count,
+			      (int)SOCKETS_TCP_MAX);
+		return -1;
+	}
+	for (size_t i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listens[i];
+		int fd = find_tcp(s, &l->address);
+		if (fd >= 0) {
+			buffer_format(why, "listen %s: this address stands twice", l->name);
+			close_unless_in(s, old);
+			return -1;
+		}
+		fd = find_tcp(old, &l->address);
+		if (fd < 0)
+			fd = bind_tcp(c, l, why);
+		if (fd < 0) {
+			close_unless_in(s, old);
+			return -1;
+		}
+		s->tcp[s->tcp_count++] = (struct sockets_tcp){l->address, l->address_len, fd};
+	}
+	return 0;
+}
+
+void
+sockets_swap(struct sockets *now, const struct sockets *next)
+{
+	close_unless_in(now, next);
+	memcpy(now->tcp, next->tcp, sizeof(now->tcp));
+	now->tcp_count = next->tcp_count;
+}
+
+/* ---- for the others ---- */
+
+int
+sockets_find(const struct sockets *s, const char *name)
+{
+	for (size_t i = 0; i < s->inner_count; i++) {
+		if (strcmp(s->inner[i].kind->name, name) == 0)
+			return s->inner[i].fd;
+	}
+	return -1;
+}
+
+void
+sockets_close(struct sockets *s, const char *runtime)
+{
+	char path[START_PATH_MAX];
+	close_unless_in(s, NULL);
+	for (size_t i = 0; i < s->inner_count; i++) {
+		close(s->inner[i].fd);
+		if (snprintf(path, sizeof(path), "%s/%s", runtime, s->inner[i].kind->name) <
+		    (int)sizeof(path))
+			unlink(path);
+	}
+	s->inner_count = 0;
+}
+
+void
+sockets_fill(const struct sockets *s, const struct trust_row *row,
+	     const struct trust_people *people, struct start *start)
+{
+	for (size_t i = 0; i < s->inner_count; i++) {
+		if (!trust_serves(row, s->inner[i].kind->name))
+			continue;
+		struct start_listen *l = &start->listens[start->listen_count++];
+		snprintf(l->name, sizeof(l->name), "%s", s->inner[i].kind->name);
+		l->fd = s->inner[i].fd;
+		trust_fill_peers(people, l);
+	}
+	for (size_t i = 0; row->serves_network && i < s->tcp_count; i++) {
+		struct start_listen *l = &start->listens[start->listen_count++];
+		snprintf(l->name, sizeof(l->name), "tcp.%zu", i);
+		l->fd = s->tcp[i].fd;
+	}
+}
