@@ -21,6 +21,7 @@
 
 #define CONFIG_TEXT_MAX (16u << 20)
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
+#define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
 struct config_network {
@@ -33,26 +34,26 @@ enum config_role { CONFIG_MX = 1, CONFIG_SUBMISSION, CONFIG_FILTER_RETURN };
 
 /* each word of `limit`; the table in directives.c has unit, default, range, sentence and reply of each */
 struct config_limits {
-	uint64_t message_size;		/* bytes of content */
-	uint64_t recipients;		/* of one transaction */
-	uint64_t commands;		/* of one session, those without mail effect counted */
-	uint64_t errors;		/* of one session, then 421 */
-	uint64_t sessions;		/* in all */
+	uint64_t message_size; /* bytes of content */
+	uint64_t recipients;   /* of one transaction */
+	uint64_t commands;     /* of one session, those without mail effect counted */
+	uint64_t errors;       /* of one session, then 421 */
+	uint64_t sessions;     /* in all */
 	uint64_t sessions_per_client;
-	uint64_t command_time;		/* ms, for one command to arrive */
-	uint64_t message_time;		/* ms, for one message's data to arrive */
-	uint64_t session_time;		/* ms, for a whole session */
-	uint64_t hops;			/* Received lines */
-	uint64_t line;			/* bytes of a line of content, CRLF included */
+	uint64_t command_time;		     /* ms, for one command to arrive */
+	uint64_t message_time;		     /* ms, for one message's data to arrive */
+	uint64_t session_time;		     /* ms, for a whole session */
+	uint64_t hops;			     /* Received lines */
+	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
-	uint64_t concurrency;		/* connections per place */
-	uint64_t agents;		/* delivery agents in all */
-	uint64_t mailbox_agents;	/* file agents in all */
-	uint64_t mailbox_concurrency;	/* file agents per user */
-	uint64_t disk_floor;		/* bytes free on the spool */
+	uint64_t concurrency;		     /* connections per place */
+	uint64_t agents;		     /* delivery agents in all */
+	uint64_t mailbox_agents;	     /* file agents in all */
+	uint64_t mailbox_concurrency;	     /* file agents per user */
+	uint64_t disk_floor;		     /* bytes free on the spool */
 	uint64_t inode_floor;
-	uint64_t reserve;		/* bytes of SPOOL/reserve */
-	uint64_t trace_size;		/* bytes of the trace store */
+	uint64_t reserve;    /* bytes of SPOOL/reserve */
+	uint64_t trace_size; /* bytes of the trace store */
 };
 
 struct config_listen {
@@ -73,6 +74,12 @@ struct config_domain {
 	bool users_system;
 	enum config_ending deliver;
 	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
+};
+
+/* a local name; config->names has each, sorted by bytes */
+struct config_name {
+	struct span name;
+	size_t domain; /* index of config->domains */
 };
 
 struct config_host {
@@ -97,20 +104,22 @@ struct config {
 	char *origin;
 	char *spool;
 	char *runtime;
-	char *trace; /* directory of log's store */
+	char *trace;	 /* directory of log's store */
 	char *root_mail; /* Maildir of root and postmaster when no alias takes them */
 	enum config_log_sink log_sink;
 	char *log_file;
 	enum config_log_format log_format;
 	struct config_network *relay_from;
 	size_t relay_from_count;
-	char extension; /* between user and extension; 0: none */
+	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
-	uint64_t min_uid; /* below it a user is nobody to deliver to */
+	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	struct config_listen *listens;
 	size_t listen_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
 	size_t domain_count;
+	struct config_name *names;
+	size_t name_count;
 	struct config_outbound outbound;
 	struct config_limits limits;
 };
@@ -119,11 +128,11 @@ struct config {
 struct config_error {
 	char *file;
 	unsigned line, column; /* from 1; columns in bytes */
-	char *text; /* "unknown directive `hostnam`; did you mean `hostname`?" */
+	char *text;	       /* "unknown directive `hostnam`; did you mean `hostname`?" */
 };
 
 struct config_errors {
-	struct arena arena;
+	struct arena arena; /* of files and texts */
 	struct config_error list[CONFIG_ERRORS_MAX];
 	size_t count; /* may pass CONFIG_ERRORS_MAX: those were not kept */
 };
@@ -139,7 +148,8 @@ void config_errors_print(const struct config_errors *e, struct buffer *to);
  * The result begins each part with a line `#@ FILE LINE`, by which config_parse knows where it stands.  -1: errors say why (a file cannot be read,
  * includes in a circle, too large).
  */
-int config_load(const char *path, struct buffer *text, struct config_errors *errors) __attribute__((warn_unused_result));
+int config_load(const char *path, struct buffer *text, struct config_errors *errors)
+	__attribute__((warn_unused_result));
 
 /* what is not in the text: */
 struct config_defaults {
@@ -148,7 +158,7 @@ struct config_defaults {
 	const char *mailname; /* first line of /etc/mailname, or NULL */
 	const char *runtime;
 	const char *spool;
-	const char *state; /* /var/lib/culver: parent of trace/ and root/ */
+	const char *state;  /* /var/lib/culver: parent of trace/ and root/ */
 	bool log_to_stderr; /* culver run */
 };
 
@@ -162,7 +172,8 @@ void config_defaults_write(const struct config_defaults *d, struct buffer *to);
  *
  * `defaults` NULL: taken from the `#=` lines.
  */
-struct config *config_parse(struct span text, const struct config_defaults *defaults, struct config_errors *errors);
+struct config *config_parse(struct span text, const struct config_defaults *defaults,
+			    struct config_errors *errors);
 void config_free(struct config *c);
 
 /* the parsed configuration of descriptor 3; fatal() when it does not parse (master has checked it) */

@@ -1,0 +1,47 @@
+/*
+ * network - is a client in relay-from?  See config_may_relay in config.h.
+ */
+#include "common/config/config.h"
+
+static const unsigned char mapped[12] = {
+	[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96, RFC 4291, 2.5.5.2 */
+
+static bool
+is_within(const struct config_network *n, int family, const unsigned char *address)
+{
+	unsigned whole = n->bits / 8;
+	unsigned rest = n->bits % 8;
+
+	if (n->family != family || memcmp(n->address, address, whole) != 0)
+		return false;
+	return rest == 0 || ((n->address[whole] ^ address[whole]) & (0xff00 >> rest) & 0xff) == 0;
+}
+
+bool
+config_may_relay(const struct config *c, const struct sockaddr *client)
+{
+	unsigned char address[16];
+	int family = client->sa_family;
+
+	if (family == AF_INET) {
+		struct sockaddr_in sin;
+
+		memcpy(&sin, client, sizeof(sin));
+		memcpy(address, &sin.sin_addr, 4);
+	} else if (family == AF_INET6) {
+		struct sockaddr_in6 sin6;
+
+		memcpy(&sin6, client, sizeof(sin6));
+		memcpy(address, &sin6.sin6_addr, sizeof(address));
+		if (memcmp(address, mapped, sizeof(mapped)) == 0) {
+			family = AF_INET;
+			memmove(address, address + 12, 4);
+		}
+	} else {
+		return false;
+	}
+	for (size_t i = 0; i < c->relay_from_count; i++)
+		if (is_within(&c->relay_from[i], family, address))
+			return true;
+	return false;
+}

@@ -1,0 +1,74 @@
+/*
+ * parse - what the rows of the table and config_parse share while a text is read
+ *
+ * Only config.c and takes.c include this.
+ */
+#ifndef COMMON_CONFIG_PARSE_H
+#define COMMON_CONFIG_PARSE_H
+
+#include "common/config/config.h"
+#include "common/config/directives.h"
+#include "common/config/grammar.h"
+
+#define PARSE_DEPTH 4  /* of blocks that have a meaning: general, listen, limit, and one to spare */
+#define PARSE_FILES 32 /* of files within one another; LOAD_DEPTH is less */
+
+struct parse_position {
+	struct span file;
+	unsigned line, column;
+};
+
+struct parse_block {
+	const struct directive *by; /* NULL: the file itself */
+	unsigned place;
+	void *object;
+	struct parse_position at;
+	struct parse_position seen[DIRECTIVES_MAX]; /* of each row; line 0: not yet */
+};
+
+/* a name that is local, and where that is said */
+struct parse_name {
+	struct span name;
+	size_t domain;	 /* index of config->domains */
+	size_t at_index; /* the how-manieth name of the text */
+	struct parse_position at;
+};
+
+struct parse {
+	struct config *config;
+	struct config_errors *errors;
+	struct arena scratch; /* words of the current line */
+	struct parse_position at;
+	bool is_silent; /* within a block that is skipped */
+	bool no_memory;
+	struct parse_block blocks[PARSE_DEPTH];
+	size_t depth;	/* blocks in use, the file itself included */
+	size_t skipped; /* blocks open that have no meaning */
+	struct parse_position skipped_at;
+	size_t file_depth[PARSE_FILES]; /* blocks that were open when it began */
+	size_t file_count;
+	void *opened; /* set by a row's `take`: the object of the block that follows */
+	struct parse_name *names;
+	size_t name_count;
+	uint64_t listen_given
+		[CONFIG_LISTENS_MAX]; /* bit n: the n-th word of `limit` stands in its block */
+	struct parse_position listen_at[CONFIG_LISTENS_MAX];
+	bool has_log;
+};
+
+/* parse_mistake - at this line; column from 1 */
+void parse_mistake(struct parse *p, unsigned column, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* copies into the configuration; NULL sets no_memory */
+char *parse_keep(struct parse *p, struct span s);
+/* the same in lower case */
+char *parse_keep_lower(struct parse *p, struct span s);
+/* parse_grow - an array of the configuration with room for one element more; NULL sets no_memory; zeroed */
+void *parse_grow(struct parse *p, void *array, size_t count, size_t size);
+
+/* parse_standards - fills `object` with the defaults of all rows of one place */
+void parse_standards(struct parse *p, unsigned place, void *object);
+/* parse_finish - what depends on more than one line: defaults, local names, the limits of each `listen` (finish.c) */
+void parse_finish(struct parse *p, const struct config_defaults *defaults);
+
+#endif

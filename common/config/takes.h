@@ -1,0 +1,39 @@
+/*
+ * takes - what each row of the table does with its arguments
+ *
+ * `take_NAME(p, d, line, object)` checks the arguments on `line` and fills the field of `object` that the row names; where the
+ * row opens a block, it sets p->opened.  config_parse has made sure that the number of arguments is right.
+ */
+#ifndef COMMON_CONFIG_TAKES_H
+#define COMMON_CONFIG_TAKES_H
+
+#include "common/config/directives.h"
+
+#define TAKE(name) \
+	void take_##name(struct parse *p, const struct directive *d, \
+			 const struct grammar_line *line, void *object)
+
+TAKE(yes);	  /* yes or no; bool */
+TAKE(number);	  /* within the row's range, in its unit; uint64_t */
+TAKE(limit);	  /* the same, and remembers that this `listen` has its own */
+TAKE(name);	  /* of a host or domain; char *, in lower case */
+TAKE(path);	  /* absolute; char * */
+TAKE(runtime);	  /* absolute, short enough for sockets; char * */
+TAKE(log);	  /* sink and file */
+TAKE(format);	  /* of the log */
+TAKE(networks);	  /* relay-from */
+TAKE(extension);  /* a character; 0 for none */
+TAKE(listen);	  /* adds to listens */
+TAKE(limits);	  /* a block of limits */
+TAKE(outbound);	  /* a block */
+TAKE(domain);	  /* adds to domains */
+TAKE(aliases);	  /* paths */
+TAKE(users);	  /* system */
+TAKE(deliver);	  /* ending and path */
+TAKE(smarthosts); /* hosts and ports */
+TAKE(retry);	  /* first and longest time */
+TAKE(include);	  /* only reached where config_load has not been */
+
+#undef TAKE
+
+#endif
