@@ -80,6 +80,85 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(pat
 
 unit-tests: $(UNIT_TESTS)
 
+# every runner, though one fails; the runners' own closing lines are what counts
+unit: $(UNIT_TESTS)
+	@failed=; for t in $(UNIT_TESTS); do \
+		timeout $(UNIT_TIMEOUT) $$t $(if $(V),,>$$t.log 2>&1) || { failed="$$failed $$t"; $(if $(V),,cat $$t.log;) }; \
+	done; \
+	$(if $(V),,cat $(UNIT_TESTS:%=%.log) | awk '/PASSED/ { passed += $$4 } /FAILED  \]/ && /listed/ { failed += $$4 } \
+		END { printf "unit: %d passed, %d failed\n", passed, failed }';) \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+UNIT_TIMEOUT = 300
+
+# ---- fuzz targets: the same rule, with libFuzzer; seconds in `make test`, FUZZ_SECONDS each by `make fuzz`
+
+FUZZ_BUILD   = build/fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS   = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DCULVER_SANITIZE
+FUZZ_NAMES   = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/*.c))
+
+fuzz-build:
+	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(FUZZ_BUILD) FUZZING=1 fuzz-targets
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+ifdef FUZZING
+CPPFLAGS  := $(filter-out -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2,$(CPPFLAGS))
+SANITIZERS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DCULVER_SANITIZE
+endif
+
+$(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
+	@mkdir -p $(@D)
+	$(SAY) FUZZ $<
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# every target: its corpus (kept in tests/fuzz/corpus, if it has one), then FUZZ_SECONDS of new inputs
+fuzz: fuzz-build
+	@failed=; for n in $(FUZZ_NAMES); do \
+		mkdir -p $(FUZZ_BUILD)/corpus/$$n; \
+		seeds=tests/fuzz/corpus/$$n; test -d $$seeds || seeds=; \
+		( cd $(FUZZ_BUILD) && $(CURDIR)/$(FUZZ_BUILD)/tests/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-verbosity=0 -print_final_stats=1 -artifact_prefix=$(CURDIR)/$(FUZZ_BUILD)/crash-$$(echo $$n | tr / -)- \
+			corpus/$$n $${seeds:+$(CURDIR)/$$seeds} > $$(echo $$n | tr / -).log 2>&1 ) \
+		&& printf '  %-7s %s: %s runs\n' FUZZ $$n "$$(sed -n 's/^stat::number_of_executed_units: *//p' $(FUZZ_BUILD)/$$(echo $$n | tr / -).log)" \
+		|| { failed="$$failed $$n"; tail -30 $(FUZZ_BUILD)/$$(echo $$n | tr / -).log; }; \
+	done; \
+	echo "fuzz: $(words $(FUZZ_NAMES)) targets, failed:$${failed:- none}"; test -z "$$failed"
+
+# ---- lint
+
+C_FILES = $(wildcard */*.c */*.h common/*/*.c common/*/*.h tests/*/*/*.c tests/*/*/*.h bench/*.c)
+
+lint: lint-format lint-house lint-cppcheck lint-tidy
+
+lint-format:
+	$(SAY) LINT clang-format
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+
+lint-house:
+	$(SAY) LINT 'house rules'
+	$(Q)for f in tests/lint/*.py; do /usr/bin/python3 $$f || exit 1; done
+
+lint-cppcheck:
+	$(SAY) LINT cppcheck
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(PROGRAMS) common
+
+lint-tidy:
+	$(SAY) LINT clang-tidy
+	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) common/*/*.c) | \
+		xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(CPPFLAGS) 2>$(BUILD)/tidy.$$$$.log || { cat $(BUILD)/tidy.$$$$.log; exit 255; }' tidy
+
+# ---- everything
+
+test: all
+	$(Q)$(MAKE) --no-print-directory unit system-test
+
+clean:
+	rm -rf build
+
+-include Makefile.install
+-include tests/Makefile.tests
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all unit-tests $(PROGRAMS)
+.PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)
