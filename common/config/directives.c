@@ -1,0 +1,335 @@
+/*
+ * directives - the one table of what culver.conf may say: see directives.h
+ */
+#include "common/config/config.h"
+#include "common/config/directives.h"
+#include "common/config/takes.h"
+
+#define IN(type, member) .field = offsetof(struct type, member)
+#define LIMIT(name, member) \
+	.word = name, .field = offsetof(struct config_limits, member), .min_words = 1, \
+	.max_words = 1, .take = take_limit
+#define COUNT(least, most) .arguments = "NUMBER", .unit = UNIT_COUNT, .min = least, .max = most
+#define BYTES(least, most) .arguments = "SIZE", .unit = UNIT_BYTES, .min = least, .max = most
+#define TIME(least, most) .arguments = "TIME", .unit = UNIT_TIME, .min = least, .max = most
+#define BOTH (PLACE_LIMIT | PLACE_LISTEN_LIMIT)
+#define ONE .min_words = 1, .max_words = 1
+#define ANY .min_words = 1, .max_words = GRAMMAR_WORDS_MAX
+
+#define KB(n) ((uint64_t)(n) << 10)
+#define MB(n) ((uint64_t)(n) << 20)
+#define GB(n) ((uint64_t)(n) << 30)
+#define MILLION UINT64_C(1000000)
+#define SHORTEST 100 /* ms: no time is less */
+#define DAYS(n) ((uint64_t)(n)*24 * 60 * 60 * 1000)
+
+/* clang-format off */
+const struct directive directives[] = {
+	/* ---- general ---- */
+	{.word = "hostname", .arguments = "NAME", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "the name of the machine",
+	 IN(config, hostname), .take = take_name,
+	 .sentence = "the name of this host in greetings, EHLO and Received; always local"},
+	{.word = "origin", .arguments = "DOMAIN", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "the first line of /etc/mailname, else hostname",
+	 IN(config, origin), .take = take_name,
+	 .sentence = "the domain of addresses that have none"},
+	{.word = "spool", .arguments = "PATH", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "/var/spool/culver; of an ordinary user $XDG_STATE_HOME/culver/spool, "
+		      "else ~/.local/state/culver/spool",
+	 IN(config, spool), .take = take_path,
+	 .sentence = "the directory of queued messages"},
+	{.word = "runtime", .arguments = "PATH", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "/run/culver; of an ordinary user $XDG_RUNTIME_DIR/culver, else run beside the spool",
+	 IN(config, runtime), .take = take_runtime,
+	 .sentence = "the directory of sockets and rooms, at most 96 bytes long"},
+	{.word = "trace", .arguments = "PATH", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "/var/lib/culver/trace; of an ordinary user trace beside the spool",
+	 IN(config, trace), .take = take_path,
+	 .sentence = "the directory of the store that `culver trace` reads"},
+	{.word = "root-mail", .arguments = "PATH", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "/var/lib/culver/root; of an ordinary user root beside the spool",
+	 IN(config, root_mail), .take = take_path,
+	 .sentence = "the Maildir of root, postmaster and abuse, where no alias takes their mail"},
+	{.word = "log", .arguments = "stderr|syslog|PATH", .where = PLACE_GENERAL, .opens = PLACE_LOG, ONE,
+	 .otherwise = "syslog; stderr for culver run",
+	 IN(config, log_file), .take = take_log,
+	 .sentence = "where events are written"},
+	{.word = "format", .arguments = "text|json", .where = PLACE_LOG, ONE,
+	 .standard = "text",
+	 IN(config, log_format), .take = take_format,
+	 .sentence = "how events are written: key=value words, or one JSON object a line"},
+	{.word = "relay-from", .arguments = "NETWORK...|none", .where = PLACE_GENERAL, ANY,
+	 .standard = "127.0.0.0/8 ::1",
+	 IN(config, relay_from), .take = take_networks,
+	 .sentence = "clients that may send to any domain"},
+	{.word = "extension", .arguments = "CHARACTER|none", .where = PLACE_GENERAL, ONE,
+	 .standard = "+",
+	 IN(config, extension), .take = take_extension,
+	 .sentence = "what parts the name of a user from the extension behind it"},
+	{.word = "min-uid", .arguments = "NUMBER", .where = PLACE_GENERAL, ONE,
+	 .standard = "100", .unit = UNIT_COUNT, .min = 0, .max = UINT32_MAX - 1,
+	 IN(config, min_uid), .take = take_number,
+	 .sentence = "system users with a lower uid get no mailbox"},
+	{.word = "repair-line-ends", .arguments = "yes|no", .where = PLACE_GENERAL, ONE,
+	 .standard = "no",
+	 IN(config, repair_line_ends), .take = take_yes,
+	 .sentence = "of clients in relay-from, a bare CR or LF becomes CRLF instead of being refused"},
+	{.word = "include", .arguments = "FILE", .where = PLACE_ANY, ONE, .repeats = true,
+	 .take = take_include,
+	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
+
+	/* ---- listen ---- */
+	{.word = "listen", .arguments = "ADDRESS:PORT mx", .where = PLACE_GENERAL, .opens = PLACE_LISTEN,
+	 .repeats = true, .min_words = 2, .max_words = 2,
+	 .otherwise = "none: no mail comes from the network",
+	 IN(config, listens), .take = take_listen,
+	 .sentence = "an address on which mail is taken"},
+	{.word = "limit", .where = PLACE_LISTEN, .opens = PLACE_LISTEN_LIMIT, .needs_block = true,
+	 .otherwise = "the general ones, word by word",
+	 IN(config_listen, limits), .take = take_limits,
+	 .sentence = "limits for this address only"},
+
+	/* ---- domain ---- */
+	{.word = "domain", .arguments = "NAME...", .where = PLACE_GENERAL, .opens = PLACE_DOMAIN,
+	 .repeats = true, ANY,
+	 .otherwise = "hostname and localhost",
+	 IN(config, domains), .take = take_domain,
+	 .sentence = "domains whose mail is delivered here"},
+	{.word = "users", .arguments = "system", .where = PLACE_DOMAIN, ONE,
+	 .standard = "system",
+	 IN(config_domain, users_system), .take = take_users,
+	 .sentence = "who has a mailbox: the users that the system knows"},
+	{.word = "aliases", .arguments = "PATH...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	 .otherwise = "none",
+	 IN(config_domain, aliases), .take = take_aliases,
+	 .sentence = "text tables in the format of /etc/aliases, asked in their order before the users"},
+	{.word = "deliver", .arguments = "maildir [PATH]", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 2,
+	 .standard = "maildir ~/Maildir",
+	 IN(config_domain, deliver_path), .take = take_deliver,
+	 .sentence = "where the mail of a user goes"},
+
+	/* ---- outbound ---- */
+	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
+	 .otherwise = "the default of each directive",
+	 IN(config, outbound), .take = take_outbound,
+	 .sentence = "how mail for other domains leaves"},
+	{.word = "smarthost", .arguments = "HOST:PORT...", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 256,
+	 .otherwise = "none",
+	 IN(config_outbound, smarthosts), .take = take_smarthosts,
+	 .sentence = "the hosts that take all mail for other domains, tried in their order"},
+	{.word = "retry", .arguments = "FIRST [MAX]", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 2,
+	 .standard = "5m 4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(7),
+	 IN(config_outbound, retry_first), .take = take_retry,
+	 .sentence = "the time until the second attempt, and the longest that it grows to"},
+	{.word = "lifetime", .arguments = "TIME", .where = PLACE_OUTBOUND, ONE,
+	 .standard = "5d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
+	 IN(config_outbound, lifetime), .take = take_number,
+	 .sentence = "how long a message is tried before it is returned to its sender"},
+
+	/* ---- limit ---- */
+	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
+	 .otherwise = "the default of each word",
+	 IN(config, limits), .take = take_limits,
+	 .sentence = "how much is taken, held open and kept free"},
+	{LIMIT("message-size", message_size), .where = BOTH, BYTES(KB(1), GB(4)),
+	 .standard = "50M", .reply = "552 5.3.4",
+	 .sentence = "the content of one message"},
+	{LIMIT("recipients", recipients), .where = BOTH, COUNT(1, MILLION),
+	 .standard = "1000", .reply = "452 4.5.3",
+	 .sentence = "recipients of one message"},
+	{LIMIT("commands", commands), .where = BOTH, COUNT(10, 1000 * MILLION),
+	 .standard = "1000000", .reply = "421 4.7.0",
+	 .sentence = "commands of one session, those without effect included"},
+	{LIMIT("errors", errors), .where = BOTH, COUNT(1, MILLION),
+	 .standard = "20", .reply = "421 4.7.0",
+	 .sentence = "commands of one session that were refused"},
+	{LIMIT("sessions", sessions), .where = PLACE_LIMIT, COUNT(1, MILLION),
+	 .standard = "1000", .reply = "421 4.3.2",
+	 .sentence = "sessions at the same time, in all"},
+	{LIMIT("sessions-per-client", sessions_per_client), .where = BOTH, COUNT(1, MILLION),
+	 .standard = "100", .reply = "421 4.7.0",
+	 .sentence = "sessions at the same time from one address"},
+	{LIMIT("command-time", command_time), .where = BOTH, TIME(SHORTEST, DAYS(1)),
+	 .standard = "5m", .reply = "421 4.4.2",
+	 .sentence = "the time until the next command is there"},
+	{LIMIT("message-time", message_time), .where = BOTH, TIME(SHORTEST, DAYS(7)),
+	 .standard = "1h", .reply = "421 4.4.2",
+	 .sentence = "the time until the whole content of a message is there"},
+	{LIMIT("session-time", session_time), .where = BOTH, TIME(SHORTEST, DAYS(30)),
+	 .standard = "1d", .reply = "421 4.4.2",
+	 .sentence = "the time of a whole session"},
+	{LIMIT("hops", hops), .where = BOTH, COUNT(1, 10000),
+	 .standard = "100", .reply = "554 5.4.6",
+	 .sentence = "Received lines of a message; one with more is in a loop"},
+	{LIMIT("line", line), .where = BOTH, BYTES(1000, MB(64)),
+	 .standard = "64K", .reply = "550 5.6.0",
+	 .sentence = "a line of content with its CRLF; RFC 5321 has 1000, the world sends longer ones"},
+	{LIMIT("recipients-per-transaction", recipients_per_transaction), .where = PLACE_LIMIT,
+	 COUNT(1, 100000), .standard = "100",
+	 .sentence = "recipients of one transaction with another host"},
+	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
+	 .standard = "20",
+	 .sentence = "connections to one place at the same time"},
+	{LIMIT("agents", agents), .where = PLACE_LIMIT, COUNT(1, 100000),
+	 .standard = "100",
+	 .sentence = "connections to other hosts at the same time, in all"},
+	{LIMIT("mailbox-agents", mailbox_agents), .where = PLACE_LIMIT, COUNT(1, 100000),
+	 .standard = "20",
+	 .sentence = "processes that write into mailboxes, in all"},
+	{LIMIT("mailbox-concurrency", mailbox_concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
+	 .standard = "4",
+	 .sentence = "processes that write into the mailbox of one user"},
+	{LIMIT("disk-floor", disk_floor), .where = PLACE_LIMIT, BYTES(0, GB(1 << 20)),
+	 .standard = "128M", .reply = "452 4.3.1",
+	 .sentence = "bytes that must be free on the spool for mail to be taken"},
+	{LIMIT("inode-floor", inode_floor), .where = PLACE_LIMIT, COUNT(0, 1000 * MILLION),
+	 .standard = "1000", .reply = "452 4.3.1",
+	 .sentence = "inodes that must be free on the spool for mail to be taken"},
+	{LIMIT("reserve", reserve), .where = PLACE_LIMIT, BYTES(0, GB(64)),
+	 .standard = "64M",
+	 .sentence = "ballast in the spool, given up when the disk is full so that the journals go on"},
+	{LIMIT("trace-size", trace_size), .where = PLACE_LIMIT, BYTES(KB(64), GB(1024)),
+	 .standard = "256M",
+	 .sentence = "the store that `culver trace` reads; what is oldest goes first"},
+};
+/* clang-format on */
+
+const size_t directive_count = sizeof(directives) / sizeof(directives[0]);
+_Static_assert(sizeof(directives) / sizeof(directives[0]) <= DIRECTIVES_MAX, "seen[] is too small");
+_Static_assert(sizeof(struct config_limits) / sizeof(uint64_t) <= 64, "listen_given is too small");
+
+const struct directive *
+directive_find(struct span word, unsigned place)
+{
+	for (size_t i = 0; i < directive_count; i++)
+		if (directives[i].where & place && span_equal(word, span_of(directives[i].word)))
+			return &directives[i];
+	return NULL;
+}
+
+bool
+directive_is_planned(struct span word)
+{
+	static const char *const planned[] = {
+		"access",
+		"alias-commands-as",
+		"as",
+		"budget",
+		"catch-all",
+		"dkim",
+		"early-delivery",
+		"hosts",
+		"milter",
+		"policy",
+		"recipients",
+		"relay",
+		"resolver",
+		"route",
+		"source-address",
+		"spool-sync",
+		"table",
+		"tls",
+		"trust-anchor",
+		"virtual",
+	};
+
+	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
+		if (span_equal(word, span_of(planned[i])))
+			return true;
+	return false;
+}
+
+const char *
+directive_default(const struct directive *d)
+{
+	return d->standard != NULL ? d->standard : d->otherwise != NULL ? d->otherwise : "none";
+}
+
+const char *
+place_name(unsigned place)
+{
+	switch ((enum place)place) {
+	case PLACE_GENERAL:
+		return "the file";
+	case PLACE_LOG:
+		return "log";
+	case PLACE_LISTEN:
+		return "listen";
+	case PLACE_DOMAIN:
+		return "domain";
+	case PLACE_OUTBOUND:
+		return "outbound";
+	case PLACE_LIMIT:
+		return "limit";
+	case PLACE_LISTEN_LIMIT:
+		return "limit of listen";
+	case PLACE_ANY:
+		break;
+	}
+	return "anywhere";
+}
+
+struct scale {
+	uint64_t size;
+	const char *name;
+};
+
+void
+amount_format(enum unit unit, uint64_t amount, struct buffer *to)
+{
+	static const struct scale times[] = {
+		{DAYS(1), "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+	static const struct scale sizes[] = {
+		{GB(1024), "T"}, {GB(1), "G"}, {MB(1), "M"}, {KB(1), "K"}, {1, ""}};
+	const struct scale *scale = unit == UNIT_TIME ? times : sizes;
+
+	if (unit != UNIT_TIME && unit != UNIT_BYTES)
+		scale = &sizes[4];
+	while (scale->size > 1 && (amount < scale->size || amount % scale->size != 0))
+		scale++;
+	buffer_format(to, "%llu%s", (unsigned long long)(amount / scale->size), scale->name);
+}
+
+static void
+print_places(unsigned where, struct buffer *to)
+{
+	const char *comma = "";
+
+	if (where == PLACE_ANY) {
+		buffer_string(to, place_name(PLACE_ANY));
+		return;
+	}
+	for (unsigned place = 1; place < PLACE_ANY; place <<= 1) {
+		if (!(where & place))
+			continue;
+		buffer_format(to, "%s%s", comma, place_name(place));
+		comma = ", ";
+	}
+}
+
+void
+directives_print(struct buffer *to)
+{
+	buffer_string(to, "directive\tstands in\targuments\tdefault\tmeaning\n");
+	for (size_t i = 0; i < directive_count; i++) {
+		const struct directive *d = &directives[i];
+		const char *block = d->opens == 0 ? "" : d->needs_block ? "{ }" : "[{ }]";
+
+		buffer_format(to, "%s\t", d->word);
+		print_places(d->where, to);
+		buffer_format(to, "\t%s%s%s\t%s\t%s", d->arguments != NULL ? d->arguments : "",
+			      d->arguments != NULL && d->opens != 0 ? " " : "", block,
+			      directive_default(d), d->sentence);
+		if (d->unit != UNIT_NONE) {
+			buffer_string(to, " (");
+			amount_format(d->unit, d->min, to);
+			buffer_string(to, " to ");
+			amount_format(d->unit, d->max, to);
+			buffer_char(to, ')');
+		}
+		if (d->reply != NULL)
+			buffer_format(to, "; else %s", d->reply);
+		buffer_char(to, '\n');
+	}
+}
