@@ -48,6 +48,13 @@ events_start(const char *program, const char *path)
 	events.line_count = 0;
 }
 
+void
+events_start_on(const char *program, int fd)
+{
+	events_start(program, "");
+	events.fd = fd;
+}
+
 const char *
 events_program(void)
 {

@@ -65,6 +65,8 @@ event_id(uint64_t id)
  * Connects when the first event is sent, and again after `log` was restarted; the first line on a connection is `hello program=NAME`.
  */
 void events_start(const char *program, const char *path);
+/* events_start_on - the same on a connection that is there: `log` itself, which cannot connect to itself (its row has no circle) */
+void events_start_on(const char *program, int fd);
 /* the name given to events_start; "culver" before that */
 const char *events_program(void);
 void event_emit(const char *name, const struct event_field *fields, size_t count);

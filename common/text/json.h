@@ -13,8 +13,9 @@
 #include "common/text/span.h"
 
 struct json_member {
-	struct span key;   /* letters, digits, - and _ */
-	struct span value; /* between the quotes, still escaped; or the digits, perhaps with a minus */
+	struct span key; /* letters, digits, - and _ */
+	struct span
+		value; /* between the quotes, still escaped; or the digits, perhaps with a minus */
 	bool is_string;
 };
 
@@ -25,7 +26,8 @@ enum json_outcome { JSON_MEMBER, JSON_END, JSON_MALFORMED };
  *
  * At the first call *rest is the whole object.  JSON_END only where nothing follows the closing brace.
  */
-enum json_outcome json_next(struct span *rest, struct json_member *m) __attribute__((warn_unused_result));
+enum json_outcome json_next(struct span *rest, struct json_member *m)
+	__attribute__((warn_unused_result));
 /* json_unescape - the bytes of a string member's value (RFC 8259, section 7) behind what is in `to`; -1: a wrong escape */
 int json_unescape(struct buffer *to, struct span value) __attribute__((warn_unused_result));
 

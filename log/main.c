@@ -1,0 +1,72 @@
+/*
+ * log - takes the events of all programs and writes them down; answers `culver trace`
+ *
+ * Started first by master, stopped last.  Files: events (the socket `log`), line (its grammar), output, render, sink, store (where events go),
+ * trace and scan (the socket `trace`), reload (a new configuration).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/config/config.h"
+#include "common/system/confine.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "common/system/start.h"
+#include "log/events.h"
+#include "log/output.h"
+#include "log/reload.h"
+#include "log/syscalls.h"
+#include "log/trace.h"
+
+static const struct confine_limits limits = {
+	.descriptors = EVENTS_PEERS_MAX + 256,
+	.memory = 512u << 20,
+	.file_size = INT64_MAX,
+	.may_fork = true, /* answers to culver trace */
+};
+
+static void
+stop(void *owner)
+{
+	loop_stop(owner);
+}
+
+int
+main(void)
+{
+	int own[2];
+	struct output output;
+	struct reload reload;
+	const struct start *s = start_take("log");
+	const struct config *c = config_take();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, own) < 0)
+		fatal(EXIT_OS, errno, "socketpair");
+	events_start_on("log", own[0]);
+	struct loop *l = loop_new();
+	const char *path = start_directory(s, "trace");
+	int directory = open(path != NULL ? path : c->trace, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		fatal(EXIT_OS, errno, "directory of the trace store %s", c->trace);
+	output_open(&output, l, c, directory, s->uid, s->gid);
+	confine(s, log_syscalls, &limits);
+	struct events *events = events_serve(l, start_listen(s, "log"), &output, own[1]);
+	struct trace *trace = trace_serve(l, s, &output.store);
+	reload_watch(&reload, l, start_listen(s, "master")->fd, &output, c);
+	loop_signal(l, SIGTERM, stop, l);
+	EVENT("logging", event_string("to", output_sink_name(&output)),
+	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
+	EVENT("serving");
+	loop_run(l);
+	events_flush(); /* the last of our own */
+	events_drain(events);
+	trace_free(trace);
+	events_free(events);
+	output_end(&output);
+	reload_free(&reload);
+	loop_free(l);
+	return 0;
+}
