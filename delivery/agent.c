@@ -1,0 +1,274 @@
+/*
+ * agent - see the header
+ *
+ * Straight-line code: it waits for a job, for an answer of its peer, and for nothing else.  A recipient is told once, whatever becomes of
+ * connections: what a host left open is tried at the next one, and what no host took is deferred with the last trouble.
+ */
+#include "delivery/agent.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/protocol/jobs-agent.h"
+#include "common/system/clock.h"
+#include "common/system/confine.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "common/text/arena.h"
+#include "delivery/transaction.h"
+
+struct agent {
+	const struct config *config;
+	const struct hosts_list *hosts;
+	struct jobs_agent_end end;
+	struct connection connection;
+	struct arena arena; /* of the job in hand */
+};
+
+/* ---- a job comes in ---- */
+
+static int
+copy(struct arena *arena, struct span from, struct span *to)
+{
+	*to = arena_span(arena, from);
+	return to->at == NULL ? -1 : 0;
+}
+
+static enum jobs_outcome
+refuse_job(const struct message *m, const char *reason)
+{
+	EVENT("jobs-wrong", event_id(m->id), event_string("reason", reason));
+	return JOBS_WRONG;
+}
+
+/* the recipients, in parts */
+static enum jobs_outcome
+take_recipients(struct agent *a, struct message *m, uint64_t announced)
+{
+	struct jobs_recipients part;
+	struct jobs_recipient item;
+	bool more = true;
+
+	m->recipients = arena_alloc(&a->arena, announced * sizeof(*m->recipients));
+	if (m->recipients == NULL)
+		return refuse_job(m, "no memory for its recipients");
+	while (more) {
+		enum jobs_outcome outcome = jobs_agent_part(&a->end, JOBS_RECIPIENTS, &part, &more);
+
+		if (outcome != JOBS_OK)
+			return outcome;
+		while (wire_list_next(&part.recipients, &jobs_recipient_shape, &item)) {
+			struct recipient *r = &m->recipients[m->count];
+
+			if (m->count == announced)
+				return refuse_job(m, "more recipients than announced");
+			r->number = (uint32_t)item.number;
+			r->state = RECIPIENT_OPEN;
+			if (copy(&a->arena, item.address, &r->address) == -1)
+				return refuse_job(m, "no memory for its recipients");
+			m->count++;
+		}
+	}
+	return m->count == announced ? JOBS_OK : refuse_job(m, "fewer recipients than announced");
+}
+
+/* a whole job into the arena; m->content is the caller's when it is not -1 */
+static enum jobs_outcome
+take_job(struct agent *a, struct message *m)
+{
+	struct jobs_job job;
+	enum jobs_outcome outcome = jobs_agent_job(&a->end, &job, &m->content);
+
+	if (outcome != JOBS_OK)
+		return outcome;
+	m->id = job.id;
+	m->content_at = job.content_at;
+	m->content_length = job.content_length;
+	m->eight_bit = job.eight_bit;
+	if (job.recipients > AGENT_RECIPIENTS_MAX)
+		return refuse_job(m, "more recipients than may be");
+	if (copy(&a->arena, job.sender, &m->sender) == -1 ||
+	    copy(&a->arena, job.top, &m->top) == -1)
+		return refuse_job(m, "no memory for its envelope");
+	return take_recipients(a, m, job.recipients);
+}
+
+/* ---- delivering ---- */
+
+/* what no peer may be sent in a command; smtpd lets nothing of it in, so this is the second lock */
+static const char *
+unsendable(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++) {
+		unsigned char c = (unsigned char)address.at[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return "the address has a control character";
+		if (c > 0x7f)
+			return "the address needs SMTPUTF8, which is not spoken here";
+	}
+	return NULL;
+}
+
+static void
+tell_open(struct message *m, struct report *report, const struct verdict *v, const char *host,
+	  bool connection)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->recipients[i].state == RECIPIENT_TOLD)
+			continue;
+		m->recipients[i].state = RECIPIENT_TOLD;
+		report_tell(report, m->recipients[i].number, v, host, connection);
+	}
+}
+
+static void
+refuse_unsendable(struct message *m, struct report *report)
+{
+	const char *reason = unsendable(m->sender);
+	struct verdict v;
+
+	if (reason != NULL) {
+		verdict_set(&v, FATE_FAILED, 0, "5.1.7",
+			    "the sender cannot be named to a server: %s", reason);
+		tell_open(m, report, &v, "", false);
+		return;
+	}
+	for (size_t i = 0; i < m->count; i++) {
+		struct recipient *r = &m->recipients[i];
+
+		reason = unsendable(r->address);
+		if (reason == NULL)
+			continue;
+		verdict_set(&v, FATE_FAILED, 0, "5.1.3",
+			    "the recipient cannot be named to a server: %s", reason);
+		r->state = RECIPIENT_TOLD;
+		report_tell(report, r->number, &v, "", false);
+	}
+}
+
+/* the first of the hosts from *next on that takes mail; false: none does */
+static bool
+connect_next(struct agent *a, size_t *next, struct trouble *trouble)
+{
+	while (*next < a->hosts->count) {
+		const struct hosts_address *host = &a->hosts->list[(*next)++];
+
+		if (connect_open(&a->connection, host, a->config->hostname, &trouble->verdict) == 0)
+			return true;
+		trouble->connection = true;
+		EVENT("host-passed-over", event_string("host", host->text),
+		      event_string("reason", trouble->verdict.text));
+	}
+	return false;
+}
+
+static void
+deliver(struct agent *a, struct message *m, struct report *report)
+{
+	struct trouble trouble = {.connection = true};
+	size_t next = 0;
+
+	verdict_set(&trouble.verdict, FATE_DEFERRED, 0, "4.4.1", "no host could be tried");
+	refuse_unsendable(m, report);
+	while (report->open > 0 && !report->lost) {
+		if (!a->connection.open && !connect_next(a, &next, &trouble))
+			break;
+		switch (transaction_run(&a->connection, m, report, &trouble)) {
+		case TRANSACTION_DONE:
+			break;
+		case TRANSACTION_STALE:
+			next = 0;
+			break;
+		case TRANSACTION_TROUBLE:
+			EVENT("connection-lost", event_id(m->id),
+			      event_string("host", connect_name(&a->connection)),
+			      event_string("reason", trouble.verdict.text));
+			break;
+		}
+	}
+	tell_open(m, report, &trouble.verdict, connect_name(&a->connection), trouble.connection);
+	report_finish(report);
+}
+
+static enum jobs_outcome
+serve_job(struct agent *a)
+{
+	struct message m = {.content = -1};
+	struct report report;
+	enum jobs_outcome outcome = take_job(a, &m);
+
+	if (outcome == JOBS_OK) {
+		report_start(&report, &a->end, m.count);
+		deliver(a, &m, &report);
+		outcome = report.lost ? JOBS_CLOSED : JOBS_OK;
+	}
+	if (m.content >= 0)
+		close(m.content);
+	arena_reset(&a->arena);
+	return outcome;
+}
+
+/* ---- the agent's life ---- */
+
+/* no job will be taken any more; one that crossed this on its way is queue-manager's again, since it was told so */
+static void
+leave(struct agent *a)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + AGENT_LEAVE_MS;
+	struct channel_fds fds;
+	size_t len;
+
+	if (jobs_agent_leave(&a->end) != JOBS_OK)
+		return;
+	while (channel_receive_wait(a->end.fd, a->end.in, &len, &fds, deadline_ms) == CHANNEL_OK)
+		channel_close_fds(&fds);
+}
+
+static void
+serve(struct agent *a)
+{
+	int64_t idle_ms = clock_monotonic_ms() + AGENT_IDLE_MS;
+
+	for (;;) {
+		switch (jobs_agent_wait(&a->end, a->connection.open ? a->connection.stream.fd : -1,
+					idle_ms)) {
+		case JOBS_EVENT_MESSAGE:
+			if (serve_job(a) != JOBS_OK)
+				return;
+			idle_ms = clock_monotonic_ms() + AGENT_IDLE_MS;
+			break;
+		case JOBS_EVENT_OTHER:
+			/* unasked for: 421 or the close; for the next job there will be a new connection */
+			connect_drop(&a->connection);
+			break;
+		case JOBS_EVENT_IDLE:
+			connect_quit(&a->connection);
+			leave(a);
+			return;
+		case JOBS_EVENT_END:
+			leave(a);
+			return;
+		}
+	}
+}
+
+int
+agent_serve(const struct config *config, const struct hosts_list *hosts, int channel)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+
+	if (a == NULL || jobs_agent_start(&a->end, channel) == -1) {
+		EVENT("agent-unstarted");
+		return EXIT_OS;
+	}
+	a->config = config;
+	a->hosts = hosts;
+	arena_init(&a->arena, AGENT_JOB_MAX);
+	serve(a);
+	jobs_agent_close(&a->end);
+	connect_quit(&a->connection);
+	arena_free(&a->arena);
+	free(a);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/*
+ * agent - one process, one place, one connection at a time: takes jobs, delivers them, reports
+ */
+#ifndef DELIVERY_AGENT_H
+#define DELIVERY_AGENT_H
+
+#include "common/config/config.h"
+#include "delivery/hosts.h"
+
+#define AGENT_IDLE_MS 10000  /* without a job: says LEAVE; peers do not like to be kept waiting */
+#define AGENT_LEAVE_MS 10000 /* for queue-manager to close after LEAVE */
+#define AGENT_RECIPIENTS_MAX 100000 /* of one job */
+#define AGENT_JOB_MAX (64u << 20)   /* bytes that are kept of a job's envelope */
+
+/* agent_serve - until queue-manager closes the channel or the agent leaves; the exit status */
+int agent_serve(const struct config *config, const struct hosts_list *hosts, int channel);
+
+#endif

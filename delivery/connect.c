@@ -1,0 +1,269 @@
+/*
+ * connect - see the header
+ */
+#include "delivery/connect.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "common/text/number.h"
+
+const char *
+connect_name(const struct connection *c)
+{
+	return c->peer != NULL ? c->peer->text : "";
+}
+
+void
+connect_drop(struct connection *c)
+{
+	if (c->open)
+		stream_close(&c->stream);
+	c->open = false;
+}
+
+void
+connect_trouble(const struct connection *c, enum exchange what, const char *stage,
+		struct verdict *why)
+{
+	switch (what) {
+	case EXCHANGE_OK:
+	case EXCHANGE_CLOSED:
+		verdict_set(why, FATE_DEFERRED, 0, "4.4.2", "%s closed the connection %s",
+			    connect_name(c), stage);
+		return;
+	case EXCHANGE_TIMEOUT:
+		verdict_set(why, FATE_DEFERRED, 0, "4.4.2", "%s did not answer in time %s",
+			    connect_name(c), stage);
+		return;
+	case EXCHANGE_NONSENSE:
+		verdict_set(why, FATE_DEFERRED, 0, "4.5.0", "%s answered what is no SMTP %s",
+			    connect_name(c), stage);
+		return;
+	}
+}
+
+/* ---- replies ---- */
+
+/* one line; a line end of LF alone is taken from a peer as it is */
+static enum exchange
+read_line(struct connection *c, struct span *line)
+{
+	for (;;) {
+		switch (stream_line(&c->stream, REPLY_LINE_MAX, line)) {
+		case STREAM_OK:
+			return EXCHANGE_OK;
+		case STREAM_BARE:
+			if (line->len > 0 && line->at[line->len - 1] == '\r')
+				line->len--;
+			return EXCHANGE_OK;
+		case STREAM_INTERRUPTED:
+			continue;
+		case STREAM_TIMEOUT:
+			return EXCHANGE_TIMEOUT;
+		case STREAM_LONG:
+			return EXCHANGE_NONSENSE;
+		case STREAM_CLOSED:
+		case STREAM_ERROR:
+			return EXCHANGE_CLOSED;
+		}
+	}
+}
+
+static enum exchange
+read_reply(struct connection *c, int64_t wait_ms, struct reply *r, bool is_ehlo)
+{
+	c->stream.deadline_ms = clock_monotonic_ms() + wait_ms;
+	reply_start(r);
+	do {
+		struct span line;
+		enum exchange outcome = read_line(c, &line);
+
+		if (outcome != EXCHANGE_OK)
+			return outcome;
+		if (reply_line(r, line) == -1)
+			return EXCHANGE_NONSENSE;
+		/* the first line of EHLO's answer is the peer's name */
+		if (is_ehlo && r->code == 250 && r->lines > 1)
+			connect_extension(c, span_skip(line, 4));
+	} while (!r->complete);
+	return EXCHANGE_OK;
+}
+
+enum exchange
+connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
+{
+	return read_reply(c, wait_ms, r, false);
+}
+
+void
+connect_extension(struct connection *c, struct span text)
+{
+	struct span word = span_word(&text);
+
+	if (span_equal_nocase(word, SPAN("PIPELINING"))) {
+		c->pipelining = true;
+	} else if (span_equal_nocase(word, SPAN("8BITMIME"))) {
+		c->eight_bit = true;
+	} else if (span_equal_nocase(word, SPAN("SIZE"))) {
+		c->size = true;
+		/* none, or one that is no number: announced without a maximum */
+		if (number_parse(span_word(&text), 0, UINT64_MAX, &c->size_max) == -1)
+			c->size_max = 0;
+	}
+}
+
+/* ---- TCP ---- */
+
+/* -1 and errno */
+static int
+await_connected(int fd)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + CONNECT_TCP_MS;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	for (;;) {
+		int64_t left = deadline_ms - clock_monotonic_ms();
+		struct pollfd p = {fd, POLLOUT, 0};
+		int n = poll(&p, 1, left <= 0 ? 0 : (int)left);
+
+		if (n > 0)
+			break;
+		if (n == 0 && left <= 0)
+			errno = ETIMEDOUT;
+		if (n == 0 ? left <= 0 : errno != EINTR)
+			return -1;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		return -1;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+/* -1 and errno */
+static int
+connect_tcp(const struct hosts_address *host)
+{
+	int one = 1;
+	int error;
+	int fd = socket(host->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	/* a block of content that does not fill its segment must not wait for the answer to the one before */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1)
+		goto out;
+	if (connect(fd, (const struct sockaddr *)&host->address, host->len) == 0)
+		return fd;
+	if (errno == EINPROGRESS && await_connected(fd) == 0)
+		return fd;
+out:
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* ---- greeting ---- */
+
+/* a host that does not want to talk: deferred, whatever its code was */
+static void
+not_welcome(const struct connection *c, const struct reply *r, const char *stage,
+	    struct verdict *why)
+{
+	verdict_set(why, FATE_DEFERRED, r->code,
+		    r->code / 100 == 4 && r->status[0] != '\0' ? r->status : "4.3.2",
+		    "%s refused to talk %s: %s", connect_name(c), stage, r->text);
+}
+
+static int
+hello(struct connection *c, const char *hostname, struct verdict *why)
+{
+	static const char *const words[] = {"EHLO", "HELO"};
+	enum exchange outcome;
+	struct reply r;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (stream_printf(&c->stream, "%s %s\r\n", words[i], hostname) != STREAM_OK)
+			outcome = EXCHANGE_CLOSED;
+		else
+			outcome = read_reply(c, CONNECT_HELO_MS, &r, i == 0);
+		if (outcome != EXCHANGE_OK) {
+			connect_trouble(c, outcome, i == 0 ? "after EHLO" : "after HELO", why);
+			return -1;
+		}
+		if (r.code / 100 == 2)
+			return 0;
+		/* RFC 5321, section 3.2: 5xx to EHLO says that it is not known */
+		if (r.code / 100 != 5)
+			break;
+	}
+	not_welcome(c, &r, "after our name", why);
+	return -1;
+}
+
+static int
+greeting(struct connection *c, struct verdict *why)
+{
+	struct reply r;
+	enum exchange outcome = connect_reply(c, CONNECT_GREETING_MS, &r);
+
+	if (outcome != EXCHANGE_OK) {
+		connect_trouble(c, outcome, "before its greeting", why);
+		return -1;
+	}
+	if (r.code / 100 != 2) {
+		not_welcome(c, &r, "at its greeting", why);
+		return -1;
+	}
+	return 0;
+}
+
+int
+connect_open(struct connection *c, const struct hosts_address *host, const char *hostname,
+	     struct verdict *why)
+{
+	int fd;
+
+	*c = (struct connection){.peer = host};
+	fd = connect_tcp(host);
+	if (fd < 0) {
+		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
+			    strerror(errno));
+		return -1;
+	}
+	if (stream_open(&c->stream, fd) == -1) {
+		close(fd);
+		verdict_set(why, FATE_DEFERRED, 0, "4.3.0", "no memory for a connection to %s",
+			    host->text);
+		return -1;
+	}
+	c->open = true;
+	if (greeting(c, why) == 0 && hello(c, hostname, why) == 0)
+		return 0;
+	connect_quit(c);
+	return -1;
+}
+
+void
+connect_quit(struct connection *c)
+{
+	struct reply r;
+
+	if (!c->open)
+		return;
+	/* the answer is of no interest, only that it was given the time to be said */
+	c->stream.deadline_ms = clock_monotonic_ms() + CONNECT_QUIT_MS;
+	if (stream_put(&c->stream, SPAN("QUIT\r\n")) == STREAM_OK &&
+	    connect_reply(c, CONNECT_QUIT_MS, &r) == EXCHANGE_TIMEOUT)
+		EVENT("quit-unanswered", event_string("host", connect_name(c)));
+	connect_drop(c);
+}

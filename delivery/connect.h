@@ -1,0 +1,63 @@
+/*
+ * connect - a connection to one host: TCP, greeting, EHLO (RFC 5321, sections 3.1, 3.2 and 4.5.3.2)
+ *
+ * One connection is kept from message to message.  A host that does not take mail now (unreachable, 4xx or 5xx as greeting, no HELO) is
+ * passed over for the next one; when it was the last the recipients are deferred, never failed, since this says
+ * nothing of them.
+ */
+#ifndef DELIVERY_CONNECT_H
+#define DELIVERY_CONNECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mail/reply.h"
+#include "common/system/stream.h"
+#include "delivery/hosts.h"
+
+/* RFC 5321, section 4.5.3.2: how long each answer is waited for */
+#define CONNECT_TCP_MS (30 * 1000)
+#define CONNECT_GREETING_MS (5 * 60 * 1000)
+#define CONNECT_HELO_MS (5 * 60 * 1000)
+/* not the RFC's: nobody waits for a mail system to say goodbye */
+#define CONNECT_QUIT_MS 2000
+
+struct connection {
+	struct stream stream;
+	bool open;
+	const struct hosts_address *peer; /* of the last connection, also when it is closed */
+	unsigned messages;		  /* transactions finished on this connection */
+	bool needs_reset;		  /* the last transaction was left unfinished */
+	/* what EHLO announced */
+	bool pipelining, eight_bit, size;
+	uint64_t size_max; /* 0: announced without a number, or not announced */
+};
+
+enum exchange {
+	EXCHANGE_OK,	 /* there is a reply */
+	EXCHANGE_CLOSED, /* the peer is gone */
+	EXCHANGE_TIMEOUT,
+	EXCHANGE_NONSENSE, /* what came is no reply */
+};
+
+/* connect_open - greeted and ready for MAIL; -1 and *why, the connection is closed then */
+int connect_open(struct connection *c, const struct hosts_address *host, const char *hostname,
+		 struct verdict *why) __attribute__((warn_unused_result));
+/* says QUIT and waits a moment for the answer; fine when closed */
+void connect_quit(struct connection *c);
+/* without a word */
+void connect_drop(struct connection *c);
+
+/* connect_reply - the next reply, all lines of it */
+enum exchange connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
+	__attribute__((warn_unused_result));
+/* connect_trouble - a deferral that says what went wrong, with whom and when ("while sending RCPT TO") */
+void connect_trouble(const struct connection *c, enum exchange what, const char *stage,
+		     struct verdict *why);
+/* the name of the peer as results and sentences give it */
+const char *connect_name(const struct connection *c);
+
+/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 6152 */
+void connect_extension(struct connection *c, struct span text);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * delivery - SMTP client: a parent, and one agent process for each open connection
+ *
+ * Started by master.  Connects to jobs (queue-manager), to log, and to the hosts that queue-manager names; opens no file but
+ * /etc/hosts, before it confines itself.
+ */
+#include "common/config/config.h"
+#include "common/system/confine.h"
+#include "common/system/events.h"
+#include "common/system/start.h"
+#include "delivery/agents.h"
+#include "delivery/hosts.h"
+#include "delivery/syscalls.h"
+
+#define HOSTS_FILE "/etc/hosts"
+
+static const struct confine_limits limits = {
+	.descriptors = 64,
+	.memory = 512u << 20,
+	.may_fork = true,
+};
+
+int
+main(void)
+{
+	const struct start *s = start_take("delivery");
+	const struct config *config = config_take();
+
+	events_start("delivery", start_path(s, "log"));
+	hosts_load(HOSTS_FILE);
+	confine(s, delivery_syscalls, &limits);
+	EVENT("serving");
+	agents_serve(config, start_path(s, "jobs"));
+	events_end();
+	return 0;
+}

@@ -1,0 +1,459 @@
+/*
+ * transaction - see the header
+ *
+ * Where the peer has PIPELINING, MAIL, the recipients and DATA go out in one write, and the replies are read in their order.  Each of
+ * them may be a refusal while the others are not:
+ *
+ *     MAIL refused                    every recipient has MAIL's reply; theirs say nothing
+ *     no recipient accepted, 354      there is nobody to send to: a dot alone ends it
+ *     some accepted, DATA refused     those have DATA's reply
+ *     some accepted, 354              the content goes out; those have the reply to its end
+ *     421 to anything                 the peer closes: what is open is for the next host
+ */
+#include "delivery/transaction.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "delivery/content.h"
+
+struct transaction {
+	struct connection *c;
+	struct message *m;
+	struct report *report;
+	struct trouble *trouble;
+	bool was_kept; /* the connection has served a message before */
+	bool mail_refused;
+	bool data_sent;
+	size_t next; /* the recipient to be asked for next */
+	size_t accepted;
+	struct verdict refusal; /* of MAIL */
+};
+
+/* the ways a step may end */
+enum step {
+	STEP_ON,
+	STEP_STALE,
+	STEP_TROUBLE,
+};
+
+static void
+tell(struct transaction *t, struct recipient *r, const struct verdict *v, bool connection)
+{
+	r->state = RECIPIENT_TOLD;
+	report_tell(t->report, r->number, v, connect_name(t->c), connection);
+}
+
+/* all recipients that are in that state */
+static void
+tell_all(struct transaction *t, enum recipient_state state, const struct verdict *v,
+	 bool connection)
+{
+	for (size_t i = 0; i < t->m->count; i++)
+		if (t->m->recipients[i].state == state)
+			tell(t, &t->m->recipients[i], v, connection);
+}
+
+static void
+set_all(struct transaction *t, enum recipient_state from, enum recipient_state to)
+{
+	for (size_t i = 0; i < t->m->count; i++)
+		if (t->m->recipients[i].state == from)
+			t->m->recipients[i].state = to;
+}
+
+static enum step
+end_in_trouble(struct transaction *t, enum exchange what, const char *stage, bool connection)
+{
+	connect_trouble(t->c, what, stage, &t->trouble->verdict);
+	t->trouble->connection = connection;
+	connect_drop(t->c);
+	return STEP_TROUBLE;
+}
+
+/* 421: the peer closes the connection, whatever was asked (RFC 5321, section 3.8) */
+static enum step
+end_by_421(struct transaction *t, const struct reply *r)
+{
+	reply_verdict(r, &t->trouble->verdict);
+	t->trouble->connection = true;
+	connect_drop(t->c);
+	return STEP_TROUBLE;
+}
+
+/* the next reply; all that cannot be a reply to a command before the data is trouble */
+static enum step
+await(struct transaction *t, int64_t wait_ms, const char *stage, struct reply *r)
+{
+	enum exchange outcome = connect_reply(t->c, wait_ms, r);
+
+	if (outcome != EXCHANGE_OK)
+		return end_in_trouble(t, outcome, stage, true);
+	if (r->code == 421)
+		return end_by_421(t, r);
+	return STEP_ON;
+}
+
+/* ---- commands ---- */
+
+static enum step
+put_mail(struct transaction *t)
+{
+	const struct message *m = t->m;
+	char size[32] = "";
+
+	if (t->c->size)
+		snprintf(size, sizeof(size), " SIZE=%" PRIu64, m->top.len + m->content_length);
+	t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_MAIL_MS;
+	/* a peer without 8BITMIME gets an 8-bit message as it is, since there is nobody who would not rather read it so */
+	if (stream_printf(&t->c->stream, "MAIL FROM:<%.*s>%s%s\r\n", SPAN_ARG(m->sender), size,
+			  m->eight_bit && t->c->eight_bit ? " BODY=8BITMIME" : "") != STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", true);
+	return STEP_ON;
+}
+
+static enum step
+await_mail(struct transaction *t)
+{
+	struct reply r;
+	enum step step = await(t, TRANSACTION_MAIL_MS, "after MAIL", &r);
+
+	if (step == STEP_TROUBLE)
+		return step;
+	if (r.code / 100 == 3)
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after MAIL", true);
+	t->mail_refused = r.code / 100 != 2;
+	reply_verdict(&r, &t->refusal);
+	return STEP_ON;
+}
+
+static enum step
+reset(struct transaction *t)
+{
+	struct reply r;
+
+	if (!t->c->needs_reset)
+		return STEP_ON;
+	if (stream_put(&t->c->stream, SPAN("RSET\r\n")) != STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while RSET was sent", true);
+	t->c->needs_reset = false;
+	return await(t, TRANSACTION_MAIL_MS, "after RSET", &r);
+}
+
+/* the next open recipients, `max` at most; -1: the peer is gone */
+static int
+put_recipients(struct transaction *t, int max)
+{
+	int n = 0;
+
+	for (; t->next < t->m->count && n < max; t->next++) {
+		const struct recipient *r = &t->m->recipients[t->next];
+
+		if (r->state != RECIPIENT_OPEN)
+			continue;
+		t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_RCPT_MS;
+		if (stream_printf(&t->c->stream, "RCPT TO:<%.*s>\r\n", SPAN_ARG(r->address)) !=
+		    STREAM_OK)
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+static bool
+has_more_recipients(const struct transaction *t)
+{
+	for (size_t i = t->next; i < t->m->count; i++)
+		if (t->m->recipients[i].state == RECIPIENT_OPEN)
+			return true;
+	return false;
+}
+
+/* "too many recipients" is 452, by some still 552 (RFC 5321, section 4.5.3.1.10); 4.2.x is the mailbox's own trouble */
+static bool
+has_enough(const struct transaction *t, const struct reply *r)
+{
+	if (t->accepted == 0 || (r->code != 452 && r->code != 552))
+		return false;
+	return strncmp(r->status, "4.2.", 4) != 0 && strncmp(r->status, "5.2.", 4) != 0 &&
+	       strncmp(r->status, "5.3.4", 5) != 0;
+}
+
+static enum step
+await_recipient(struct transaction *t, struct recipient *recipient)
+{
+	struct reply r;
+	struct verdict v;
+	enum step step = await(t, TRANSACTION_RCPT_MS, "after RCPT", &r);
+
+	if (step != STEP_ON)
+		return step;
+	if (t->mail_refused)
+		return STEP_ON;
+	if (r.code / 100 == 3)
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after RCPT", true);
+	reply_verdict(&r, &v);
+	if (v.fate == FATE_DELIVERED) {
+		recipient->state = RECIPIENT_ACCEPTED;
+		t->accepted++;
+	} else if (has_enough(t, &r)) {
+		recipient->state = RECIPIENT_LATER;
+	} else {
+		tell(t, recipient, &v, false);
+	}
+	return STEP_ON;
+}
+
+/* replies to the `n` recipients that were asked for since `at` */
+static enum step
+await_recipients(struct transaction *t, size_t at, int n)
+{
+	for (; n > 0; at++) {
+		enum step step;
+
+		if (t->m->recipients[at].state != RECIPIENT_OPEN)
+			continue;
+		step = await_recipient(t, &t->m->recipients[at]);
+		if (step != STEP_ON)
+			return step;
+		n--;
+	}
+	return STEP_ON;
+}
+
+static enum step
+put_data(struct transaction *t)
+{
+	if (stream_put(&t->c->stream, SPAN("DATA\r\n")) != STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", true);
+	t->data_sent = true;
+	return STEP_ON;
+}
+
+/* MAIL and its reply, where they stand alone; else MAIL is put, and its reply read with those of the first recipients */
+static enum step
+begin(struct transaction *t)
+{
+	enum step step = reset(t);
+
+	if (step == STEP_ON)
+		step = put_mail(t);
+	if (step == STEP_ON && !t->c->pipelining)
+		step = await_mail(t);
+	if (step == STEP_TROUBLE && t->was_kept && t->trouble->connection)
+		return STEP_STALE;
+	return step;
+}
+
+/* up to and with DATA; its reply is left to be read */
+static enum step
+envelope(struct transaction *t)
+{
+	int max = t->c->pipelining ? TRANSACTION_PIPELINE_MAX : 1;
+	bool mail_is_due = t->c->pipelining;
+	enum step step = begin(t);
+
+	while (step == STEP_ON && !t->mail_refused && has_more_recipients(t)) {
+		size_t at = t->next;
+		int n = put_recipients(t, max);
+
+		if (n < 0)
+			return end_in_trouble(t, EXCHANGE_CLOSED, "while RCPT was sent", true);
+		if (t->c->pipelining && !has_more_recipients(t))
+			step = put_data(t);
+		if (step == STEP_ON && mail_is_due) {
+			step = await_mail(t);
+			mail_is_due = false;
+			if (step == STEP_TROUBLE && t->was_kept)
+				step = STEP_STALE;
+		}
+		if (step == STEP_ON)
+			step = await_recipients(t, at, n);
+	}
+	if (step == STEP_ON && !t->data_sent && t->accepted > 0)
+		step = put_data(t);
+	return step;
+}
+
+/* ---- the data ---- */
+
+/* 354 although nobody is there to send to: nothing is sent, and nothing is meant by the reply */
+static enum step
+end_empty_data(struct transaction *t)
+{
+	struct reply r;
+
+	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while an empty message was ended", true);
+	return await(t, TRANSACTION_END_MS, "after an empty message", &r);
+}
+
+/* the content cannot be sent by anybody: every recipient is told so; the peer must not take what it has for a message */
+static void
+give_up(struct transaction *t, enum fate fate, const char *status, const char *text)
+{
+	struct verdict v;
+
+	verdict_set(&v, fate, 0, status, "%s", text);
+	connect_drop(t->c);
+	set_all(t, RECIPIENT_LATER, RECIPIENT_OPEN);
+	set_all(t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
+	tell_all(t, RECIPIENT_OPEN, &v, false);
+}
+
+/* the peer went away in the middle of the data; perhaps it said why before it did */
+static enum step
+end_in_content(struct transaction *t, enum exchange what)
+{
+	struct reply r;
+	struct verdict v;
+
+	if (what == EXCHANGE_CLOSED && connect_reply(t->c, 0, &r) == EXCHANGE_OK &&
+	    r.code / 100 >= 4) {
+		if (r.code == 421)
+			return end_by_421(t, &r);
+		reply_verdict(&r, &v);
+		tell_all(t, RECIPIENT_ACCEPTED, &v, false);
+	}
+	return end_in_trouble(t, what, "while it was sent the message", false);
+}
+
+/* the reply to the final dot is lost: nobody knows whether the message was taken over (RFC 1047) */
+static enum step
+end_unknown(struct transaction *t, enum exchange what)
+{
+	enum step step =
+		end_in_trouble(t, what, "after the message was sent; it may arrive twice", false);
+
+	tell_all(t, RECIPIENT_ACCEPTED, &t->trouble->verdict, false);
+	return step;
+}
+
+static enum step
+end_data(struct transaction *t)
+{
+	struct reply r;
+	struct verdict v;
+	enum exchange outcome;
+
+	/* with queue-manager gone nobody would remember that it was delivered */
+	if (!jobs_agent_is_held(t->report->end)) {
+		t->report->lost = true;
+		connect_drop(t->c);
+		return STEP_TROUBLE;
+	}
+	t->c->stream.deadline_ms = clock_monotonic_ms() + CONTENT_BLOCK_MS;
+	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK ||
+	    stream_flush(&t->c->stream) != STREAM_OK)
+		return end_in_content(t, EXCHANGE_CLOSED);
+	outcome = connect_reply(t->c, TRANSACTION_END_MS, &r);
+	if (outcome == EXCHANGE_OK && r.code / 100 == 3)
+		outcome = EXCHANGE_NONSENSE;
+	if (outcome != EXCHANGE_OK)
+		return end_unknown(t, outcome);
+	reply_verdict(&r, &v);
+	tell_all(t, RECIPIENT_ACCEPTED, &v, r.code == 421);
+	if (r.code == 421)
+		return end_by_421(t, &r);
+	t->c->messages++;
+	return STEP_ON;
+}
+
+static enum step
+content(struct transaction *t)
+{
+	const struct message *m = t->m;
+
+	switch (content_send(&t->c->stream, m->top, m->content, m->content_at, m->content_length)) {
+	case CONTENT_SENT:
+		return end_data(t);
+	case CONTENT_UNCLEAN:
+		EVENT("content-unclean", event_id(m->id));
+		give_up(t, FATE_FAILED, "5.6.0", "the message has a line end that is no CRLF");
+		return STEP_ON;
+	case CONTENT_UNREADABLE:
+		EVENT("content-unreadable", event_id(m->id),
+		      event_string("errno", errno != 0 ? strerror(errno) : ""));
+		give_up(t, FATE_DEFERRED, "4.3.0", "the message cannot be read from the spool");
+		return STEP_ON;
+	case CONTENT_CLOSED:
+		return end_in_content(t, EXCHANGE_CLOSED);
+	case CONTENT_TIMEOUT:
+		return end_in_content(t, EXCHANGE_TIMEOUT);
+	}
+	return end_in_content(t, EXCHANGE_CLOSED);
+}
+
+static enum step
+data(struct transaction *t)
+{
+	struct reply r;
+	struct verdict v;
+	enum step step = await(t, TRANSACTION_DATA_MS, "after DATA", &r);
+
+	if (step != STEP_ON)
+		return step;
+	if (r.code / 100 == 3)
+		return t->accepted > 0 ? content(t) : end_empty_data(t);
+	t->c->needs_reset = true;
+	if (r.code / 100 == 2)
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after DATA", false);
+	reply_verdict(&r, &v);
+	tell_all(t, RECIPIENT_ACCEPTED, &v, false);
+	return STEP_ON;
+}
+
+/* ---- the whole ---- */
+
+/* RFC 1870, section 6.2: what is larger than announced is not even tried */
+static bool
+is_too_large(struct transaction *t)
+{
+	uint64_t size = t->m->top.len + t->m->content_length;
+	struct verdict v;
+
+	if (!t->c->size || t->c->size_max == 0 || size <= t->c->size_max)
+		return false;
+	verdict_set(&v, FATE_FAILED, 0, "5.3.4",
+		    "the message of %" PRIu64 " bytes is larger than the %" PRIu64 " that %s takes",
+		    size, t->c->size_max, connect_name(t->c));
+	tell_all(t, RECIPIENT_OPEN, &v, false);
+	return true;
+}
+
+enum transaction_outcome
+transaction_run(struct connection *c, struct message *m, struct report *report,
+		struct trouble *trouble)
+{
+	struct transaction t = {
+		.c = c, .m = m, .report = report, .trouble = trouble, .was_kept = c->messages > 0};
+	enum step step;
+
+	if (is_too_large(&t))
+		return TRANSACTION_DONE;
+	step = envelope(&t);
+	if (step == STEP_ON && t.mail_refused) {
+		set_all(&t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
+		tell_all(&t, RECIPIENT_OPEN, &t.refusal, false);
+	}
+	if (step == STEP_ON && t.data_sent)
+		step = data(&t);
+	else if (step == STEP_ON)
+		c->needs_reset = true;
+	/* those that were accepted by a transaction that did not end, and those it had no room for */
+	set_all(&t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
+	set_all(&t, RECIPIENT_LATER, RECIPIENT_OPEN);
+	switch (step) {
+	case STEP_ON:
+		return TRANSACTION_DONE;
+	case STEP_STALE:
+		return TRANSACTION_STALE;
+	case STEP_TROUBLE:
+		break;
+	}
+	return TRANSACTION_TROUBLE;
+}

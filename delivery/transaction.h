@@ -1,0 +1,74 @@
+/*
+ * transaction - one message to the recipients of one place: MAIL, RCPT, DATA (RFC 5321, section 3.3; RFC 2920)
+ *
+ * A recipient that is refused is told at once, one that was accepted only after the reply to the data: that is when the peer has
+ * taken the message over.  When that reply is lost the recipients are deferred, so that the message may arrive twice but not
+ * never (RFC 1047).
+ */
+#ifndef DELIVERY_TRANSACTION_H
+#define DELIVERY_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "delivery/connect.h"
+#include "delivery/report.h"
+
+/* RFC 5321, section 4.5.3.2 */
+#define TRANSACTION_MAIL_MS (5 * 60 * 1000)
+#define TRANSACTION_RCPT_MS (5 * 60 * 1000)
+#define TRANSACTION_DATA_MS (2 * 60 * 1000)
+#define TRANSACTION_END_MS (10 * 60 * 1000)
+/*
+ * Commands sent before their replies are read.  Both directions must fit into what the two kernels buffer, or each side waits for the
+ * other (RFC 2920, section 3.1): 100 commands of at most 530 bytes, 100 replies.
+ */
+#define TRANSACTION_PIPELINE_MAX 100
+
+enum recipient_state {
+	RECIPIENT_OPEN,	    /* not told; to be asked for */
+	RECIPIENT_ACCEPTED, /* 2xx to its RCPT in this transaction */
+	RECIPIENT_LATER,    /* the peer had enough of them for this transaction */
+	RECIPIENT_TOLD,
+};
+
+struct recipient {
+	uint32_t number;
+	enum recipient_state state;
+	struct span address;
+};
+
+struct message {
+	uint64_t id;
+	int content; /* descriptor of its file, read by position */
+	uint64_t content_at, content_length;
+	bool eight_bit;
+	struct span sender; /* empty: the null reverse-path */
+	struct span top;    /* put before the content */
+	struct recipient *recipients;
+	size_t count;
+};
+
+enum transaction_outcome {
+	TRANSACTION_DONE, /* recipients may be open that the peer had no room for: again, it made progress */
+	TRANSACTION_STALE, /* the kept connection was dead before anything was said: connect anew */
+	TRANSACTION_TROUBLE, /* the connection is of no use any more; what is open may be tried elsewhere */
+};
+
+/* why a connection ended */
+struct trouble {
+	struct verdict verdict;
+	bool connection; /* the place's trouble; false: it may be this message's */
+};
+
+/*
+ * transaction_run - on `c`, which is open; after TROUBLE and STALE it is closed, after DONE perhaps
+ *
+ * Where queue-manager is gone before the end of the data is sent, the message is not sent (report->lost).
+ */
+enum transaction_outcome transaction_run(struct connection *c, struct message *m,
+					 struct report *report, struct trouble *trouble)
+	__attribute__((warn_unused_result));
+
+#endif
