@@ -198,16 +198,38 @@ read_marker(struct parse *p, struct span marker)
 
 /* ---- lines ---- */
 
-/* where `word` could stand, for somebody who wrote it in the wrong place */
 static const char *
+place_phrase(unsigned place)
+{
+	switch ((enum place)place) {
+	case PLACE_GENERAL:
+		return "the file itself, in no block";
+	case PLACE_LOG:
+		return "the block of `log`";
+	case PLACE_LISTEN:
+		return "the block of `listen`";
+	case PLACE_DOMAIN:
+		return "the block of `domain`";
+	case PLACE_OUTBOUND:
+		return "the block of `outbound`";
+	case PLACE_LIMIT:
+		return "the general `limit`";
+	case PLACE_LISTEN_LIMIT:
+		return "the `limit` of a `listen`";
+	case PLACE_ANY:
+		break;
+	}
+	return "any block";
+}
+
+/* where `word` could stand, for somebody who wrote it in the wrong place; 0: nowhere */
+static unsigned
 place_of(struct span word)
 {
-	for (size_t i = 0; i < directive_count; i++)
-		if (span_equal(word, span_of(directives[i].word)))
-			for (unsigned place = 1; place < PLACE_ANY; place <<= 1)
-				if (directives[i].where & place)
-					return place_name(place);
-	return NULL;
+	for (unsigned place = 1; place < PLACE_ANY; place <<= 1)
+		if (directive_find(word, place) != NULL)
+			return place;
+	return 0;
 }
 
 static void
@@ -215,18 +237,14 @@ unknown_directive(struct parse *p, const struct grammar_word *word)
 {
 	unsigned place = block_now(p)->place;
 	const char *what = place & (PLACE_LIMIT | PLACE_LISTEN_LIMIT) ? "limit" : "directive";
-	const char *elsewhere = place_of(word->text);
+	unsigned elsewhere = place_of(word->text);
 	struct nearest nearest;
+	struct span name = word->text;
 	struct buffer words;
 
-	if (elsewhere != NULL) {
-		bool is_general = directive_find(word->text, PLACE_GENERAL) != NULL;
-
-		parse_mistake(
-			p, word->column, "`%.*s` does not stand in %s%s%s; expected it in %s%s%s",
-			SPAN_ARG(word->text), place == PLACE_GENERAL ? "" : "`", place_name(place),
-			place == PLACE_GENERAL ? " itself" : "`", is_general ? "no block" : "`",
-			is_general ? "" : elsewhere, is_general ? "" : "`");
+	if (elsewhere != 0) {
+		parse_mistake(p, word->column, "`%.*s` does not stand in %s; expected it in %s",
+			      SPAN_ARG(name), place_phrase(place), place_phrase(elsewhere));
 		return;
 	}
 	if (directive_is_planned(word->text)) {
@@ -236,7 +254,10 @@ unknown_directive(struct parse *p, const struct grammar_word *word)
 			      SPAN_ARG(word->text));
 		return;
 	}
-	nearest_start(&nearest, word->text);
+	for (size_t i = 0; i < name.len; i++) /* hostname=x, hostname: */
+		if (name.at[i] == '=' || name.at[i] == ':')
+			name.len = i;
+	nearest_start(&nearest, name);
 	buffer_init(&words, MISTAKE_TEXT_MAX);
 	for (size_t i = 0; i < directive_count; i++) {
 		if (!(directives[i].where & place))

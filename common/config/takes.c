@@ -33,6 +33,20 @@ argument_count(const struct grammar_line *line)
 	return line->count - 1;
 }
 
+/* an argument of the design that this version does not have yet */
+static bool
+is_planned(struct span word)
+{
+	static const char *const planned[] = {
+		"submission", "filter-return", "postfix", "mbox", "lmtp", "pipe",
+	};
+
+	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
+		if (span_equal(word, span_of(planned[i])))
+			return true;
+	return false;
+}
+
 /* the index of the word in a list that ends in NULL; -1 after a mistake was reported */
 static int
 take_choice(struct parse *p, const struct grammar_line *line, size_t n, const char *const *choices)
@@ -52,7 +66,11 @@ take_choice(struct parse *p, const struct grammar_line *line, size_t n, const ch
 						  : " or ",
 			 choices[i]);
 	}
-	if (nearest.best != NULL && choices[1] != NULL)
+	if (is_planned(word))
+		parse_mistake(p, column(line, n),
+			      "`%.*s`: this version of Culver does not know it yet; expected %s",
+			      SPAN_ARG(word), expected);
+	else if (nearest.best != NULL && choices[1] != NULL)
 		parse_mistake(p, column(line, n), "`%.*s`: expected %s; did you mean `%s`?",
 			      SPAN_ARG(word), expected, nearest.best);
 	else
@@ -431,6 +449,14 @@ take_smarthosts(struct parse *p, const struct directive *d, const struct grammar
 		struct span word = *argument(line, i);
 		struct span name;
 
+		if (span_starts(word, SPAN("mx:"))) {
+			parse_mistake(
+				p, column(line, i),
+				"`%.*s`: this version of Culver does not know `mx:` yet; expected "
+				"HOST:PORT",
+				SPAN_ARG(word));
+			continue;
+		}
 		if (value_host_port(word, &name, &host->port) < 0) {
 			parse_mistake(p, column(line, i),
 				      "`%.*s`: expected HOST:PORT, like mail.example.org:25, "
