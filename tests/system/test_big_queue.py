@@ -1,0 +1,106 @@
+"""200,000 queued messages: starting, taking new mail meanwhile, and what a turn of the loop costs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import mail
+import peers
+import processes
+import smtp
+import spool
+
+COUNT = int(os.environ.get("CULVER_BIG_QUEUE", "200000"))
+TURN_MS = 25
+CALLS_PER_MESSAGE = 20
+KB_PER_MESSAGE = 1.0
+
+
+def state(instance):
+    """The queue-manager's own numbers, from `culver status --json`."""
+    found = {}
+    for line in instance.command("status", "--json", check=0).stdout.splitlines():
+        found.update(flatten(json.loads(line)))
+    return found
+
+
+def flatten(value):
+    """Every number and text of nested objects, by its innermost key."""
+    result = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            result.update(flatten(inner))
+        else:
+            result[key] = inner
+    return result
+
+
+@pytest.mark.needs_root
+def test_200_000_queued_messages(culver):
+    port = peers.free_port()
+    culver.relay_to(port)
+    # once, so that every folder is there with its owner
+    culver.start()
+    culver.stop()
+    owner = os.stat(os.path.join(culver.spool, "queue"))
+    spool.fill(culver.spool, COUNT, (owner.st_uid, owner.st_gid))
+    since = culver.mark()
+    start = time.monotonic()
+    culver.start()
+    manager = culver.pid("queue-manager")
+    # new mail is taken and delivered while the queue is still being read
+    with culver.smtp() as client:
+        client.ehlo()
+        reply = client.message("a@client.test", [culver.address], mail.small("meanwhile"))
+        smtp.check(reply, 250)
+    culver.wait_event("delivered", 30, since=since, id=culver.accepted_id(reply))
+    early = not culver.events("replayed", since=since)
+    replayed = culver.wait_event("replayed", 300, since=since)
+    took = time.monotonic() - start
+    assert int(replayed["queued"]) in (COUNT, COUNT + 1), replayed
+    assert (replayed["unqueued"], replayed["damaged"]) == ("0", "0")
+    numbers = state(culver)
+    longest = float(numbers["longest_turn_us"]) / 1000
+    memory = processes.memory_kb(manager)[0]
+    print(f"\n{COUNT} messages replayed in {took:.1f} s, new mail {'meanwhile' if early else 'after'}; longest turn "
+          f"{longest:.1f} ms; {memory / COUNT * 1024:.0f} bytes of memory a message")
+    assert int(numbers["messages"]) == COUNT
+    assert memory / COUNT <= KB_PER_MESSAGE or COUNT < 10000
+
+    # what is asked and done now, with all of them there
+    calls = None
+    if shutil.which("strace"):
+        out = os.path.join(culver.logs, "count")
+        strace = subprocess.Popen(["strace", "-c", "-f", "-o", out, "-p", str(manager)], stderr=subprocess.PIPE, text=True)
+        while "attached" not in strace.stderr.readline():
+            assert strace.poll() is None
+    mark = culver.mark()
+    with culver.smtp() as client:
+        client.ehlo()
+        for n in range(100):
+            smtp.check(client.message("a@client.test", [culver.address], mail.small(f"n{n}")), 250)
+    culver.wait_event("done", 60, since=mark, count=100)
+    if shutil.which("strace"):
+        strace.send_signal(signal.SIGINT)
+        strace.wait(30)
+        strace.stderr.close()
+        with open(out, encoding="ascii") as file:
+            table = file.read()
+        calls = int(re.search(r"^100\.00\s+\S+\s+\S+\s+(\d+)", table, re.M)[1])
+        print(f"{calls / 100:.1f} system calls of the queue-manager a message to a mailbox\n{table}")
+        assert "fsync" not in table and "fdatasync" not in table
+        assert calls / 100 <= CALLS_PER_MESSAGE, table
+    listed = culver.command("queue", "domain=d7.test", "--json", check=0).stdout.splitlines()
+    assert len(listed) >= COUNT // 100
+    culver.command("queue", "hold", "domain=d7.test", check=0)
+    culver.command("queue", check=0)
+    state_after = state(culver)
+    turn = max(longest, float(state_after["longest_turn_us"]) / 1000)
+    print(f"longest turn at last {turn:.1f} ms")
+    assert turn <= TURN_MS, f"a turn of {turn} ms"
