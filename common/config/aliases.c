@@ -25,6 +25,13 @@ struct parser {
 	size_t value_count, value_room;
 };
 
+/* one value as it stands: all of it, and what stands between angle brackets in it (at == NULL: there are none) */
+struct raw_value {
+	struct span all;
+	struct span angle;
+	bool is_plain; /* a command, a path or an :include:, unquoted: nothing in it is a comment */
+};
+
 /* one entry: from its first byte to the end of its last line; may hold line ends and lines of comment */
 struct cursor {
 	const char *at, *end;
@@ -216,14 +223,14 @@ take_name(struct parser *p, struct cursor *c, struct span *name)
 	return false;
 }
 
-/* raw_value - up to the comma that ends it, or the end; quotes, comments and angle brackets are stepped over */
+/* take_value - up to the comma that ends it, or the end; quotes, comments and angle brackets are stepped over */
 static bool
-raw_value(struct parser *p, struct cursor *c, struct span *raw, bool *has_angle)
+take_value(struct parser *p, struct cursor *c, struct raw_value *raw)
 {
-	const char *start = c->at;
-	bool is_plain = *start == '|' || *start == '/' || *start == ':';
+	const char *start = c->at,
+		   *last = c->at; /* behind the last byte that is neither blank nor comment */
 
-	*has_angle = false;
+	*raw = (struct raw_value){.is_plain = *start == '|' || *start == '/' || *start == ':'};
 	while (c->at < c->end && *c->at != ',') {
 		if (*c->at == '"') {
 			const char *behind = quoted_end(c->at, c->end);
@@ -232,72 +239,51 @@ raw_value(struct parser *p, struct cursor *c, struct span *raw, bool *has_angle)
 				complain(p, c->at, "the text that begins here has no closing `\"`");
 				return false;
 			}
-			c->at = behind;
-		} else if (*c->at == '\n' || (*c->at == '(' && !is_plain)) {
-			if (!skip_blank(p, c))
-				return false;
-		} else if (*c->at == '<' && !is_plain) {
+			last = c->at = behind;
+		} else if (is_blank(*c->at) || *c->at == '\n' ||
+			   (*c->at == '(' && !raw->is_plain)) {
+			if (*c->at == '(' || *c->at == '\n') {
+				if (!skip_blank(p, c))
+					return false;
+			} else {
+				c->at++;
+			}
+		} else if (*c->at == '<' && !raw->is_plain) {
 			const char *close = memchr(c->at, '>', (size_t)(c->end - c->at));
 
 			if (close == NULL) {
 				complain(p, c->at, "`<` without `>`");
 				return false;
 			}
-			*has_angle = true;
-			c->at = close + 1;
+			raw->angle = span_trim(span_from(c->at + 1, (size_t)(close - c->at) - 1));
+			last = c->at = close + 1;
 		} else {
-			c->at++;
+			last = ++c->at;
 		}
 	}
-	*raw = span_from(start, (size_t)(c->at - start));
+	raw->all = span_from(start, (size_t)(last - start));
 	return true;
-}
-
-/* the last byte that is neither blank nor line end nor inside of what skip_blank skips */
-static struct span
-without_tail(struct parser *p, struct span raw)
-{
-	struct cursor c = {raw.at, raw.at + raw.len};
-	const char *last = raw.at;
-
-	while (c.at < c.end) {
-		const char *before = c.at;
-
-		if (!skip_blank(p, &c))
-			break;
-		if (c.at != before)
-			continue;
-		c.at = *c.at == '"' ? quoted_end(c.at, c.end) : c.at + 1;
-		last = c.at;
-	}
-	return span_from(raw.at, (size_t)(last - raw.at));
 }
 
 /* address_value - user or user@domain, checked and made canonical */
 static bool
-address_value(struct parser *p, struct span raw, bool has_angle, struct alias_value *v)
+address_value(struct parser *p, const struct raw_value *raw, struct alias_value *v)
 {
 	struct address address;
 	char whole[ADDRESS_MAX + sizeof("@localhost")];
-	struct span text = raw, domain;
+	struct span text = raw->angle.at != NULL ? raw->angle : raw->all;
 	bool is_local;
 
-	if (has_angle) {
-		const char *open = memchr(raw.at, '<', raw.len);
-		const char *close = memrchr(raw.at, '>', raw.len);
-
-		text = span_trim(span_from(open + 1, (size_t)(close - open) - 1));
-	}
 	if (text.len > 0 && text.at[0] == '\\') {
 		v->direct = true;
 		text = span_skip(text, 1);
 	}
 	if (text.len > ADDRESS_MAX) {
-		complain(p, raw.at, "the address is too long");
+		complain(p, raw->all.at, "the address is too long");
 		return false;
 	}
-	domain = address_domain_of(text);
-	is_local = domain.len == 0;
+	/* a quoted local part alone may hold an @ */
+	is_local = span_ends(text, SPAN("\"")) || address_domain_of(text).len == 0;
 	memcpy(whole, text.at, text.len);
 	memcpy(whole + text.len, "@localhost", is_local ? sizeof("@localhost") - 1 : 0);
 	switch (address_mailbox(
@@ -305,14 +291,14 @@ address_value(struct parser *p, struct span raw, bool has_angle, struct alias_va
 	case ADDRESS_OK:
 		break;
 	case ADDRESS_TOO_LONG:
-		complain(p, raw.at, "the address is too long");
+		complain(p, raw->all.at, "the address is too long");
 		return false;
 	case ADDRESS_UTF8:
-		complain(p, raw.at, "an address of ASCII characters was expected");
+		complain(p, raw->all.at, "an address of ASCII characters was expected");
 		return false;
 	case ADDRESS_SYNTAX:
 	case ADDRESS_NO_DOMAIN:
-		complain(p, raw.at,
+		complain(p, raw->all.at,
 			 "no address: user, user@domain, or a quoted text was expected (values are "
 			 "parted by commas)");
 		return false;
@@ -326,19 +312,13 @@ address_value(struct parser *p, struct span raw, bool has_angle, struct alias_va
 	return v->text.at != NULL;
 }
 
-/* value_of - what one raw value is */
+/* value_of - what one value is */
 static bool
-value_of(struct parser *p, struct span raw, bool has_angle, struct alias_value *v)
+value_of(struct parser *p, const struct raw_value *raw, struct alias_value *v)
 {
-	struct span text;
+	struct span text = unquoted(p, raw->all);
 
 	*v = (struct alias_value){.kind = ALIAS_ADDRESS};
-	raw = without_tail(p, raw);
-	if (raw.len == 0) { /* `<` of nothing, or comments alone */
-		complain(p, raw.at, "an address was expected");
-		return false;
-	}
-	text = unquoted(p, raw);
 	if (p->out_of_memory)
 		return false;
 	if (span_starts(text, SPAN("|"))) {
@@ -351,10 +331,10 @@ value_of(struct parser *p, struct span raw, bool has_angle, struct alias_value *
 		v->kind = ALIAS_INCLUDE;
 		v->text = span_trim(span_skip(text, sizeof(":include:") - 1));
 	} else {
-		return address_value(p, raw, has_angle, v);
+		return address_value(p, raw, v);
 	}
 	if (v->text.len == 0) {
-		complain(p, raw.at, "a command or a path was expected here");
+		complain(p, raw->all.at, "a command or a path was expected here");
 		return false;
 	}
 	return true;
@@ -392,8 +372,7 @@ take_values(struct parser *p, struct cursor *c)
 
 	for (;;) {
 		struct alias_value v;
-		struct span raw;
-		bool has_angle;
+		struct raw_value raw;
 
 		if (!skip_blank(p, c))
 			return false;
@@ -403,8 +382,8 @@ take_values(struct parser *p, struct cursor *c)
 			c->at++;
 			continue;
 		}
-		if (!raw_value(p, c, &raw, &has_angle) || !value_of(p, raw, has_angle, &v) ||
-		    !add_value(p, raw.at, &v))
+		if (!take_value(p, c, &raw) || !value_of(p, &raw, &v) ||
+		    !add_value(p, raw.all.at, &v))
 			return false;
 	}
 	if (p->value_count > 0)

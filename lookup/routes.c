@@ -1,0 +1,228 @@
+/*
+ * routes - see routes.h; called by aliases.c
+ */
+#include "lookup/routes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "common/text/buffer.h"
+
+#define HOSTS_MAX 8192 /* bytes of all smarthosts as one text */
+
+/* the names that every system has to answer for (RFC 2142, RFC 5321 section 4.5.1), whether there is such a user or not */
+static const char *const duty_names[] = {"root", "postmaster", "abuse", "mailer-daemon"};
+
+/* "host:port host:port", an IPv6 address in brackets */
+static char *
+hosts_text(const struct config_outbound *o)
+{
+	struct buffer b;
+
+	buffer_init(&b, HOSTS_MAX);
+	for (size_t i = 0; i < o->smarthost_count; i++) {
+		const struct config_host *h = &o->smarthosts[i];
+
+		buffer_format(&b, strchr(h->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u",
+			      i > 0 ? " " : "", h->host, (unsigned)h->port);
+	}
+	buffer_char(&b, '\0');
+	if (b.failed)
+		fatal(EXIT_CONFIGURATION, 0, "smarthost: the names of all are longer than %d bytes",
+		      HOSTS_MAX);
+	return b.at;
+}
+
+void
+routes_init(struct routes *r, const struct config *config, struct tables *tables,
+	    struct users *users, bool as_root)
+{
+	struct passwd_user own;
+
+	*r = (struct routes){.config = config,
+			     .tables = tables,
+			     .users = users,
+			     .as_root = as_root,
+			     .hosts = hosts_text(&config->outbound)};
+	if (as_root)
+		return;
+	switch (passwd_find_uid(getuid(), &own)) {
+	case PASSWD_FOUND:
+		memcpy(r->own_user, own.name, sizeof(r->own_user));
+		break;
+	case PASSWD_ABSENT:
+		EVENT("users-trouble", event_number("uid", getuid()),
+		      event_string("reason", "who runs this has no name: there is no mailbox"));
+		break;
+	case PASSWD_TROUBLE:
+		fatal(EXIT_TRY_LATER, errno, "the name of uid %u", (unsigned)getuid());
+	}
+}
+
+void
+routes_free(struct routes *r)
+{
+	free(r->hosts);
+}
+
+int
+routes_name(const struct routes *r, struct span address, struct routes_name *n)
+{
+	struct address a = {.len = address.len};
+	struct span domain = address_domain_of(address);
+	const char *separator = NULL;
+
+	if (span_copy(address, a.text, sizeof(a.text)) < 0)
+		return -1;
+	a.domain_at = domain.len > 0 ? address.len - domain.len : 0;
+	/* quotes and backslashes only become fewer when they are taken off */
+	if (address_local_of(address).len > ADDRESS_LOCAL_MAX)
+		return -1;
+	address_local(&a, n->whole);
+	n->whole_len = strlen(n->whole);
+	if (n->whole_len == 0)
+		return -1;
+	for (size_t i = 0; i < n->whole_len; i++)
+		n->whole[i] = ascii_lower(n->whole[i]);
+	if (r->config->extension != '\0')
+		separator = strchr(n->whole + 1, r->config->extension);
+	n->base_len = separator != NULL ? (size_t)(separator - n->whole) : n->whole_len;
+	n->domain_text = domain.len > 0 ? domain : span_of(r->config->hostname);
+	n->domain = config_domain_find(r->config, n->domain_text);
+	return 0;
+}
+
+static void
+no_place(struct lookup_leaf *leaf, enum lookup_leaf_kind kind, struct span address, uint64_t code,
+	 const char *status, const char *text)
+{
+	*leaf = (struct lookup_leaf){.kind = kind,
+				     .address = address,
+				     .user = SPAN_NONE,
+				     .domain = SPAN_NONE,
+				     .hosts = SPAN_NONE,
+				     .code = code,
+				     .status = span_of(status),
+				     .text = span_of(text)};
+}
+
+void
+routes_refuse(struct lookup_leaf *leaf, struct span address, uint64_t code, const char *status,
+	      const char *text)
+{
+	no_place(leaf, LOOKUP_REFUSE, address, code, status, text);
+}
+
+void
+routes_defer(struct lookup_leaf *leaf, struct span address, uint64_t code, const char *status,
+	     const char *text)
+{
+	no_place(leaf, LOOKUP_DEFER, address, code, status, text);
+}
+
+static void
+next_hop(const struct routes *r, struct span address, struct lookup_leaf *leaf)
+{
+	if (r->hosts[0] == '\0') {
+		routes_defer(leaf, address, 450, "4.4.4", "no route: no smarthost is configured");
+		return;
+	}
+	*leaf = (struct lookup_leaf){.kind = LOOKUP_SMTP,
+				     .address = address,
+				     .user = SPAN_NONE,
+				     .domain = SPAN("outbound"),
+				     .hosts = span_of(r->hosts),
+				     .status = SPAN_NONE,
+				     .text = SPAN_NONE};
+}
+
+/* mailbox - `user` is copied: it mostly stands in a struct of the caller's stack */
+static void
+mailbox(const struct routes_name *n, struct span user, struct span address, struct arena *arena,
+	struct lookup_leaf *leaf)
+{
+	struct span kept = arena_span(arena, user);
+
+	if (kept.at == NULL) {
+		routes_defer(leaf, address, 451, "4.3.0", "out of memory");
+		return;
+	}
+	*leaf = (struct lookup_leaf){.kind = LOOKUP_MAILBOX,
+				     .address = address,
+				     .user = kept,
+				     .domain = span_of(n->domain->names[0]),
+				     .hosts = SPAN_NONE,
+				     .status = SPAN_NONE,
+				     .text = SPAN_NONE};
+}
+
+/* the mailbox of those who have none of their own */
+static struct span
+duty_user(const struct routes *r)
+{
+	return r->as_root ? SPAN(ROUTES_ROOT_USER) : span_of(r->own_user);
+}
+
+static bool
+is_duty(struct span name)
+{
+	for (size_t i = 0; i < sizeof(duty_names) / sizeof(duty_names[0]); i++)
+		if (span_equal(name, span_of(duty_names[i])))
+			return true;
+	return false;
+}
+
+/* system_user - is `name` one, and whose mailbox is his? */
+static enum passwd_outcome
+system_user(const struct routes *r, struct span name, int64_t now_ms, struct span *mailbox_of)
+{
+	enum passwd_outcome outcome;
+	uid_t uid = (uid_t)-1;
+
+	if (!r->as_root) {
+		*mailbox_of = span_of(r->own_user);
+		return span_equal_nocase(name, span_of(r->own_user)) ? PASSWD_FOUND : PASSWD_ABSENT;
+	}
+	outcome = users_find(r->users, name, now_ms, &uid);
+	*mailbox_of = uid < r->config->min_uid ? SPAN(ROUTES_ROOT_USER) : name;
+	return outcome;
+}
+
+void
+routes_leaf(const struct routes *r, const struct routes_name *n, struct span address,
+	    int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf)
+{
+	const struct span names[] = {span_from(n->whole, n->whole_len),
+				     span_from(n->whole, n->base_len)};
+	size_t count = n->base_len < n->whole_len ? 2 : 1;
+	struct span user;
+
+	if (n->domain == NULL) {
+		next_hop(r, address, leaf);
+		return;
+	}
+	for (size_t i = 0; n->domain->users_system && i < count; i++) {
+		switch (system_user(r, names[i], now_ms, &user)) {
+		case PASSWD_FOUND:
+			mailbox(n, user, address, arena, leaf);
+			return;
+		case PASSWD_ABSENT:
+			break;
+		case PASSWD_TROUBLE:
+			routes_defer(leaf, address, 451, "4.3.0",
+				     "the list of users cannot be read now");
+			return;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (is_duty(names[i]) && duty_user(r).len > 0) {
+			mailbox(n, duty_user(r), address, arena, leaf);
+			return;
+		}
+	}
+	routes_refuse(leaf, address, 550, "5.1.1", "no such user here");
+}
