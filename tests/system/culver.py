@@ -302,6 +302,7 @@ class Culver:
         except (subprocess.TimeoutExpired, OSError) as wrong:
             problem = wrong
             self.kill_all()
+        self._end_background()
         for undo in reversed(self.cleanups):
             try:
                 undo()
@@ -310,6 +311,20 @@ class Culver:
         self.log.close()
         if problem:
             raise problem
+
+    def _end_background(self):
+        """A master that `culver start` made: found by RUNTIME/master.pid, ended like any other."""
+        try:
+            with open(os.path.join(self.runtime, "master.pid"), encoding="ascii") as file:
+                pid = int(file.read().strip())
+            watch = processes.Watch(pid)
+        except (OSError, ValueError):
+            return
+        if self.config_path in cmdline(pid):
+            os.kill(pid, signal.SIGTERM)
+            if not watch.wait(STOP_S):
+                self.kill(pid, *processes.descendants(pid))
+        watch.close()
 
     # ---- seeing ----
 
@@ -406,6 +421,15 @@ class Culver:
         match = re.search(r"\b([0-9A-F]{13,})\b", reply.text)
         assert match, f"no id in {reply}"
         return match[1]
+
+
+def cmdline(pid):
+    """The words it was started with."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return []
 
 
 def block(head, lines):

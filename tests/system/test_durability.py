@@ -112,9 +112,9 @@ def send_some(instance, number, problems):
 def test_full_disk(culver):
     """452 before the data, nothing lost, and on it goes by itself when there is room again."""
     os.mkdir(culver.spool, 0o700)
-    owner = "" if culver.place.mode == "root" else \
-        f",uid={culver.place.runner.pw_uid},gid={culver.place.runner.pw_gid}"
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=24m,mode=0700{owner}", "culver-test", culver.spool],
+    owner = culver.place.account_of("queue-manager")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o",
+                              f"size=24m,mode=0700,uid={owner.pw_uid},gid={owner.pw_gid}", "culver-test", culver.spool],
                              capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.strip()}")
