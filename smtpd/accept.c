@@ -1,0 +1,275 @@
+/*
+ * accept - the promise: a message becomes ours, and the client is told
+ *
+ * Called by envelope.c (MAIL) and content.c (DATA).  Nobody else in this program says 250 after the data, and the one fsync of
+ * this program is here.
+ *
+ * What is promised: a client that reads 250 will have its message delivered, or a notice of why not, whatever program or
+ * machine stops at whatever moment.  A client that reads 4xx or 5xx, or nothing, still owns its message; it may then arrive twice,
+ * never not at all.  The steps, and what holds after each (the other half is queue-manager/intake.c):
+ *
+ *  1  OPEN, FILE.  The file has its final name.  It has no `queued` line: replay removes it.  Nobody was promised anything.
+ *     REFUSED (disk at its floor) and a missing queue-manager are told before 354: no data is taken for nothing.
+ *  2  The content is written and the writer closed.  Nobody can change the content any more: the queue-manager proves it with a lease.
+ *     A write that failed, a client that left: ABANDON, or our end of the connection closes; the file goes.
+ *  3  ENVELOPE, RECIPIENTS, COMMIT are sent without waiting.  Gone or late now: 451.  It may be that COMMIT was carried out and
+ *     QUEUED is on its way: then the queue-manager sees us gone after QUEUED and keeps the message, and the client sends it again: twice.
+ *  4  QUEUED.  Sender, recipients and the `queued` line with the checksum are in the file as the kernel sees it, behind the content.
+ *     Our descriptor is of that file.  If the queue-manager dies from here on, replay finds the line and the message lives.
+ *  5  fsync.  It covers the content, the journal up to `queued`, and (name first, then one fsync) the directory entry; see
+ *     docs/architecture.md for the file systems where it does not, and what is done there.  On failure nothing may be said of what is on
+ *     the disk: ABANDON, 451.  Should ABANDON be lost with the queue-manager, the message is delivered though refused: twice.
+ *  6  KEEP.  The queue-manager may deliver now.  If it is gone, the message is on the disk and replay delivers it: still 250.
+ *  7  250.  If the client does not read it, it will send again: RFC 5321, section 4.5.3.2.6 (and RFC 1047) leave no other way.
+ *
+ * So 250 is said on one line below, and every path to that line has passed 2, 4 and 5.
+ */
+#include "smtpd/accept.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "smtpd/content.h"
+#include "smtpd/received.h"
+#include "smtpd/session.h"
+
+#define ACCEPT_CONNECT_MS 5000 /* a restarted queue-manager takes its backlog at once */
+#define ACCEPT_SEND_MS 30000
+#define ACCEPT_FILE_MS 60000 /* the client waits 2 minutes for 354 (RFC 5321, section 4.5.3.2.4) */
+#define ACCEPT_QUEUED_MS 240000 /* and 10 minutes for the last answer (4.5.3.2.6) */
+
+void
+accept_init(struct accept *a, const char *path)
+{
+	*a = (struct accept){.path = path, .writer = -1};
+	intake_client_init(&a->client);
+}
+
+static int64_t
+until(int64_t ms)
+{
+	return clock_monotonic_ms() + ms;
+}
+
+/* the queue-manager gave us nothing more for this message: why, for the administrator */
+static void
+tell_trouble(const struct session *s, enum intake_outcome outcome, const char *at)
+{
+	const char *reason = "";
+
+	switch (outcome) {
+	case INTAKE_CLIENT_OK:
+	case INTAKE_CLIENT_REFUSED:
+		return;
+	case INTAKE_CLIENT_LATE:
+		reason = "late";
+		break;
+	case INTAKE_CLIENT_GONE:
+		reason = "gone";
+		break;
+	case INTAKE_CLIENT_WRONG:
+		reason = "malformed";
+		break;
+	}
+	EVENT("intake-trouble", event_string("session", s->id), event_string("at", at),
+	      event_string("reason", reason));
+}
+
+/* what the client reads when there was no QUEUED */
+static void
+reply_outcome(struct session *s, enum intake_outcome outcome, const char *at)
+{
+	const struct intake_refused *r = &s->accept.client.refused;
+	char status[STATUS_MAX];
+
+	tell_trouble(s, outcome, at);
+	if (outcome == INTAKE_CLIENT_REFUSED && r->code >= 400 && r->code <= 599 &&
+	    status_is_valid(r->status) && span_copy(r->status, status, sizeof(status)) == 0)
+		session_reply(s, (int)r->code, status, "%.*s", SPAN_ARG(r->text));
+	else
+		session_reply(s, 451, "4.3.0", "the message cannot be taken now, try again later");
+}
+
+/* ---- step 1 ---- */
+
+/* a file that came and was never written to, or that is still to come: not for this message */
+static void
+drop_file(struct session *s)
+{
+	struct accept *a = &s->accept;
+	int reader = -1;
+
+	if (a->is_asked && a->writer < 0 &&
+	    intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
+				     until(ACCEPT_FILE_MS)) == INTAKE_CLIENT_OK)
+		close(reader);
+	if (a->writer >= 0)
+		accept_abandon(s);
+	a->is_asked = false;
+}
+
+static enum intake_outcome
+ask_for_file(struct session *s)
+{
+	struct accept *a = &s->accept;
+	uint64_t size = s->transaction.size;
+	enum intake_outcome outcome = INTAKE_CLIENT_GONE;
+
+	/* a connection that was kept may have ended with the queue-manager: then one more, anew */
+	bool was_kept = a->client.fd >= 0;
+	if (was_kept)
+		outcome = intake_client_open(&a->client, size, until(ACCEPT_SEND_MS));
+	if (outcome == INTAKE_CLIENT_GONE) {
+		outcome = intake_client_connect(&a->client, a->path, until(ACCEPT_CONNECT_MS));
+		if (outcome == INTAKE_CLIENT_OK)
+			outcome = intake_client_open(&a->client, size, until(ACCEPT_SEND_MS));
+	}
+	a->is_asked = outcome == INTAKE_CLIENT_OK;
+	a->announced = size;
+	return outcome;
+}
+
+void
+accept_open(struct session *s)
+{
+	struct accept *a = &s->accept;
+
+	/* MAIL, RSET, MAIL: the file that was asked for serves as well, if it was for as many bytes */
+	if (a->is_asked && s->transaction.size <= a->announced)
+		return;
+	drop_file(s);
+	tell_trouble(s, ask_for_file(s), "open");
+}
+
+bool
+accept_file(struct session *s)
+{
+	struct accept *a = &s->accept;
+	enum intake_outcome outcome = INTAKE_CLIENT_GONE;
+	int reader = -1;
+
+	if (a->writer >= 0)
+		return true;
+	/* nothing has been promised: if the queue-manager was restarted since MAIL, it is asked once more */
+	for (int attempt = 0; attempt < 2 && outcome == INTAKE_CLIENT_GONE; attempt++) {
+		outcome = a->is_asked ? INTAKE_CLIENT_OK : ask_for_file(s);
+		if (outcome == INTAKE_CLIENT_OK)
+			outcome = intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
+							   until(ACCEPT_FILE_MS));
+		a->is_asked = outcome == INTAKE_CLIENT_OK;
+	}
+	if (outcome == INTAKE_CLIENT_OK) {
+		close(reader);
+		return true;
+	}
+	a->writer = -1;
+	reply_outcome(s, outcome, "file");
+	return false;
+}
+
+void
+accept_abandon(struct session *s)
+{
+	struct accept *a = &s->accept;
+
+	if (a->writer >= 0)
+		close(a->writer);
+	a->writer = -1;
+	a->is_asked = false;
+	/* lost: the queue-manager drops what has no COMMIT when it sees us go */
+	tell_trouble(s, intake_client_abandon(&a->client, until(ACCEPT_SEND_MS)), "abandon");
+}
+
+/* ---- steps 3 to 7 ---- */
+
+static enum intake_outcome
+send_message(struct session *s, const struct content *c)
+{
+	struct accept *a = &s->accept;
+	const struct session_transaction *t = &s->transaction;
+	int64_t deadline_ms = until(ACCEPT_SEND_MS);
+	char top[RECEIVED_MAX];
+	struct intake_envelope e = {
+		.origin = INTAKE_NETWORK,
+		.client = span_of(s->client),
+		.helo = span_of(s->helo),
+		.protocol = span_of(received_protocol(s)),
+		.sender = span_from(t->sender.text, t->sender.len),
+		.eight_bit = t->eight_bit || c->has_high,
+		.length = c->size,
+		.checksum = content_checksum(c),
+		.top = received_write(s, a->id, clock_wall_us(), top),
+	};
+
+	enum intake_outcome outcome = intake_client_envelope(&a->client, &e, deadline_ms);
+	for (size_t i = 0; i < t->recipients.count && outcome == INTAKE_CLIENT_OK; i++)
+		outcome = intake_client_recipient(&a->client, t->recipients.list[i], deadline_ms);
+	if (outcome == INTAKE_CLIENT_OK)
+		outcome = intake_client_commit(&a->client, deadline_ms);
+	return outcome;
+}
+
+static void
+tell_accepted(const struct session *s, const struct content *c)
+{
+	const struct session_transaction *t = &s->transaction;
+
+	EVENT("accepted", event_string("session", s->id), event_id(s->accept.id),
+	      event_string("client", s->client), event_string("helo", s->helo),
+	      event_text("from", span_from(t->sender.text, t->sender.len)),
+	      event_number("size", (int64_t)c->size),
+	      event_number("recipients", (int64_t)t->recipients.count));
+}
+
+void
+accept_message(struct session *s, const struct content *c)
+{
+	struct accept *a = &s->accept;
+	enum intake_outcome outcome;
+	int queued = -1;
+
+	/* 2: no writer is left */
+	int error = close(a->writer) == 0 ? 0 : errno;
+	a->writer = -1;
+	a->is_asked = false;
+	if (error != 0) {
+		accept_abandon(s);
+		EVENT("write-failed", event_string("session", s->id), event_id(a->id),
+		      event_string("errno", strerror(error)));
+		session_reply(s, 451, "4.3.0", "the message could not be written, try again later");
+		return;
+	}
+
+	/* 3 */
+	outcome = send_message(s, c);
+	if (outcome != INTAKE_CLIENT_OK) {
+		reply_outcome(s, outcome, "commit");
+		return;
+	}
+	/* 4 */
+	outcome = intake_client_await_queued(&a->client, &queued, until(ACCEPT_QUEUED_MS));
+	if (outcome != INTAKE_CLIENT_OK) {
+		reply_outcome(s, outcome, "queued");
+		return;
+	}
+	/* 5 */
+	error = fsync(queued) == 0 ? 0 : errno;
+	close(queued);
+	if (error != 0) {
+		accept_abandon(s);
+		EVENT("sync-failed", event_string("session", s->id), event_id(a->id),
+		      event_string("errno", strerror(error)));
+		session_reply(s, 451, "4.3.0", "the message could not be kept, try again later");
+		return;
+	}
+	/* 6 */
+	tell_trouble(s, intake_client_keep(&a->client, until(ACCEPT_SEND_MS)), "keep");
+	/* 7 */
+	session_reply(s, 250, "2.0.0", "kept as %013" PRIX64, a->id);
+	s->messages++;
+	tell_accepted(s, c);
+}

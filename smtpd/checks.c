@@ -1,0 +1,163 @@
+/*
+ * checks - who may send what to whom
+ *
+ * Called by envelope.c for RCPT and by queries.c for VRFY.  lookup says what an address is; here is decided what that means for
+ * this client: what is ours is taken from everybody, what is not only from relay-from.  Everything that goes wrong on the way
+ * is 451: no trouble falls through to acceptance.
+ */
+#include "smtpd/checks.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/protocol/wire.h"
+#include "common/system/channel.h"
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "smtpd/session.h"
+
+#define CHECKS_CONNECT_MS 5000
+#define CHECKS_WAIT_MS 30000
+
+/* one wire for the list, one room for answers: this process asks one thing at a time */
+static struct wire questions;
+static char answer[CHANNEL_MAX];
+
+void
+checks_init(struct checks *c, const char *path)
+{
+	*c = (struct checks){.path = path, .fd = -1};
+}
+
+static void
+set(struct check *to, int code, const char *status, const char *text)
+{
+	*to = (struct check){.code = code};
+	snprintf(to->status, sizeof(to->status), "%s", status);
+	snprintf(to->text, sizeof(to->text), "%s", text);
+}
+
+static void
+disconnect(struct checks *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+static int
+connect_once(struct checks *c)
+{
+	if (c->fd < 0 && c->path != NULL)
+		c->fd = channel_connect(c->path, clock_monotonic_ms() + CHECKS_CONNECT_MS);
+	return c->fd < 0 ? -1 : 0;
+}
+
+/* what lookup found, for this client */
+static void
+judge(const struct session *s, const struct lookup_verdict *v, struct check *to)
+{
+	switch ((enum lookup_class)v->class) {
+	case LOOKUP_LOCAL:
+		set(to, 250, "2.1.5", "ok");
+		return;
+	case LOOKUP_RELAY:
+		if (!s->may_relay) {
+			set(to, 550, "5.7.1", "this host does not relay for you");
+			return;
+		}
+		set(to, 250, "2.1.5", "ok");
+		to->is_relayed = true;
+		return;
+	case LOOKUP_REFUSED:
+	case LOOKUP_TROUBLE:
+		break;
+	}
+	/* a code that does not fit its class is lookup's mistake, and no permission */
+	bool refused = v->class == LOOKUP_REFUSED && v->code >= 500;
+	set(to, refused ? (int)v->code : 451, refused ? "5.1.1" : "4.3.0", "");
+	if (v->class == LOOKUP_TROUBLE && v->code >= 400 && v->code < 500)
+		to->code = (int)v->code;
+	if (status_is_valid(v->status) && v->status.at[0] == (refused ? '5' : '4'))
+		snprintf(to->status, sizeof(to->status), "%.*s", SPAN_ARG(v->status));
+	snprintf(to->text, sizeof(to->text), "%.*s", SPAN_ARG(v->text));
+	if (to->text[0] == '\0')
+		snprintf(to->text, sizeof(to->text),
+			 refused ? "no such recipient" : "try again later");
+}
+
+/* sends `count` questions from `first` on, as many as fit: how many; 0: it could not be sent */
+static size_t
+ask(struct checks *c, const struct span *addresses, size_t first, size_t count)
+{
+	size_t n = first;
+
+	wire_list_start(&questions);
+	for (; n < count; n++) {
+		struct lookup_question q = {.number = n, .address = addresses[n]};
+		if (wire_list_add(&questions, WIRE_LIST_ROOM, &lookup_question_shape, &q) == -1)
+			break;
+	}
+	struct lookup_questions m = {.questions = wire_list_get(&questions)};
+	if (n == first ||
+	    wire_send_wait(c->fd, wire_find(lookup_calls, LOOKUP_RECIPIENTS), 0, ++c->request, &m,
+			   NULL, clock_monotonic_ms() + CHECKS_WAIT_MS) != CHANNEL_OK)
+		return 0;
+	return n - first;
+}
+
+/* the parts of one answer; false: none, or not all of it, came */
+static bool
+hear(struct session *s, size_t first, size_t asked, struct check *checks)
+{
+	struct checks *c = &s->checks;
+	const struct wire_shape *shape = wire_find(lookup_answers, LOOKUP_VERDICTS);
+	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
+	struct wire_header h;
+
+	do {
+		struct lookup_verdicts m;
+		struct lookup_verdict v;
+		size_t len;
+		if (channel_receive_wait(c->fd, answer, &len, NULL, deadline_ms) != CHANNEL_OK)
+			return false;
+		struct span datagram = span_from(answer, len);
+		if (wire_peek(datagram, &h) == -1 || h.type != LOOKUP_VERDICTS ||
+		    h.request != c->request || wire_decode(datagram, shape, &m) == -1) {
+			EVENT("peer-malformed", event_string("session", s->id),
+			      event_string("peer", "lookup"));
+			return false;
+		}
+		while (wire_list_next(&m.verdicts, &lookup_verdict_shape, &v)) {
+			if (v.number >= first && v.number - first < asked)
+				judge(s, &v, &checks[v.number]);
+		}
+	} while (h.flags & WIRE_MORE);
+	return true;
+}
+
+void
+checks_recipients(struct session *s, const struct span *addresses, size_t count,
+		  struct check *checks)
+{
+	size_t done = 0;
+	bool again =
+		true; /* lookup may have been restarted since we last asked: once more, not for ever */
+
+	for (size_t i = 0; i < count; i++)
+		set(&checks[i], 451, "4.3.0", "addresses cannot be looked up now, try again later");
+	while (done < count) {
+		size_t asked =
+			connect_once(&s->checks) == 0 ? ask(&s->checks, addresses, done, count) : 0;
+		if (asked > 0 && hear(s, done, asked, checks)) {
+			done += asked;
+			continue;
+		}
+		disconnect(&s->checks);
+		if (!again) {
+			EVENT("lookup-gone", event_string("session", s->id));
+			return;
+		}
+		again = false;
+	}
+}

@@ -1,0 +1,44 @@
+/*
+ * checks - who may send what to whom
+ */
+#ifndef SMTPD_CHECKS_H
+#define SMTPD_CHECKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/mail/reply.h"
+#include "common/protocol/lookup.h"
+#include "common/text/span.h"
+
+#define CHECKS_MAX LOOKUP_QUESTIONS_MAX /* addresses asked for at once */
+
+struct session;
+
+/* the connection to lookup: made when it is first needed, kept for the session */
+struct checks {
+	const char *path;
+	int fd; /* -1: none */
+	uint32_t request;
+};
+
+/* the answer about one recipient */
+struct check {
+	int code; /* 250: may be a recipient */
+	char status[STATUS_MAX];
+	char text[LOOKUP_TEXT_MAX + 1];
+	bool is_relayed; /* not ours, and this client may relay */
+};
+
+void checks_init(struct checks *c, const char *path);
+
+/*
+ * checks_recipients - asks lookup about `count` canonical addresses (at most CHECKS_MAX), and fills as many `checks`
+ *
+ * Waits for lookup, CHECKS_WAIT_MS at most; trouble of any kind is 451 4.3.0 for those without an answer, never a permission.
+ */
+void checks_recipients(struct session *s, const struct span *addresses, size_t count,
+		       struct check *checks);
+
+#endif

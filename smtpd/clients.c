@@ -1,0 +1,226 @@
+/*
+ * clients - what the listener knows of each client
+ *
+ * Called by listener.c.  Two hash tables with chains: clients by address, sessions by process.  The hash is seeded at random, so that
+ * nobody can choose addresses that fall into one chain.
+ */
+#include "smtpd/clients.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/text/checksum.h"
+
+#define SLOTS 4096
+#define TELL_AGAIN_MS 1000
+
+struct client {
+	uint64_t key;
+	uint64_t sessions;
+	int64_t told_ms;
+	uint64_t unsaid;
+	struct client *next;
+};
+
+struct served {
+	pid_t pid;
+	struct client *client;
+	struct served *next;
+};
+
+struct clients {
+	uint64_t sessions_max;
+	uint64_t seed;
+	size_t count;
+	int64_t told_ms; /* of those who have no session */
+	uint64_t unsaid;
+	struct client *by_address[SLOTS];
+	struct served *by_pid[SLOTS];
+};
+
+struct clients *
+clients_new(uint64_t sessions_max)
+{
+	struct clients *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->sessions_max = sessions_max;
+	if (getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+clients_free(struct clients *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < SLOTS; i++) {
+		for (struct client *x = c->by_address[i], *next; x != NULL; x = next) {
+			next = x->next;
+			free(x);
+		}
+		for (struct served *x = c->by_pid[i], *next; x != NULL; x = next) {
+			next = x->next;
+			free(x);
+		}
+	}
+	free(c);
+}
+
+void
+clients_plain(struct sockaddr_storage *address)
+{
+	struct sockaddr_in6 six;
+
+	if (address->ss_family != AF_INET6)
+		return;
+	memcpy(&six, address, sizeof(six));
+	if (!IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+		return;
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = six.sin6_port};
+	memcpy(&four.sin_addr, six.sin6_addr.s6_addr + 12, sizeof(four.sin_addr));
+	*address = (struct sockaddr_storage){0};
+	memcpy(address, &four, sizeof(four));
+}
+
+/* IPv4: the address, above 32 bits of ones that no /64 in use begins with; IPv6: the /64 */
+static uint64_t
+key_of(const struct sockaddr_storage *address)
+{
+	uint64_t key = 0;
+
+	if (address->ss_family == AF_INET6) {
+		struct sockaddr_in6 six;
+		memcpy(&six, address, sizeof(six));
+		memcpy(&key, six.sin6_addr.s6_addr, sizeof(key));
+	} else {
+		struct sockaddr_in four;
+		memcpy(&four, address, sizeof(four));
+		memset(&key, 0xff, sizeof(key));
+		memcpy(&key, &four.sin_addr, sizeof(four.sin_addr));
+	}
+	return key;
+}
+
+static size_t
+slot_of(const struct clients *c, uint64_t value)
+{
+	return checksum_word(span_from((const char *)&value, sizeof(value)), c->seed) % SLOTS;
+}
+
+static struct client *
+find(const struct clients *c, uint64_t key)
+{
+	struct client *x = c->by_address[slot_of(c, key)];
+
+	while (x != NULL && x->key != key)
+		x = x->next;
+	return x;
+}
+
+enum clients_answer
+clients_ask(const struct clients *c, const struct sockaddr_storage *address,
+	    const struct config_limits *limits)
+{
+	const struct client *x = find(c, key_of(address));
+
+	if (c->count >= c->sessions_max)
+		return CLIENTS_TOO_MANY;
+	if (x != NULL && x->sessions >= limits->sessions_per_client)
+		return CLIENTS_TOO_MANY_OF;
+	return CLIENTS_WELCOME;
+}
+
+int
+clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
+{
+	uint64_t key = key_of(address);
+	struct client *client = find(c, key);
+	struct served *served = malloc(sizeof(*served));
+
+	if (served == NULL)
+		return -1;
+	if (client == NULL) {
+		client = malloc(sizeof(*client));
+		if (client == NULL) {
+			free(served);
+			return -1;
+		}
+		struct client **slot = &c->by_address[slot_of(c, key)];
+		*client = (struct client){.key = key, .told_ms = INT64_MIN, .next = *slot};
+		*slot = client;
+	}
+	client->sessions++;
+	struct served **slot = &c->by_pid[(size_t)pid % SLOTS];
+	*served = (struct served){.pid = pid, .client = client, .next = *slot};
+	*slot = served;
+	c->count++;
+	return 0;
+}
+
+static void
+forget(struct clients *c, struct client *client)
+{
+	struct client **at = &c->by_address[slot_of(c, client->key)];
+
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	free(client);
+}
+
+bool
+clients_remove(struct clients *c, pid_t pid)
+{
+	struct served **at = &c->by_pid[(size_t)pid % SLOTS];
+
+	while (*at != NULL && (*at)->pid != pid)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return false;
+	struct served *served = *at;
+	*at = served->next;
+	c->count--;
+	if (--served->client->sessions == 0)
+		forget(c, served->client);
+	free(served);
+	return true;
+}
+
+bool
+clients_may_tell(struct clients *c, const struct sockaddr_storage *address, int64_t now_ms,
+		 uint64_t *unsaid)
+{
+	struct client *x = find(c, key_of(address));
+	int64_t *told_ms = x != NULL ? &x->told_ms : &c->told_ms;
+	uint64_t *count = x != NULL ? &x->unsaid : &c->unsaid;
+
+	if (*told_ms != INT64_MIN && *told_ms != 0 && now_ms - *told_ms < TELL_AGAIN_MS) {
+		(*count)++;
+		return false;
+	}
+	*told_ms = now_ms;
+	*unsaid = *count;
+	*count = 0;
+	return true;
+}
+
+size_t
+clients_count(const struct clients *c)
+{
+	return c->count;
+}
+
+void
+clients_each_pid(const struct clients *c, void (*each)(pid_t pid))
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		for (const struct served *x = c->by_pid[i]; x != NULL; x = x->next)
+			each(x->pid);
+}

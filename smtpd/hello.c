@@ -1,0 +1,55 @@
+/*
+ * hello - EHLO and HELO: who the client says it is, what we offer
+ *
+ * Called by the table of verbs.  Promises that s->helo is a domain (with `_`, as the world writes it) or a literal and
+ * nothing else, so that it may stand in a header field.  It is never checked against the DNS (RFC 5321, section 4.1.4).
+ * Each EHLO ends a transaction as RSET does.
+ */
+#include "smtpd/hello.h"
+
+#include <inttypes.h>
+
+#include "common/mail/domain.h"
+
+static bool
+take_name(struct session *s, struct span argument)
+{
+	if (argument.len == 0) {
+		session_reply(s, 501, "5.5.4", "%.*s needs the name of your host",
+			      SPAN_ARG(s->word));
+		return false;
+	}
+	if ((!domain_is_valid(argument) && !domain_is_literal(argument)) ||
+	    span_copy(argument, s->helo, sizeof(s->helo)) == -1) {
+		s->helo[0] = '\0';
+		session_reply(s, 501, "5.5.4",
+			      "that is neither the name of a host nor an address literal");
+		return false;
+	}
+	session_reset(s);
+	s->stage = STAGE_READY;
+	return true;
+}
+
+void
+hello_ehlo(struct session *s, struct span argument)
+{
+	if (!take_name(s, argument))
+		return;
+	s->extended = true;
+	session_reply_more(s, 250, NULL, "%s greets %s", s->config->hostname, s->helo);
+	session_reply_more(s, 250, NULL, "SIZE %" PRIu64, s->limits->message_size);
+	session_reply_more(s, 250, NULL, "PIPELINING");
+	session_reply_more(s, 250, NULL, "8BITMIME");
+	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");
+	session_reply(s, 250, NULL, "HELP");
+}
+
+void
+hello_helo(struct session *s, struct span argument)
+{
+	if (!take_name(s, argument))
+		return;
+	s->extended = false;
+	session_reply(s, 250, NULL, "%s", s->config->hostname);
+}

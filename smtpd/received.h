@@ -1,0 +1,20 @@
+/*
+ * received - the trace field put on top of each message
+ */
+#ifndef SMTPD_RECEIVED_H
+#define SMTPD_RECEIVED_H
+
+#include <stdint.h>
+
+#include "common/text/span.h"
+#include "smtpd/session.h"
+
+#define RECEIVED_MAX 1500 /* two names of 255 bytes, two literals, the id, the date */
+
+/* received_write - the whole field with its CRLFs into `to`; `now_us` is the wall clock */
+struct span received_write(const struct session *s, uint64_t id, int64_t now_us,
+			   char to[RECEIVED_MAX]);
+/* the word behind `with`: SMTP or ESMTP (RFC 3848) */
+const char *received_protocol(const struct session *s);
+
+#endif

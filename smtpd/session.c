@@ -1,0 +1,363 @@
+/*
+ * session - one client, from banner to end
+ *
+ * Called by listener.c in a process of its own (and by tests and the fuzz target, with a socketpair).  RFC 5321, sections 3.1,
+ * 4.2 and 4.5.3.2; RFC 2034; RFC 2920.
+ *
+ * Promises: it ends, whatever the client does (command-time, message-time, session-time, commands, errors), with a reply that
+ * says why where one can still be sent; nothing a client sends is read twice, once as content and once as commands.
+ */
+#include "smtpd/session.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/system/clock.h"
+#include "common/system/events.h"
+#include "smtpd/envelope.h"
+#include "smtpd/verbs.h"
+
+#define REPLY_MAX \
+	511 /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
+#define LINGER_MS 2000	   /* for a client that goes on talking to read the last reply */
+#define LINGER_BYTES 65536 /* and no more than this */
+
+static volatile sig_atomic_t must_stop;
+
+static void
+on_stop(int signal)
+{
+	(void)signal;
+	must_stop = 1;
+}
+
+bool
+session_must_stop(void)
+{
+	return must_stop != 0;
+}
+
+int64_t
+session_deadline(const struct session *s, uint64_t ms)
+{
+	int64_t at_ms = clock_monotonic_ms() + (int64_t)ms;
+
+	return at_ms < s->ends_ms ? at_ms : s->ends_ms;
+}
+
+bool
+session_has_command(const struct session *s)
+{
+	const struct stream *in = &s->stream;
+
+	return in->in_len > in->in_at &&
+	       memchr(in->in + in->in_at, '\n', in->in_len - in->in_at) != NULL;
+}
+
+void
+session_end(struct session *s, const char *reason)
+{
+	if (s->ended == NULL)
+		s->ended = reason;
+}
+
+/* ---- replies ---- */
+
+static void
+tell_refused(const struct session *s, int code, const char *status, struct span text)
+{
+	const struct address *from = &s->transaction.sender;
+
+	EVENT("refused", event_string("session", s->id), event_string("client", s->client),
+	      event_string("helo", s->helo), event_text("from", span_from(from->text, from->len)),
+	      event_text("to", s->about), event_number("code", code),
+	      event_string("status", status != NULL ? status : ""), event_text("reason", text));
+}
+
+static void
+put_reply(struct session *s, int code, char behind, const char *status, const char *format,
+	  va_list arguments)
+{
+	char line[REPLY_MAX + 2];
+
+	int head = snprintf(line, REPLY_MAX, "%03d%c%s%s", code, behind,
+			    status != NULL ? status : "", status != NULL ? " " : "");
+	int text = vsnprintf(line + head, REPLY_MAX - (size_t)head, format, arguments);
+	size_t len = (size_t)head + (text > 0 ? (size_t)text : 0);
+	if (len >= REPLY_MAX)
+		len = REPLY_MAX - 1;
+	for (size_t i = (size_t)head; i < len; i++) {
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '?';
+	}
+	if (code >= 400)
+		tell_refused(s, code, status, span_from(line + head, len - (size_t)head));
+	memcpy(line + len, "\r\n", 2);
+	enum stream_outcome outcome = stream_put(&s->stream, span_from(line, len + 2));
+	if (outcome != STREAM_OK)
+		session_end(s, outcome == STREAM_TIMEOUT ? "write-timeout" : "lost");
+}
+
+void
+session_reply(struct session *s, int code, const char *status, const char *format, ...)
+{
+	va_list arguments;
+
+	if (code >= 500)
+		s->errors++;
+	va_start(arguments, format);
+	put_reply(s, code, ' ', status, format, arguments);
+	va_end(arguments);
+}
+
+void
+session_reply_more(struct session *s, int code, const char *status, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	put_reply(s, code, '-', status, format, arguments);
+	va_end(arguments);
+}
+
+void
+session_lost(struct session *s, enum stream_outcome outcome)
+{
+	switch (outcome) {
+	case STREAM_TIMEOUT:
+		if (must_stop) {
+			session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
+			session_end(s, "stopping");
+			return;
+		}
+		session_reply(s, 421, "4.4.2", "waited too long for you");
+		session_end(s, clock_monotonic_ms() >= s->ends_ms ? "session-time" : "timeout");
+		return;
+	case STREAM_ERROR:
+	case STREAM_CLOSED:
+	case STREAM_OK:
+	case STREAM_LONG:
+	case STREAM_BARE:
+	case STREAM_INTERRUPTED:
+		break;
+	}
+	session_end(s, "lost");
+}
+
+void
+session_reset(struct session *s)
+{
+	struct session_transaction *t = &s->transaction;
+
+	arena_reset(&t->arena);
+	recipients_clear(&t->recipients);
+	t->sender = (struct address){.len = 0};
+	t->size = 0;
+	t->eight_bit = false;
+	t->waiting_count = 0;
+	t->overshoot = 0;
+	if (s->stage != STAGE_GREETED)
+		s->stage = STAGE_READY;
+}
+
+/* ---- commands ---- */
+
+/* the next line that is a command; what is none is answered here; false: the session is over */
+static bool
+read_line(struct session *s, struct span *line)
+{
+	if (!session_has_command(s))
+		envelope_settle(s);
+	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
+	while (s->ended == NULL) {
+		enum stream_outcome outcome = stream_line(&s->stream, SESSION_COMMAND_MAX, line);
+		switch (outcome) {
+		case STREAM_OK:
+			return true;
+		case STREAM_LONG:
+			envelope_settle(s);
+			session_reply(s, 500, "5.5.2", "a command may have %d bytes",
+				      SESSION_COMMAND_MAX);
+			return false;
+		case STREAM_BARE:
+			envelope_settle(s);
+			session_reply(s, 500, "5.5.2",
+				      "a command ends with CR LF, and holds no CR, LF or NUL");
+			return false;
+		case STREAM_INTERRUPTED:
+			if (must_stop)
+				return false;
+			break;
+		case STREAM_CLOSED:
+		case STREAM_TIMEOUT:
+		case STREAM_ERROR:
+			session_lost(s, outcome);
+		}
+	}
+	return false;
+}
+
+/* before each command: may there be another one? */
+static bool
+may_go_on(struct session *s)
+{
+	if (s->ended == NULL && must_stop) {
+		envelope_settle(s);
+		session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
+		session_end(s, "stopping");
+	} else if (s->ended == NULL && s->errors >= s->limits->errors) {
+		session_reply(s, 421, "4.7.0", "too many errors");
+		session_end(s, "errors");
+	} else if (s->ended == NULL && s->commands >= s->limits->commands) {
+		session_reply(s, 421, "4.7.0", "too many commands");
+		session_end(s, "commands");
+	}
+	return s->ended == NULL;
+}
+
+static bool
+read_command(struct session *s)
+{
+	struct span line = SPAN_NONE;
+	bool has_line = false;
+
+	while (!has_line) {
+		if (!may_go_on(s))
+			return false;
+		has_line = read_line(s, &line);
+		s->commands++;
+	}
+	/* a blank in front is no lenience the world needs: then there is no word */
+	s->rest = line;
+	s->word = line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t') ? SPAN_NONE
+									    : span_word(&s->rest);
+	s->rest = span_trim(s->rest);
+	return true;
+}
+
+static void
+act(struct session *s)
+{
+	const struct verb *v = verb_find(s->word);
+
+	if (v == NULL || !v->joins_group)
+		envelope_settle(s);
+	if (s->ended != NULL)
+		return;
+	if (v == NULL) {
+		session_reply(s, 500, "5.5.2", "command not recognised");
+	} else if (v->ends_group && stream_has_input(&s->stream)) {
+		/* commands of another's making, or content taken for commands: neither is looked at */
+		session_reply(s, 554, "5.5.1", "you went on talking before the answer to %s",
+			      v->word);
+		session_end(s, "out-of-turn");
+	} else if (!(v->stages & s->stage)) {
+		session_reply(s, 503, "5.5.1", "not now: %s", v->needs);
+	} else {
+		v->handle(s, s->rest);
+	}
+}
+
+/* ---- start and end ---- */
+
+static void
+set_client(struct session *s, const struct session_start *start)
+{
+	const struct sockaddr *client = (const struct sockaddr *)&start->client;
+	const void *address = &((const struct sockaddr_in *)&start->client)->sin_addr;
+
+	s->client_is_ipv6 = client->sa_family == AF_INET6;
+	if (s->client_is_ipv6)
+		address = &((const struct sockaddr_in6 *)&start->client)->sin6_addr;
+	if (client->sa_family != AF_INET && client->sa_family != AF_INET6)
+		return;
+	if (inet_ntop(client->sa_family, address, s->client, sizeof(s->client)) == NULL)
+		s->client[0] = '\0';
+	s->may_relay = config_may_relay(s->config, client);
+}
+
+static bool
+begin(struct session *s, const struct session_start *start)
+{
+	*s = (struct session){
+		.config = start->config,
+		.limits = &start->listen->limits,
+		.stage = STAGE_GREETED,
+		.about = SPAN_NONE,
+	};
+	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
+	set_client(s, start);
+	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;
+	arena_init(&s->transaction.arena, SESSION_TRANSACTION_MAX);
+	/* addresses of memory are random (PIE) and told to nobody */
+	recipients_init(&s->transaction.recipients,
+			start->started_us ^ (uint64_t)(uintptr_t)s << 20);
+	checks_init(&s->checks, start->lookup);
+	accept_init(&s->accept, start->intake);
+	return stream_open(&s->stream, start->fd) == 0;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction stop = {.sa_handler = on_stop}; /* no SA_RESTART: waiting ends */
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t none;
+
+	must_stop = 0;
+	sigemptyset(&none);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGUSR1, &ignore, NULL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void
+greet(struct session *s)
+{
+	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
+	if (stream_has_input(&s->stream)) {
+		session_reply(s, 554, "5.5.1", "you spoke before the greeting");
+		session_end(s, "out-of-turn");
+		return;
+	}
+	session_reply(s, 220, NULL, "%s ESMTP Culver", s->config->hostname);
+}
+
+/* the last reply goes out; closing with bytes unread would reset the connection and take the reply with it */
+static void
+linger(struct session *s)
+{
+	struct span chunk;
+	size_t taken = 0;
+
+	s->stream.deadline_ms = clock_monotonic_ms() + LINGER_MS;
+	if (stream_flush(&s->stream) != STREAM_OK || !stream_has_input(&s->stream))
+		return;
+	shutdown(s->stream.fd, SHUT_WR);
+	while (taken < LINGER_BYTES && stream_chunk(&s->stream, &chunk) == STREAM_OK) {
+		taken += chunk.len;
+		stream_take(&s->stream, chunk.len);
+	}
+}
+
+void
+session_serve(const struct session_start *start)
+{
+	static struct session session;
+	struct session *s = &session;
+
+	catch_signals();
+	if (!begin(s, start))
+		return;
+	EVENT("connected", event_string("session", s->id), event_string("client", s->client));
+	greet(s);
+	while (read_command(s))
+		act(s);
+	linger(s);
+	EVENT("disconnected", event_string("session", s->id), event_string("client", s->client),
+	      event_string("reason", s->ended), event_number("commands", (int64_t)s->commands),
+	      event_number("messages", (int64_t)s->messages));
+	events_end();
+}

@@ -1,0 +1,108 @@
+/*
+ * session - one client, from banner to end
+ *
+ * A process of its own: it blocks, it has deadlines, it ends.  What the verbs share stands in struct session; a handler reads it, changes its own
+ * part, and answers with session_reply.
+ */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/config/config.h"
+#include "common/mail/address.h"
+#include "common/system/stream.h"
+#include "common/text/span.h"
+#include "smtpd/accept.h"
+#include "smtpd/checks.h"
+#include "smtpd/recipients.h"
+
+#define SESSION_ID_MAX 24 /* `S`, 13 or more hex digits, NUL */
+#define SESSION_COMMAND_MAX \
+	4096 /* bytes of a command line, CRLF included; RFC 5321 asks for 512 and more with extensions */
+#define SESSION_TRANSACTION_MAX \
+	(256u << 20) /* bytes of memory of one transaction, all recipients */
+#define SESSION_HELO_MAX 256
+#define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
+
+/* what has been said so far; one bit each, so that a verb names all those it may come in */
+enum session_stage {
+	STAGE_GREETED = 1, /* the banner is out */
+	STAGE_READY = 2,   /* EHLO or HELO was said */
+	STAGE_MAIL = 4,	   /* a transaction is open, nobody is in it */
+	STAGE_RCPT = 8,	   /* at least one recipient */
+};
+
+/* what a listener gives to a session */
+struct session_start {
+	const struct config *config;
+	const struct config_listen *listen;
+	const char *intake; /* paths to connect to; NULL: not there (tests) */
+	const char *lookup;
+	int fd;				/* connected; the session's from now on */
+	struct sockaddr_storage client; /* no v4-mapped one */
+	uint64_t started_us;		/* wall clock; gives the session's id */
+};
+
+struct session_transaction {
+	struct arena arena;
+	struct address sender;
+	uint64_t size;	/* announced by SIZE=; 0: not */
+	bool eight_bit; /* BODY=8BITMIME */
+	struct recipients recipients;
+	struct span waiting
+		[CHECKS_MAX]; /* accepted by syntax; their answers are due at the next settling */
+	size_t waiting_count;
+	uint64_t overshoot; /* RCPT beyond the limit */
+};
+
+struct session {
+	const struct config *config;
+	const struct config_limits *limits;
+	struct stream stream;
+	char id[SESSION_ID_MAX];
+	char client[INET6_ADDRSTRLEN];
+	bool client_is_ipv6;
+	bool may_relay; /* its address is in relay-from */
+	enum session_stage stage;
+	int64_t ends_ms;	     /* monotonic: session-time */
+	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */
+	bool extended;		     /* EHLO, not HELO */
+	struct span word, rest;	     /* of the command at hand */
+	const char *ended;	     /* why: set, the session reads no further command */
+	struct span about; /* the recipient that an answer is about, for the event; empty: none */
+	uint64_t commands, errors, messages;
+	struct session_transaction transaction;
+	struct checks checks;
+	struct accept accept;
+};
+
+/* session_serve - the whole session; returns when it is over, everything still open (the process exits) */
+void session_serve(const struct session_start *start);
+
+/*
+ * session_reply - one line; 4xx and 5xx are told to `log`, 5xx counts as an error of the client
+ *
+ * `status` NULL: none (220, 354, HELO).  The text is made printable.  session_reply_more: a line that another one follows.
+ */
+void session_reply(struct session *s, int code, const char *status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void session_reply_more(struct session *s, int code, const char *status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* session_end - no command is read after this one; `reason` is a constant, for the event */
+void session_end(struct session *s, const char *reason);
+/* session_lost - the same, for trouble of the stream (on a timeout the client is told) */
+void session_lost(struct session *s, enum stream_outcome outcome);
+/* the transaction is over, or given up */
+void session_reset(struct session *s);
+/* the deadline of what begins now and may take `ms` */
+int64_t session_deadline(const struct session *s, uint64_t ms);
+/* master wants this program to stop */
+bool session_must_stop(void);
+/* a whole command is there already: its answer can wait to be sent with the next */
+bool session_has_command(const struct session *s);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * syscalls - what smtpd asks of the kernel beyond what every program does (common/system/confine.c)
+ */
+#include "smtpd/syscalls.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+const struct syscall_group smtpd_syscalls[] = {
+	SYSCALL_GROUP("taking connections, and ending one so that the last reply arrives",
+		      SYSCALL(accept4), SYSCALL(shutdown)),
+	SYSCALL_GROUP_CHILD,
+	SYSCALL_GROUP("telling a session to stop, and nothing else to anybody",
+		      SYSCALL_IF(kill, 2, SIGTERM)),
+	SYSCALL_GROUP("the promise: a message on the disk", SYSCALL(fsync)),
+	SYSCALL_GROUPS_END,
+};
