@@ -23,7 +23,13 @@
 #define WORDS_MAX 4096
 
 /* one bit for each option that not every verb has */
-enum allowed { ALLOW_JSON = 1, ALLOW_STRICT = 2, ALLOW_PROBE = 4, ALLOW_DIRECTIVES = 8 };
+enum allowed {
+	ALLOW_JSON = 1,
+	ALLOW_STRICT = 2,
+	ALLOW_PROBE = 4,
+	ALLOW_DIRECTIVES = 8,
+	ALLOW_CONTENT = 16
+};
 
 struct verb {
 	const char *word;
@@ -47,9 +53,9 @@ static const struct verb verbs[] = {
 	 "status [-c FILE] [--json]"},
 	{"check", ALLOW_DIRECTIVES, verb_check, "every mistake in the configuration",
 	 "check [-c FILE] [--directives]"},
-	{"queue", ALLOW_JSON, verb_queue, "what is queued and why; act on it",
+	{"queue", ALLOW_JSON | ALLOW_CONTENT, verb_queue, "what is queued and why; act on it",
 	 "queue [SELECTOR...] [--json]\n"
-	 "       culver queue show ID [--json]\n"
+	 "       culver queue show ID [--content|--json]\n"
 	 "       culver queue retry|hold|release|remove|bounce SELECTOR...\n"
 	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= state="},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
@@ -125,6 +131,9 @@ take_option(char **argv, struct culver_options *o, struct words *w)
 	} else if (strcmp(word, "--probe") == 0) {
 		o->probe = true;
 		w->given |= ALLOW_PROBE;
+	} else if (strcmp(word, "--content") == 0) {
+		o->content = true;
+		w->given |= ALLOW_CONTENT;
 	} else if (strcmp(word, "--directives") == 0 && w->count < WORDS_MAX) {
 		/* for the verb itself */
 		w->given |= ALLOW_DIRECTIVES;

@@ -15,9 +15,9 @@
 
 #include "common/config/config.h"
 
-#define OPTIONS_USAGE 64	    /* exit status: wrong arguments */
-#define OPTIONS_CONNECT_MS 5000	    /* for a socket of the running system to take us */
-#define OPTIONS_ANSWER_MS 60000	    /* for its next answer */
+#define OPTIONS_USAGE 64	/* exit status: wrong arguments */
+#define OPTIONS_CONNECT_MS 5000 /* for a socket of the running system to take us */
+#define OPTIONS_ANSWER_MS 60000 /* for its next answer */
 
 struct culver_options {
 	const char *config; /* -c FILE, else the compiled one */
@@ -25,7 +25,9 @@ struct culver_options {
 	bool json;	    /* --json: one object a line */
 	bool strict;	    /* --strict: run, start */
 	bool probe;	    /* --probe: sandbox */
-	const char *usage;  /* of this verb: "queue [SELECTOR...]" and so on, several lines perhaps */
+	bool content;	    /* --content: queue show */
+	const char
+		*usage; /* of this verb: "queue [SELECTOR...]" and so on, several lines perhaps */
 };
 
 /* options_usage - says on stderr what is wrong and how the verb is used; returns OPTIONS_USAGE */
