@@ -242,16 +242,16 @@ unknown_directive(struct parse *p, const struct grammar_word *word)
 	struct span name = word->text;
 	struct buffer words;
 
-	if (elsewhere != 0) {
-		parse_mistake(p, word->column, "`%.*s` does not stand in %s; expected it in %s",
-			      SPAN_ARG(name), place_phrase(place), place_phrase(elsewhere));
-		return;
-	}
-	if (directive_is_planned(word->text)) {
+	if (directive_is_planned(name, place)) {
 		parse_mistake(p, word->column,
 			      "`%.*s`: this version of Culver does not know it yet; expected a "
 			      "directive of culver.conf(5)",
 			      SPAN_ARG(word->text));
+		return;
+	}
+	if (elsewhere != 0) {
+		parse_mistake(p, word->column, "`%.*s` does not stand in %s; expected it in %s",
+			      SPAN_ARG(name), place_phrase(place), place_phrase(elsewhere));
 		return;
 	}
 	for (size_t i = 0; i < name.len; i++) /* hostname=x, hostname: */

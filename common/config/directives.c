@@ -209,7 +209,7 @@ directive_find(struct span word, unsigned place)
 }
 
 bool
-directive_is_planned(struct span word)
+directive_is_planned(struct span word, unsigned place)
 {
 	static const char *const planned[] = {
 		"access",
@@ -222,7 +222,6 @@ directive_is_planned(struct span word)
 		"hosts",
 		"milter",
 		"policy",
-		"recipients",
 		"relay",
 		"resolver",
 		"route",
@@ -234,6 +233,8 @@ directive_is_planned(struct span word)
 		"virtual",
 	};
 
+	if (place == PLACE_DOMAIN && span_equal(word, SPAN("recipients")))
+		return true;
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
 		if (span_equal(word, span_of(planned[i])))
 			return true;

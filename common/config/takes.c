@@ -424,8 +424,9 @@ take_deliver(struct parse *p, const struct directive *d, const struct grammar_li
 		path = *argument(line, 1);
 		wrong = value_mailbox_path(path, &at);
 		if (wrong != NULL)
-			parse_mistake(p, column(line, 1) + (unsigned)at, "`%.*s`: %s",
-				      SPAN_ARG(path), wrong);
+			parse_mistake(
+				p, column(line, 1) + (unsigned)at + (line->words[2].quoted ? 1 : 0),
+				"`%.*s`: %s", SPAN_ARG(path), wrong);
 	}
 	*FIELD(char *, object, d) = parse_keep(p, path);
 }

@@ -1,0 +1,398 @@
+/*
+ * parse - what config_parse makes of a text that is right: values, defaults, who is local, who may relay
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "common/config/config.h"
+
+static const struct config_defaults root = {
+	.as_root = true,
+	.hostname = "Machine.example",
+	.runtime = "/run/culver",
+	.spool = "/var/spool/culver",
+	.state = "/var/lib/culver",
+};
+
+static struct config *
+parse_with(const char *text, const struct config_defaults *defaults)
+{
+	struct config_errors errors;
+	struct config *c;
+
+	config_errors_init(&errors);
+	c = config_parse(span_of(text), defaults, &errors);
+	if (c == NULL) {
+		struct buffer b;
+
+		buffer_init(&b, 1 << 16);
+		config_errors_print(&errors, &b);
+		fail_msg("%.*s", SPAN_ARG(buffer_get(&b)));
+	}
+	assert_int_equal(errors.count, 0);
+	config_errors_free(&errors);
+	return c;
+}
+
+static struct config *
+parse(const char *text)
+{
+	return parse_with(text, &root);
+}
+
+static void
+an_empty_text_is_all_defaults(void **state)
+{
+	struct config *c = parse("");
+
+	(void)state;
+	assert_string_equal(c->hostname, "machine.example");
+	assert_string_equal(c->origin, "machine.example");
+	assert_string_equal(c->spool, "/var/spool/culver");
+	assert_string_equal(c->runtime, "/run/culver");
+	assert_string_equal(c->trace, "/var/lib/culver/trace");
+	assert_string_equal(c->root_mail, "/var/lib/culver/root");
+	assert_int_equal(c->log_sink, CONFIG_LOG_SYSLOG);
+	assert_int_equal(c->log_format, CONFIG_LOG_TEXT);
+	assert_int_equal(c->relay_from_count, 2);
+	assert_int_equal(c->extension, '+');
+	assert_int_equal(c->min_uid, 100);
+	assert_false(c->repair_line_ends);
+	assert_int_equal(c->listen_count, 0);
+	assert_int_equal(c->outbound.smarthost_count, 0);
+	assert_int_equal(c->outbound.retry_first, 5 * 60 * 1000);
+	assert_int_equal(c->outbound.retry_max, 4 * 3600 * 1000);
+	assert_int_equal(c->outbound.lifetime, 5u * 86400 * 1000);
+	assert_int_equal(c->limits.message_size, 50 << 20);
+	assert_int_equal(c->limits.recipients, 1000);
+	assert_int_equal(c->limits.command_time, 300000);
+	assert_int_equal(c->limits.trace_size, 256 << 20);
+	for (size_t i = 0; i < sizeof(c->limits) / sizeof(uint64_t); i++)
+		assert_int_not_equal(((const uint64_t *)(const void *)&c->limits)[i], 0);
+	config_free(c);
+}
+
+static void
+each_directive_fills_its_field(void **state)
+{
+	struct config *c = parse(
+		"hostname Mail.Example.ORG\n"
+		"origin Example.ORG\n"
+		"spool /srv/spool/\n"
+		"runtime '/srv/run'\n"
+		"trace \"/srv/the trace\"\n"
+		"root-mail /srv/root\n"
+		"log /var/log/culver.log {\n\tformat json\n}\n"
+		"relay-from 192.0.2.0/24 2001:db8::/32 [2001:db8:1::1]\n"
+		"extension -\n"
+		"min-uid 1000\n"
+		"repair-line-ends yes\n"
+		"outbound {\n"
+		"\tsmarthost Relay.example.net:587 192.0.2.7:25 [2001:db8::7]:26\n"
+		"\tretry 1m 1h30m\n"
+		"\tlifetime 2d\n"
+		"}\n"
+		"limit {\n\trecipients 1000000\n\tmessage-size 2G\n\tcommand-time 500ms\n}\n");
+
+	(void)state;
+	assert_string_equal(c->hostname, "mail.example.org");
+	assert_string_equal(c->origin, "example.org");
+	assert_string_equal(c->spool, "/srv/spool");
+	assert_string_equal(c->runtime, "/srv/run");
+	assert_string_equal(c->trace, "/srv/the trace");
+	assert_string_equal(c->root_mail, "/srv/root");
+	assert_int_equal(c->log_sink, CONFIG_LOG_FILE);
+	assert_string_equal(c->log_file, "/var/log/culver.log");
+	assert_int_equal(c->log_format, CONFIG_LOG_JSON);
+	assert_int_equal(c->relay_from_count, 3);
+	assert_int_equal(c->relay_from[0].bits, 24);
+	assert_int_equal(c->relay_from[2].bits, 128);
+	assert_int_equal(c->extension, '-');
+	assert_int_equal(c->min_uid, 1000);
+	assert_true(c->repair_line_ends);
+	assert_int_equal(c->outbound.smarthost_count, 3);
+	assert_string_equal(c->outbound.smarthosts[0].host, "relay.example.net");
+	assert_int_equal(c->outbound.smarthosts[0].port, 587);
+	assert_string_equal(c->outbound.smarthosts[1].host, "192.0.2.7");
+	assert_string_equal(c->outbound.smarthosts[2].host, "2001:db8::7");
+	assert_int_equal(c->outbound.smarthosts[2].port, 26);
+	assert_int_equal(c->outbound.retry_first, 60000);
+	assert_int_equal(c->outbound.retry_max, 5400000);
+	assert_int_equal(c->outbound.lifetime, 2 * 86400000);
+	assert_int_equal(c->limits.recipients, 1000000);
+	assert_int_equal(c->limits.message_size, UINT64_C(2) << 30);
+	assert_int_equal(c->limits.command_time, 500);
+	config_free(c);
+}
+
+static void
+one_time_of_retry_never_passes_the_other(void **state)
+{
+	struct config *c = parse("outbound {\n\tretry 1s\n}\n");
+
+	(void)state;
+	assert_int_equal(c->outbound.retry_first, 1000);
+	assert_int_equal(c->outbound.retry_max, 4 * 3600 * 1000);
+	config_free(c);
+	c = parse("outbound {\n\tretry 6h\n}\n");
+	assert_int_equal(c->outbound.retry_max, 6 * 3600 * 1000);
+	config_free(c);
+}
+
+static void
+a_listen_has_the_limits_of_its_block_over_the_general_ones(void **state)
+{
+	/* the general ones stand last, and hold all the same */
+	struct config *c = parse("listen 127.0.0.1:25 mx {\n\tlimit {\n\t\trecipients 7\n\t}\n}\n"
+				 "listen [::1]:25 mx\n"
+				 "limit {\n\trecipients 9\n\terrors 3\n}\n");
+	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&c->listens[0].address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&c->listens[1].address;
+
+	(void)state;
+	assert_int_equal(c->listen_count, 2);
+	assert_string_equal(c->listens[0].name, "127.0.0.1:25");
+	assert_int_equal(v4->sin_family, AF_INET);
+	assert_int_equal(ntohs(v4->sin_port), 25);
+	assert_int_equal(v6->sin6_family, AF_INET6);
+	assert_int_equal(c->listens[1].address_len, sizeof(*v6));
+	assert_int_equal(c->listens[0].role, CONFIG_MX);
+	assert_int_equal(c->listens[0].limits.recipients, 7);
+	assert_int_equal(c->listens[0].limits.errors, 3);
+	assert_int_equal(c->listens[0].limits.hops, c->limits.hops);
+	assert_int_equal(c->listens[1].limits.recipients, 9);
+	config_free(c);
+}
+
+static void
+a_domain_has_its_names_tables_and_ending(void **state)
+{
+	struct config *c = parse("domain Example.org example.net {\n"
+				 "\taliases /etc/aliases '/etc/more aliases'\n"
+				 "\tusers system\n"
+				 "\tdeliver maildir /var/mail/{domain}/{user}/{ext}\n"
+				 "}\n"
+				 "domain example.com\n");
+	const struct config_domain *d = config_domain_find(c, SPAN("example.net"));
+
+	(void)state;
+	assert_non_null(d);
+	assert_ptr_equal(d, config_domain_find(c, SPAN("example.org")));
+	assert_string_equal(d->names[0], "example.org");
+	assert_int_equal(d->name_count, 2);
+	assert_int_equal(d->alias_count, 2);
+	assert_string_equal(d->aliases[1], "/etc/more aliases");
+	assert_true(d->users_system);
+	assert_int_equal(d->deliver, CONFIG_MAILDIR);
+	assert_string_equal(d->deliver_path, "/var/mail/{domain}/{user}/{ext}");
+	d = config_domain_find(c, SPAN("example.com"));
+	assert_int_equal(d->alias_count, 0);
+	assert_string_equal(d->deliver_path, "~/Maildir");
+	assert_null(config_domain_find(c, SPAN("example")));
+	assert_null(config_domain_find(c, SPAN("example.or")));
+	assert_null(config_domain_find(c, SPAN("")));
+	config_free(c);
+}
+
+static void
+hostname_and_localhost_are_local_without_a_block(void **state)
+{
+	struct config *c = parse("hostname mail.example.org\n"
+				 "domain example.org {\n\taliases /etc/aliases\n}\n");
+	const struct config_domain *d = config_domain_find(c, SPAN("mail.example.org"));
+
+	(void)state;
+	assert_non_null(d);
+	assert_ptr_equal(d, config_domain_find(c, SPAN("localhost")));
+	assert_string_equal(d->names[0], "mail.example.org");
+	/* as the first block says: root@localhost is root@example.org */
+	assert_int_equal(d->alias_count, 1);
+	config_free(c);
+	c = parse("hostname mail.example.org\n"
+		  "domain localhost mail.example.org {\n\tdeliver maildir ~/in\n}\n");
+	assert_int_equal(c->domain_count, 1);
+	d = config_domain_find(c, SPAN("mail.example.org"));
+	assert_string_equal(d->deliver_path, "~/in");
+	config_free(c);
+	c = parse("hostname localhost\n");
+	assert_int_equal(c->domain_count, 1);
+	assert_int_equal(c->domains[0].name_count, 1);
+	config_free(c);
+}
+
+static void
+many_domains_are_found(void **state)
+{
+	struct buffer text;
+	struct config *c;
+	char name[64];
+
+	(void)state;
+	buffer_init(&text, 1 << 20);
+	for (unsigned i = 0; i < 5000; i++)
+		buffer_format(&text, "domain d%u.example {\n\tdeliver maildir ~/%u\n}\n", i, i);
+	buffer_char(&text, '\0');
+	c = parse(text.at);
+	for (unsigned i = 0; i < 5000; i++) {
+		const struct config_domain *d;
+
+		snprintf(name, sizeof(name), "d%u.example", i);
+		d = config_domain_find(c, span_of(name));
+		assert_non_null(d);
+		snprintf(name, sizeof(name), "~/%u", i);
+		assert_string_equal(d->deliver_path, name);
+	}
+	config_free(c);
+	buffer_free(&text);
+}
+
+static bool
+may_relay(const struct config *c, const char *address)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
+		return config_may_relay(c, (const struct sockaddr *)&v4);
+	assert_int_equal(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
+	return config_may_relay(c, (const struct sockaddr *)&v6);
+}
+
+static void
+only_relay_from_may_relay(void **state)
+{
+	struct config *c = parse("relay-from 192.0.2.128/25 2001:db8:8000::/33 198.51.100.7\n");
+	const struct sockaddr local = {.sa_family = AF_UNIX};
+
+	(void)state;
+	assert_true(may_relay(c, "192.0.2.128"));
+	assert_true(may_relay(c, "192.0.2.255"));
+	assert_false(may_relay(c, "192.0.2.127"));
+	assert_false(may_relay(c, "192.0.3.128"));
+	assert_true(may_relay(c, "198.51.100.7"));
+	assert_false(may_relay(c, "198.51.100.6"));
+	assert_true(may_relay(c, "2001:db8:8000::1"));
+	assert_false(may_relay(c, "2001:db8:7fff::1"));
+	/* a client of a socket that takes both families */
+	assert_true(may_relay(c, "::ffff:192.0.2.200"));
+	assert_false(may_relay(c, "::ffff:192.0.2.1"));
+	assert_false(may_relay(c, "127.0.0.1"));
+	assert_false(may_relay(c, "::1"));
+	assert_false(config_may_relay(c, &local));
+	config_free(c);
+	c = parse("");
+	assert_true(may_relay(c, "127.8.9.10"));
+	assert_true(may_relay(c, "::1"));
+	assert_true(may_relay(c, "::ffff:127.0.0.1"));
+	assert_false(may_relay(c, "128.0.0.1"));
+	assert_false(may_relay(c, "::2"));
+	config_free(c);
+	c = parse("relay-from none\n");
+	assert_false(may_relay(c, "127.0.0.1"));
+	config_free(c);
+	c = parse("relay-from 0.0.0.0/0\n");
+	assert_true(may_relay(c, "203.0.113.9"));
+	assert_false(may_relay(c, "2001:db8::1"));
+	config_free(c);
+}
+
+static void
+an_ordinary_user_has_all_beside_his_spool(void **state)
+{
+	struct config_defaults d = {
+		.hostname = "h.example",
+		.mailname = "Example.org",
+		.spool = "/home/u/.local/state/culver/spool",
+		.state = "/home/u/.local/state/culver",
+		.log_to_stderr = true,
+	};
+	struct config *c = parse_with("", &d);
+
+	(void)state;
+	assert_string_equal(c->origin, "example.org");
+	assert_string_equal(c->runtime, "/home/u/.local/state/culver/run");
+	assert_string_equal(c->trace, "/home/u/.local/state/culver/trace");
+	assert_int_equal(c->log_sink, CONFIG_LOG_STDERR);
+	config_free(c);
+	c = parse_with("spool /tmp/t/spool\nlog syslog\n", &d);
+	assert_string_equal(c->runtime, "/tmp/t/run");
+	assert_string_equal(c->trace, "/tmp/t/trace");
+	assert_string_equal(c->root_mail, "/tmp/t/root");
+	assert_int_equal(c->log_sink, CONFIG_LOG_SYSLOG);
+	config_free(c);
+	c = parse_with("spool /spool\n", &d);
+	assert_string_equal(c->runtime, "/run");
+	config_free(c);
+	d.runtime = "/run/user/7/culver";
+	c = parse_with("spool /tmp/t/spool\n", &d);
+	assert_string_equal(c->runtime, "/run/user/7/culver");
+	config_free(c);
+}
+
+static void
+the_text_carries_the_defaults_to_every_program(void **state)
+{
+	struct config_defaults d = root;
+	struct buffer text;
+	struct config *c;
+
+	(void)state;
+	d.mailname = "example.org";
+	d.log_to_stderr = true;
+	buffer_init(&text, 1 << 16);
+	config_defaults_write(&d, &text);
+	buffer_string(&text, "#@ /etc/culver/culver.conf 1\nmin-uid 5\n");
+	buffer_char(&text, '\0');
+	c = parse_with(text.at, NULL);
+	assert_string_equal(c->hostname, "machine.example");
+	assert_string_equal(c->origin, "example.org");
+	assert_string_equal(c->trace, "/var/lib/culver/trace");
+	assert_int_equal(c->log_sink, CONFIG_LOG_STDERR);
+	assert_int_equal(c->min_uid, 5);
+	config_free(c);
+	buffer_free(&text);
+}
+
+static void
+what_the_machine_gives_is_always_usable(void **state)
+{
+	struct config_defaults d;
+
+	(void)state;
+	for (int stderr_first = 0; stderr_first < 2; stderr_first++) {
+		config_defaults_find(&d, stderr_first);
+		assert_non_null(d.hostname);
+		assert_true(d.spool[0] == '/' && d.state[0] == '/');
+		assert_int_equal(d.as_root, geteuid() == 0);
+		if (d.as_root)
+			assert_string_equal(d.runtime, "/run/culver");
+		config_free(parse_with("", &d));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_text_is_all_defaults),
+		cmocka_unit_test(each_directive_fills_its_field),
+		cmocka_unit_test(one_time_of_retry_never_passes_the_other),
+		cmocka_unit_test(a_listen_has_the_limits_of_its_block_over_the_general_ones),
+		cmocka_unit_test(a_domain_has_its_names_tables_and_ending),
+		cmocka_unit_test(hostname_and_localhost_are_local_without_a_block),
+		cmocka_unit_test(many_domains_are_found),
+		cmocka_unit_test(only_relay_from_may_relay),
+		cmocka_unit_test(an_ordinary_user_has_all_beside_his_spool),
+		cmocka_unit_test(the_text_carries_the_defaults_to_every_program),
+		cmocka_unit_test(what_the_machine_gives_is_always_usable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
