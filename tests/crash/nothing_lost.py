@@ -1,0 +1,448 @@
+#!/usr/bin/python3
+"""Nothing accepted is lost: every program is killed (SIGKILL) while at least 20 sessions bring mail.
+
+    nothing_lost.py [--messages 2000] [--mode user|root|both] [--sessions 20] [--seed N]
+
+Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
+sends on.  Between the first and the last message each program, some of its sessions or agents, master and all at once
+are killed; the times in the log prove it.  At the end every 250 must have arrived: in the Maildir, at the next hop or,
+where the next hop refused, as a notice.
+
+A message may arrive twice in one window only: its delivery was under way when something was killed that delivers or
+that notes deliveries (queue-manager, delivery, local, bounce, master).  Such doubles are counted; any other is a failure.
+A message whose 250 was lost with its connection is sent again under another tag, so it never looks like a double.
+"""
+
+import argparse
+import collections
+import email
+import email.policy
+import json
+import os
+import random
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+
+import accounts  # noqa: E402
+import culver as helper  # noqa: E402
+import eventlog  # noqa: E402
+import mail  # noqa: E402
+import processes  # noqa: E402
+import smtp  # noqa: E402
+
+WINDOW_S = 2.0  # how near to a kill a first arrival must be to count as "under way"
+DOUBLING = {"queue-manager", "delivery", "local", "bounce", "master", "all"}
+SLOW_SESSIONS = 3  # always in the middle of a message, so that a kill finds files without `queued`
+READY_S = 60
+DRAIN_S = 120
+EXTRA_ROUNDS = 5
+SERVICES = ["smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "log"]
+
+
+class Traffic:
+    """The clients: numbered messages until all are accepted; gates keep them from being ready before the last kill."""
+
+    def __init__(self, instance, messages, sessions, folder):
+        self.instance, self.messages, self.sessions = instance, messages, sessions
+        self.written = open(os.path.join(folder, "accepted"), "a", encoding="ascii")
+        self.lock = threading.Condition()
+        self.next_number = 0
+        self.accepted = {}  # tag -> id
+        self.failures = collections.Counter()
+        self.limit = 0  # no message above this number is begun
+        self.up = threading.Event()
+        self.up.set()
+        self.stopped = False
+        self.slow_in_data = 0
+        self.threads = [threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(sessions)]
+        self.threads += [threading.Thread(target=self._slow, args=(n,), daemon=True) for n in range(SLOW_SESSIONS)]
+
+    def start(self):
+        """All sessions begin."""
+        for thread in self.threads:
+            thread.start()
+
+    def allow(self, limit):
+        """Messages up to that number may be sent."""
+        with self.lock:
+            self.limit = limit
+            self.lock.notify_all()
+
+    def wait_accepted(self, count, deadline=READY_S):
+        """Until that many have their 250."""
+        with self.lock:
+            good = self.lock.wait_for(lambda: len(self.accepted) >= count, deadline)
+        assert good, f"only {len(self.accepted)} of {count} messages accepted after {deadline} s: {self.failures}"
+
+    def finish(self):
+        """The clients end."""
+        with self.lock:
+            self.stopped = True
+            self.lock.notify_all()
+        self.up.set()
+        for thread in self.threads:
+            thread.join(READY_S)
+        self.written.close()
+
+    def _number(self):
+        """The next message's number; None at the end."""
+        with self.lock:
+            self.lock.wait_for(lambda: self.stopped or self.next_number < min(self.limit, self.messages))
+            if self.stopped:
+                return None
+            self.next_number += 1
+            return self.next_number - 1
+
+    def recipient(self, number):
+        """A mailbox, the next hop, or somebody whom the next hop refuses."""
+        users = [entry.pw_name for entry in self.instance.place.users]
+        if number % 20 == 7:
+            return f"refused{number}@remote.test"
+        if number % 2:
+            return f"n{number}@remote.test"
+        return f"{users[number // 2 % len(users)]}@{helper.DOMAIN}"
+
+    def content(self, number, tag):
+        """1 to 40 KB, the same for the same tag."""
+        return mail.small(tag, random.Random(tag).choice([1200, 4000, 12000, 40000]))
+
+    def _record(self, tag, reply):
+        """The 250 is in the file before anything else is done."""
+        ident = self.instance.accepted_id(reply)
+        with self.lock:
+            self.written.write(f"{tag} {ident}\n")
+            self.written.flush()
+            self.accepted[tag] = ident
+            self.lock.notify_all()
+
+    def _failed(self, why):
+        with self.lock:
+            self.failures[why] += 1
+
+    def _open(self):
+        client = smtp.Client(self.instance.port, timeout=READY_S, greet=False)
+        reply = client.reply()
+        smtp.check(reply, 220)
+        client.ehlo()
+        return client
+
+    def _client(self, _):
+        client = None
+        while (number := self._number()) is not None:
+            attempt = 0
+            while True:
+                tag = f"m{number}-{attempt}"
+                attempt += 1
+                try:
+                    if client is None:
+                        self.up.wait(READY_S)
+                        client = self._open()
+                    reply = client.message(self.instance.address, [self.recipient(number)], self.content(number, tag))
+                    if reply.code == 250:
+                        self._record(tag, reply)
+                        break
+                    self._failed(str(reply.code))
+                    if reply.code >= 500:
+                        raise SystemExit(f"{tag}: {reply}")
+                except (OSError, smtp.Closed, AssertionError) as problem:
+                    self._failed(type(problem).__name__)
+                    if client:
+                        client.close()
+                    client = None
+        if client:
+            client.close()
+
+    def _slow(self, number):
+        """Half a message, then what the server does about it; accepted ones count like all others."""
+        turn = 0
+        while not self.stopped:
+            tag = f"slow{number}-{turn}"
+            turn += 1
+            client = None
+            try:
+                self.up.wait(READY_S)
+                client = self._open()
+                client.command(f"MAIL FROM:<{self.instance.address}>", 250)
+                client.command(f"RCPT TO:<{self.instance.address}>", 250)
+                client.command("DATA", 354)
+                content = self.content(0, tag)
+                client.send(content[:len(content) // 2])
+                with self.lock:
+                    self.slow_in_data += 1
+                    self.lock.notify_all()
+                try:
+                    # until it is cut off, or for a while: the wait is for the server's word
+                    client.socket.settimeout(random.Random(tag).uniform(0.5, 3))
+                    try:
+                        client.reply()
+                    except socket.timeout:
+                        pass
+                finally:
+                    with self.lock:
+                        self.slow_in_data -= 1
+                client.close()
+                client = None
+            except (OSError, smtp.Closed, AssertionError) as problem:
+                self._failed(type(problem).__name__)
+            finally:
+                if client:
+                    client.close()
+
+    def wait_slow(self):
+        """Until at least one session is in the middle of its data."""
+        with self.lock:
+            return self.lock.wait_for(lambda: self.slow_in_data > 0, READY_S)
+
+
+class Killer:
+    """Kills, waits until what was killed is back, and remembers when."""
+
+    def __init__(self, instance, traffic):
+        self.instance, self.traffic = instance, traffic
+        self.kills = []  # (time, what)
+        self.replays = []
+
+    def _note(self, what):
+        self.kills.append((time.time(), what))
+
+    def program(self, name):
+        """The process that master started."""
+        since = self.instance.mark()
+        pid = self.instance.pid(name)
+        self._note(name)
+        self.instance.kill(pid)
+        self.instance.wait_event("started", READY_S, since=since, program=name)
+        if name == "queue-manager":
+            self._replayed(since)
+
+    def child(self, name):
+        """A session or an agent; False when there is none right now."""
+        pids = self.instance.pids().get(name, [])[1:]
+        if not pids:
+            return False
+        since = self.instance.mark()
+        self._note(name)
+        self.instance.kill(pids[-1])
+        if name == "smtpd":
+            # a session that dies by a signal ends the listener too, which master replaces
+            self.instance.wait_event("started", READY_S, since=since, program=name)
+        return True
+
+    def everything(self, master_only=False):
+        """master alone (the others end with it), or all at once; then it is started again."""
+        self.traffic.wait_slow()
+        self.traffic.up.clear()
+        pids = processes.descendants(self.instance.process.pid)
+        watches = [processes.Watch(pid) for pid in pids if processes.alive(pid)]
+        self._note("master" if master_only else "all")
+        if master_only:
+            self.instance.kill(self.instance.process.pid)
+            self.instance.process.wait()
+            self.instance.process = None
+        else:
+            self.instance.kill_all()
+        for watch in watches:
+            assert watch.wait(READY_S), f"{watch.pid} outlives its master"
+            watch.close()
+        since = self.instance.mark()
+        self.instance.start()
+        self._replayed(since)
+        self.traffic.up.set()
+
+    def _replayed(self, since):
+        event = self.instance.wait_event("replayed", READY_S, since=since)
+        self.replays.append((int(event["queued"]), int(event["unqueued"]), int(event["damaged"])))
+
+
+def answer():
+    """The next hop: refuses some for good, and one in ten once, so that the queue is never empty."""
+    lock = threading.Lock()
+    seen = set()
+
+    def chosen(verb, argument, _default):
+        if verb != "RCPT":
+            return None
+        if "refused" in argument:
+            return b"550 5.1.1 no such user\r\n"
+        number = "".join(c for c in argument.partition("@")[0] if c.isdigit())
+        with lock:
+            if number and int(number) % 10 == 3 and number not in seen:
+                seen.add(number)
+                return b"451 4.2.1 once more\r\n"
+        return None
+    return chosen
+
+
+def schedule():
+    """What is killed, in order: (function name, argument)."""
+    plan = []
+    for name in SERVICES:
+        plan.append(("program", name))
+    plan += [("child", "smtpd"), ("child", "delivery"), ("child", "local"), ("child", "bounce")]
+    plan += [("everything", True), ("program", "queue-manager"), ("everything", False), ("everything", False)]
+    return plan
+
+
+def arrivals(instance, sink):
+    """{tag: [time, ...]} of everything that has arrived, notices under the tag of their message."""
+    found = collections.defaultdict(list)
+    for at, taken in sink.arrived:
+        found[mail.tag_of(taken.content)].append(at)
+    for at in range(len(instance.place.users)):
+        box = instance.maildir(at)
+        for name in box.names():
+            path = os.path.join(box.path, "new", name)
+            with open(path, "rb") as file:
+                letter = file.read()
+            when = os.stat(path).st_ctime
+            if b"multipart/report" in letter:
+                message = email.message_from_bytes(letter, policy=email.policy.default)
+                found[mail.tag_of(message.as_bytes())].append(when)
+            else:
+                tag = mail.tag_of(letter)
+                found[tag].append(when)
+    return found
+
+
+class TimedSink(smtp.Sink):
+    """Also notes when each message came."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.arrived = []
+        sink = self
+
+        class Noted(list):
+            def append(self, taken):
+                sink.arrived.append((time.time(), taken))
+
+        self.messages = Noted()
+
+
+def drain(instance):
+    """Until the queue is empty: each round waits for another message to be done."""
+    until = time.monotonic() + DRAIN_S
+    while True:
+        since = instance.mark()
+        rows = [json.loads(line) for line in instance.command("status", "--json", check=0).stdout.splitlines()]
+        queue = next(row for row in rows if row.get("kind") == "queue")
+        if queue["messages"] == 0:
+            return
+        assert time.monotonic() < until, f"the queue does not empty: {queue}"
+        try:
+            instance.command("queue", "retry", "all")
+            instance.log.wait("done", 5, since=since)
+        except eventlog.NoEvent:
+            pass
+
+
+def run(place, messages, sessions):
+    """One run in one place; prints its numbers and returns whether all is well."""
+    instance = helper.Culver(place)
+    instance.outbound.append("retry 200ms 1s")
+    instance.limit += ["sessions-per-client 200", "concurrency 5", "errors 1000"]
+    with TimedSink(answer=answer()) as sink:
+        instance.relay_to(sink.port)
+        try:
+            instance.start()
+            traffic = Traffic(instance, messages, sessions, instance.logs)
+            killer = Killer(instance, traffic)
+            traffic.start()
+            plan = schedule()
+            step = messages // (len(plan) + 1)
+            for n, (kind, argument) in enumerate(plan, 1):
+                # the kill comes while the sessions are busy with the messages of this stage
+                traffic.allow(n * step)
+                traffic.wait_accepted(max(1, n * step - step // 2))
+                kill(killer, kind, argument)
+            for _ in range(EXTRA_ROUNDS):
+                if sum(r[0] for r in killer.replays) and sum(r[1] for r in killer.replays):
+                    break
+                killer.everything()
+            traffic.allow(messages)
+            traffic.wait_accepted(messages, 300)
+            traffic.finish()
+            drain(instance)
+            return report(instance, sink, traffic, killer)
+        except BaseException:
+            print(f"---- end of the log\n{instance.log.tail()}\n---- stderr\n{instance.stderr()[-3000:]}", file=sys.stderr)
+            raise
+        finally:
+            instance.close()
+
+
+def kill(killer, kind, argument):
+    """One line of the plan; a child that does not exist right now is waited for by its traffic, then left out."""
+    if kind == "child":
+        if not killer.child(argument):
+            print(f"  no child of {argument} at that moment")
+    elif kind == "everything":
+        killer.everything(argument)
+    else:
+        killer.program(argument)
+
+
+def report(instance, sink, traffic, killer):
+    """Compares what was promised with what came."""
+    with open(os.path.join(instance.logs, "accepted"), encoding="ascii") as file:
+        promised = dict(line.split() for line in file)
+    found = arrivals(instance, sink)
+    lost = sorted(tag for tag in promised if tag not in found)
+    twice = {tag: sorted(times) for tag, times in found.items() if len(times) > 1}
+    near = [at for at, what in killer.kills if what in DOUBLING]
+    outside = {tag: times for tag, times in twice.items()
+               if not all(any(abs(at - k) <= WINDOW_S for k in near) for at in times[:-1])}
+    unpromised = sum(tag not in promised for tag in found)
+    accepted = [e.time for e in instance.events("accepted")]
+    first, last = min(accepted), max(accepted)
+    between = all(first < at < last for at, _ in killer.kills)
+    queued, unqueued, damaged = (sum(r[n] for r in killer.replays) for n in range(3))
+    counts = collections.Counter(what for _, what in killer.kills)
+    print(f"  kills: {', '.join(f'{what} {n}' for what, n in counts.items())}; "
+          f"{'all' if between else 'NOT all'} between the first and the last message of the log "
+          f"({last - first:.1f} s)")
+    print(f"  replayed {len(killer.replays)} times: {queued} files with `queued`, {unqueued} without, {damaged} damaged")
+    print(f"  clients met: {dict(traffic.failures) or 'no trouble'}")
+    for tag in lost[:20]:
+        print(f"  LOST {tag} {promised[tag]}")
+    for tag, times in list(outside.items())[:20]:
+        print(f"  DOUBLE outside of the window: {tag} {promised.get(tag)} at {times}")
+    good = not lost and not outside and between and queued > 0 and unqueued > 0 and damaged == 0
+    print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
+          f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
+          f"was cut off: {'PASSED' if good else 'FAILED'}")
+    return good
+
+
+def main():
+    """Both modes, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--messages", type=int, default=2000)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--mode", default=" ".join(helper.modes()).replace("user root", "both"))
+    parser.add_argument("--seed", type=int, default=None)
+    options = parser.parse_args()
+    random.seed(options.seed)
+    helper.become_subreaper()
+    good, places = True, []
+    try:
+        for mode in ["user", "root"] if options.mode == "both" else [options.mode]:
+            try:
+                places.append(helper.PLACES[mode]())
+            except helper.Unusable as reason:
+                print(f"crash: {mode}: left out: {reason}")
+                continue
+            good = run(places[-1], options.messages, options.sessions) and good
+    finally:
+        for place in places:
+            place.close()
+        accounts.remove_all()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
