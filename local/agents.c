@@ -1,0 +1,161 @@
+/*
+ * agents - see agents.h
+ *
+ * The loop, the connection to queue-manager and the forks are jobs-parent's.  Here: may this mailbox be served (in the parent), and the
+ * way of a child from root to a confined agent: become, open the home, umask, Landlock and seccomp, serve.
+ */
+#include "local/agents.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mail/reply.h"
+#include "common/protocol/jobs-parent.h"
+#include "common/system/confine.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+#include "local/agent.h"
+#include "local/become.h"
+#include "local/maildir.h"
+#include "local/syscalls.h"
+
+struct agents {
+	const struct start *start;
+	const struct config *config;
+	const struct passwd_user *own; /* NULL: we are root */
+	/* of the WANT at hand; the child has a copy */
+	struct passwd_user user;
+	const struct config_domain *domain;
+	struct agent_place place;
+};
+
+/* ---- in the parent ---- */
+
+static bool
+cannot_serve(struct jobs_cannot *cannot, const char *status, const char *text)
+{
+	*cannot = (struct jobs_cannot){FATE_DEFERRED, span_of(status), span_of(text)};
+	return false;
+}
+
+/*
+ * may_serve - whose mailbox it is; all refusals are temporary, since lookup thought otherwise a moment ago and is asked again
+ */
+static bool
+may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
+{
+	struct agents *a = owner;
+
+	a->domain = config_domain_find(a->config, want->domain);
+	if (a->domain == NULL)
+		return cannot_serve(cannot, "4.3.5", "the configuration has no such domain");
+	if (a->own != NULL) {
+		a->user = *a->own;
+		if (!span_equal(want->user, span_of(a->own->name)))
+			return cannot_serve(cannot, "4.2.1",
+					    "only the user who runs this has a mailbox here");
+		return true;
+	}
+	if (span_equal(want->user, SPAN(AGENTS_ROOT_USER)))
+		return true;
+	switch (passwd_find(want->user, &a->user)) {
+	case PASSWD_FOUND:
+		break;
+	case PASSWD_ABSENT:
+		return cannot_serve(cannot, "4.2.1", "there is no such user now");
+	case PASSWD_TROUBLE:
+		EVENT("users-trouble", event_text("user", want->user),
+		      event_string("reason", strerror(errno)));
+		return cannot_serve(cannot, "4.3.0", "the list of users cannot be read now");
+	}
+	if (a->user.uid == 0 || a->user.uid < a->config->min_uid)
+		return cannot_serve(cannot, "4.2.1", "a system user has no mailbox of his own");
+	return true;
+}
+
+/* ---- in the child ---- */
+
+static void
+trouble(struct agent_place *p, const char *path, int errno_value)
+{
+	snprintf(p->trouble, sizeof(p->trouble), "%s: %s", path, strerror(errno_value));
+	EVENT("agent-trouble", event_text("user", p->user), event_string("reason", p->trouble));
+}
+
+/* keep_root_mail - its folder is made before the agent is confined to it */
+static void
+keep_root_mail(struct agents *a)
+{
+	struct agent_place *p = &a->place;
+	const char *path = a->config->root_mail, *slash = strrchr(path, '/');
+	struct maildir m = {.for_group = true};
+
+	p->is_root = true;
+	become_keeper();
+	umask(007);
+	if (maildir_make(&m, path, slash != NULL ? (size_t)(slash - path) : 0) < 0)
+		trouble(p, path, errno);
+	if (span_copy(span_of(path), p->home, sizeof(p->home)) < 0 ||
+	    span_copy(span_of(path), p->maildir, sizeof(p->maildir)) < 0)
+		trouble(p, path, ENAMETOOLONG);
+}
+
+/* enter - is the home there, and ours to enter?  Everything later happens below it. */
+static void
+enter(struct agent_place *p)
+{
+	struct stat st;
+
+	if (p->home[0] != '/')
+		trouble(p, "the home of the user", ENOENT);
+	else if (chdir(p->home) < 0 || stat(".", &st) < 0)
+		trouble(p, p->home, errno);
+}
+
+static int
+serve(void *owner, const struct jobs_want *want, int channel)
+{
+	struct agents *a = owner;
+	struct agent_place *p = &a->place;
+	const struct confine_limits limits = {.descriptors = AGENTS_DESCRIPTORS,
+					      .memory = AGENTS_MEMORY};
+	struct start_directory home = {.rights = START_READ | START_WRITE};
+	bool is_root = a->own == NULL && span_equal(want->user, SPAN(AGENTS_ROOT_USER));
+
+	*p = (struct agent_place){.config = a->config, .domain = a->domain, .user = want->user};
+	if (is_root) {
+		keep_root_mail(a);
+	} else {
+		if (a->own == NULL)
+			become_user(&a->user);
+		memcpy(p->home, a->user.home, sizeof(p->home));
+		umask(077);
+	}
+	if (p->trouble[0] == '\0')
+		enter(p);
+	if (p->trouble[0] == '\0' && span_copy(span_of(p->home), home.path, sizeof(home.path)) < 0)
+		trouble(p, p->home, ENAMETOOLONG);
+	confine_user(&home, p->trouble[0] == '\0' ? 1 : 0, agent_syscalls, &limits,
+		     a->start->strict);
+	return agent_serve(p, channel);
+}
+
+void
+agents_serve(const struct start *s, const struct config *c, const struct passwd_user *own)
+{
+	struct agents a = {.start = s, .config = c, .own = own};
+	const struct jobs_parent_program program = {.kind = JOBS_MAILBOX,
+						    .path = start_path(s, "jobs"),
+						    .agents_max = JOBS_PARENT_AGENTS_MAX,
+						    .may_serve = may_serve,
+						    .serve = serve,
+						    .owner = &a};
+
+	if (program.path == NULL)
+		fatal(EXIT_SOFTWARE, 0, "the row of local has no `jobs`");
+	jobs_parent_run(&program);
+}
