@@ -56,6 +56,7 @@ is_clean(char before, const char *at, const char *end)
 enum content_outcome
 content_put(struct content *c, struct span bytes)
 {
+	static const char dot[] = ".";
 	const char *end = bytes.at + bytes.len;
 	const char *run = bytes.at;
 	const char *stop;
@@ -71,7 +72,7 @@ content_put(struct content *c, struct span bytes)
 
 			/* the dot goes out twice: here, and as the first byte of the next run */
 			if (outcome == CONTENT_SENT)
-				outcome = put(c, ".", "." + 1);
+				outcome = put(c, dot, dot + 1);
 			if (outcome != CONTENT_SENT)
 				return outcome;
 			run = at;

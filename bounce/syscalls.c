@@ -1,0 +1,13 @@
+/*
+ * syscalls - see the header; tests/system runs with a filter that kills what is not here
+ */
+#include "bounce/syscalls.h"
+
+#include <sys/syscall.h>
+
+const struct syscall_group bounce_syscalls[] = {
+	SYSCALL_GROUP_CHILD,
+	SYSCALL_GROUP("stopping agents", SYSCALL(kill)),
+	SYSCALL_GROUP("a notice is on stable storage before it is reported", SYSCALL(fsync)),
+	SYSCALL_GROUPS_END,
+};
