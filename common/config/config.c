@@ -310,10 +310,12 @@ static void
 read_directive(struct parse *p, const struct grammar_line *line)
 {
 	struct parse_block *block = block_now(p);
-	const struct directive *d = directive_find(line->words[0].text, block->place);
+	const struct directive *d = NULL;
 	struct parse_position *seen;
 
 	p->at.column = line->words[0].column;
+	if (!line->words[0].quoted)
+		d = directive_find(line->words[0].text, block->place);
 	if (d == NULL) {
 		if (line->words[0].quoted)
 			parse_mistake(p, p->at.column, "expected a directive, not a quoted word");

@@ -38,6 +38,23 @@ parent(const char *path)
 }
 
 static void
+default_runtime(struct parse *p, const struct config_defaults *defaults)
+{
+	struct config *c = p->config;
+
+	if (defaults->runtime != NULL)
+		c->runtime = parse_keep(p, span_of(defaults->runtime));
+	else
+		c->runtime = join(p, parent(c->spool), "run");
+	if (c->runtime != NULL && strlen(c->runtime) > VALUE_RUNTIME_MAX)
+		mistake_add(
+			p->errors, p->at.file, p->at.line, 1,
+			"the default of `runtime`, %s, is longer than %d bytes; expected a line "
+			"`runtime PATH` with a shorter one",
+			c->runtime, VALUE_RUNTIME_MAX);
+}
+
+static void
 finish_general(struct parse *p, const struct config_defaults *defaults)
 {
 	struct config *c = p->config;
@@ -55,16 +72,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		state = parent(c->spool);
 	if (p->no_memory)
 		return;
-	if (c->runtime == NULL && defaults->runtime != NULL)
-		c->runtime = parse_keep(p, span_of(defaults->runtime));
-	else if (c->runtime == NULL)
-		c->runtime = join(p, parent(c->spool), "run");
-	if (c->runtime != NULL && strlen(c->runtime) > VALUE_RUNTIME_MAX)
-		mistake_add(
-			p->errors, p->at.file, p->at.line, 1,
-			"the default of `runtime`, %s, is longer than %d bytes; expected a line "
-			"`runtime PATH` with a shorter one",
-			c->runtime, VALUE_RUNTIME_MAX);
+	if (c->runtime == NULL)
+		default_runtime(p, defaults);
 	if (c->trace == NULL)
 		c->trace = join(p, state, "trace");
 	if (c->root_mail == NULL)

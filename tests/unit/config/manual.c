@@ -1,5 +1,5 @@
 /*
- * manual - culver.conf(5) and the table of directives say the same, both ways
+ * manual - culver.conf(5), the sample and the table of directives say the same
  *
  * Run from the top of the tree.  In the manual a section `.Ss PLACE` of DIRECTIVES has an `.It Ic WORD Ar ARGUMENTS` for each row
  * of that place, and the entry ends in `Default: VALUE.`
@@ -233,6 +233,59 @@ the_table_is_printed_whole(void **state)
 	buffer_free(&b);
 }
 
+/* etc/culver.conf is right as it is, and what it shows as the default is the default */
+static void
+the_sample_is_right(void **state)
+{
+	struct config_errors errors;
+	struct config_defaults d;
+	struct buffer text;
+	struct config *c;
+
+	(void)state;
+	config_errors_init(&errors);
+	config_defaults_find(&d, false);
+	buffer_init(&text, CONFIG_TEXT_MAX);
+	assert_int_equal(config_load("etc/culver.conf", &text, &errors), 0);
+	c = config_parse(buffer_get(&text), &d, &errors);
+	assert_non_null(c);
+	assert_int_equal(c->listen_count, 2);
+	config_free(c);
+	config_errors_free(&errors);
+	buffer_free(&text);
+}
+
+static void
+the_sample_shows_the_defaults(void **state)
+{
+	FILE *f = fopen("etc/culver.conf", "re");
+	char line[512];
+	size_t shown = 0;
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		struct span rest, word;
+		const struct directive *d;
+
+		if (line[0] != '#' || line[1] == ' ' || strstr(line, "# an example") != NULL)
+			continue;
+		rest = span_of(line + 1);
+		rest.len = strcspn(rest.at, "#\n{");
+		word = span_word(&rest);
+		d = directive_find(word, PLACE_ANY);
+		if (word.len == 0 || span_equal(word, SPAN("}")))
+			continue;
+		assert_non_null(d);
+		/* `otherwise` begins with what root has */
+		if (!span_starts(span_of(directive_default(d)), span_trim(rest)))
+			fail_msg("etc/culver.conf: %s", line);
+		shown++;
+	}
+	fclose(f);
+	assert_true(shown > 10);
+}
+
 int
 main(void)
 {
@@ -243,6 +296,8 @@ main(void)
 		cmocka_unit_test(every_row_is_whole),
 		cmocka_unit_test(every_limit_is_a_row),
 		cmocka_unit_test(the_table_is_printed_whole),
+		cmocka_unit_test(the_sample_is_right),
+		cmocka_unit_test(the_sample_shows_the_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, read_manual, NULL);

@@ -1,0 +1,350 @@
+/*
+ * mistakes - every mistake in a text is told, with its file, line and column, what was expected, and the word that was meant
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "common/config/config.h"
+#include "common/config/mistakes.h"
+
+static const struct config_defaults root = {
+	.as_root = true,
+	.hostname = "machine.example",
+	.runtime = "/run/culver",
+	.spool = "/var/spool/culver",
+	.state = "/var/lib/culver",
+};
+
+static struct buffer told;
+
+/* parses, and leaves in `told` what config_errors_print writes */
+static size_t
+mistakes_of(const char *text)
+{
+	struct config_errors errors;
+	struct config *c;
+	size_t count;
+
+	config_errors_init(&errors);
+	c = config_parse(span_of(text), &root, &errors);
+	buffer_clear(&told);
+	config_errors_print(&errors, &told);
+	count = errors.count;
+	assert_true((c == NULL) == (count > 0));
+	buffer_char(&told, '\0');
+	assert_false(told.failed);
+	config_free(c);
+	config_errors_free(&errors);
+	return count;
+}
+
+/* one mistake in the text, at `where` (LINE:COLUMN), whose sentence has `part` */
+static void
+assert_mistake(const char *text, const char *where, const char *part)
+{
+	char start[64];
+	size_t count = mistakes_of(text);
+
+	snprintf(start, sizeof(start), "configuration:%s: ", where);
+	if (count != 1 || strncmp(told.at, start, strlen(start)) != 0 ||
+	    strstr(told.at, part) == NULL)
+		fail_msg("%s\ntold: %sexpected alone: %s%s", text, told.at, start, part);
+}
+
+static void
+every_mistake_is_told_and_not_only_the_first(void **state)
+{
+	static const char *const expected[] = {
+		"configuration:1:1: unknown directive `hostnam`; did you mean `hostname`?",
+		"configuration:3:2: unknown directive `alias`; did you mean `aliases`?",
+		"configuration:4:18: `Maildir`: expected a path that begins with `~/`",
+		"configuration:6:8: `25`: expected ADDRESS:PORT",
+		"configuration:8:3: unknown limit `recipient`; did you mean `recipients`?",
+		"configuration:11:1: unknown directive `bloc`",
+		"configuration:16:9: `x`: expected a number from 0 to",
+	};
+	size_t count = mistakes_of("hostnam mail.example.org\n"
+				   "domain example.org {\n"
+				   "\talias /etc/aliases\n"
+				   "\tdeliver maildir Maildir\n"
+				   "}\n"
+				   "listen 25 mx {\n"
+				   "\tlimit {\n"
+				   "\t\trecipient 5\n"
+				   "\t}\n"
+				   "}\n"
+				   "bloc of another system {\n"
+				   "\tword \"'\n"
+				   "\tinner {\n"
+				   "\t}\n"
+				   "}\n"
+				   "min-uid x\n");
+	char *line = told.at;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		if (strncmp(line, expected[i], strlen(expected[i])) != 0)
+			fail_msg("told: %s\nexpected: %s", line, expected[i]);
+		line = strchr(line, '\n') + 1;
+	}
+	assert_int_equal(count, sizeof(expected) / sizeof(expected[0]));
+}
+
+static void
+arguments_too_few_or_too_many_are_told_where_they_are(void **state)
+{
+	(void)state;
+	assert_mistake("hostname\n", "1:9", "expected more behind `hostname`: NAME");
+	assert_mistake("hostname # x\n", "1:9", "expected more");
+	assert_mistake("hostname a.example b.example\n", "1:20", "`b.example` is too much");
+	assert_mistake("listen [::]:25\n", "1:15", "ADDRESS:PORT mx");
+	assert_mistake("hostname = a.example\n", "1:10", "no `=`");
+	assert_mistake("hostname=a.example\n", "1:1", "did you mean `hostname`?");
+	assert_mistake("Hostname a.example\n", "1:1", "did you mean `hostname`?");
+	assert_mistake("\"hostname\" a.example\n", "1:1", "not a quoted word");
+	assert_mistake("limit\n", "1:6", "expected `{`");
+	assert_mistake("spool /x {\n}\n", "1:10", "takes no block");
+}
+
+static void
+a_directive_in_the_wrong_place_is_told_its_place(void **state)
+{
+	(void)state;
+	assert_mistake("aliases /etc/aliases\n", "1:1", "expected it in the block of `domain`");
+	assert_mistake("domain a.example {\n\thostname b.example\n}\n", "2:2",
+		       "expected it in the file itself");
+	assert_mistake("listen [::]:25 mx {\n\tlimit {\n\t\tsessions 5\n\t}\n}\n", "3:3",
+		       "expected it in the general `limit`");
+	/* and is skipped whole */
+	assert_mistake("domain a.example {\n\toutbound {\n\t\tretry x\n\t}\n}\n", "2:2",
+		       "`outbound` does not stand in");
+}
+
+static void
+words_of_later_versions_are_named_plainly(void **state)
+{
+	(void)state;
+	assert_mistake("tls {\n\tcertificate /x\n}\n", "1:1", "does not know it yet");
+	assert_mistake("route example.net {\n\tsmtp a:25\n}\n", "1:1", "does not know it yet");
+	assert_mistake("domain a.example {\n\trecipients /x\n}\n", "2:2", "does not know it yet");
+	assert_mistake("listen [::]:465 submission\n", "1:17",
+		       "does not know it yet; expected `mx`");
+	assert_mistake("domain a.example {\n\tdeliver mbox /x\n}\n", "2:10",
+		       "does not know it yet; expected `maildir`");
+	assert_mistake("outbound {\n\tsmarthost mx:example.net\n}\n", "2:12", "`mx:` yet");
+}
+
+static void
+twice_is_a_mistake_that_names_the_first(void **state)
+{
+	(void)state;
+	assert_mistake("spool /a\n\nspool /b\n", "3:1", "the first is in line 1");
+	assert_mistake("domain a.example B.example\ndomain b.example\n", "2:8",
+		       "`b.example` is here twice; it stands in line 1");
+	assert_mistake("listen [::]:25 mx\nlisten [::0]:25 mx\n", "2:8", "in line 1");
+	assert_mistake("limit {\n\terrors 1\n\terrors 2\n}\n", "3:2", "the first is in line 2");
+	/* but not in two blocks */
+	assert_int_equal(mistakes_of("domain a.example {\n\taliases /a\n}\n"
+				     "domain b.example {\n\taliases /a\n}\n"),
+			 0);
+}
+
+static void
+blocks_that_do_not_close_are_told_where_they_open(void **state)
+{
+	(void)state;
+	assert_mistake("domain a.example {\n", "1:1", "`domain` opens is not closed");
+	assert_mistake("}\n", "1:1", "none is open");
+	assert_int_equal(mistakes_of("x {\n\ty {\n"), 2); /* unknown, and open */
+	assert_int_equal(mistakes_of("#@ /a 1\ndomain a.example {\n#@ /b 1\n}\n#@ /a 3\n}\n"), 1);
+	assert_non_null(strstr(told.at, "/b:1:1: `}` ends a block"));
+	assert_int_equal(mistakes_of("#@ /a 1\n#@ /b 1\ndomain a.example {\n#@ /a 2\nmin-uid 5\n"),
+			 1);
+	assert_non_null(strstr(told.at, "/b:1:1: the block"));
+}
+
+static void
+places_are_right_within_included_files(void **state)
+{
+	(void)state;
+	assert_int_equal(mistakes_of("#@ /etc/main 1\n"
+				     "# comment\n"
+				     "#@ /etc/a file 1\n"
+				     "\n"
+				     "  min-uid x\n"
+				     "#@ /etc/main 3\n"
+				     "extension ab\n"),
+			 2);
+	assert_string_equal(told.at,
+			    "/etc/a file:2:11: `x`: expected a number from 0 to 4294967294\n"
+			    "/etc/main:3:11: `ab`: expected one of the characters + - _ = . % & or "
+			    "\"#\", or `none`\n");
+}
+
+static void
+values_that_are_none_are_told(void **state)
+{
+	static const struct {
+		const char *line, *where, *part;
+	} all[] = {
+		{"hostname mail_.-x..org", "1:10", "name of a host"},
+		{"hostname ''", "1:10", "name of a host"},
+		{"origin user@example.org", "1:8", "name of a host"},
+		{"spool spool", "1:7", "begins with `/`"},
+		{"spool /", "1:7", "expected a path"},
+		{"spool /a/../b", "1:7", "without `.` and `..`"},
+		{"runtime /a23456789a23456789a23456789a23456789a23456789a23456789"
+		 "a23456789a23456789a23456789a234567a23456789",
+		 "1:9", "at most 96 bytes"},
+		{"log sysslog", "1:5", "did you mean `syslog`?"},
+		{"relay-from 192.0.2.1/24", "1:12", "network"},
+		{"relay-from 192.0.2.0/33", "1:12", "network"},
+		{"relay-from ::1 192.0.2", "1:16", "network"},
+		{"relay-from ::/0 none", "1:17", "network"},
+		{"relay-from 10.0.0.0/", "1:12", "network"},
+		{"relay-from [::1", "1:12", "network"},
+		{"extension x", "1:11", "characters"},
+		{"extension ''", "1:11", "characters"},
+		{"repair-line-ends maybe", "1:18", "expected `no` or `yes`"},
+		{"min-uid +5", "1:9", "expected a number"},
+		{"min-uid 4294967295", "1:9", "expected a number"},
+		{"listen [::]:0 mx", "1:8", "port 1 to 65535"},
+		{"listen 127.0.0.1:65536 mx", "1:8", "port 1 to 65535"},
+		{"listen ::1:25 mx", "1:8", "ADDRESS:PORT"},
+		{"listen localhost:25 mx", "1:8", "ADDRESS:PORT"},
+		{"listen [127.0.0.1]:25 mx", "1:8", "ADDRESS:PORT"},
+		{"listen :25 mx", "1:8", "ADDRESS:PORT"},
+		{"listen [::]:25 mail", "1:16", "expected `mx`"},
+		{"domain bücher.example", "1:8", "xn--"},
+	};
+	static const struct {
+		const char *line, *where, *part;
+	} inner[] = {
+		{"domain a.example {\n\tusers all\n}\n", "2:8", "expected `system`"},
+		{"domain a.example {\n\taliases a\n}\n", "2:10", "begins with `/`"},
+		{"domain a.example {\n\tdeliver maildir ~joe/x\n}\n", "2:18", "begins with `~/`"},
+		{"domain a.example {\n\tdeliver maildir /m/{usr}\n}\n", "2:21", "`{user}`"},
+		{"domain a.example {\n\tdeliver maildir \"/m/{home}\"\n}\n", "2:22", "beginning"},
+		{"domain a.example {\n\tdeliver maildir ~/a/../b\n}\n", "2:18", "`..`"},
+		{"domain a.example {\n\tdeliver maildir ~/x/\n}\n", "2:18", "behind the last `/`"},
+		{"outbound {\n\tsmarthost mail.example.org\n}\n", "2:12", "HOST:PORT"},
+		{"outbound {\n\tsmarthost 300.1.1.1:25\n}\n", "2:12", "HOST:PORT"},
+		{"outbound {\n\tsmarthost a.example:25 ::1:25\n}\n", "2:25", "HOST:PORT"},
+		{"outbound {\n\tretry 5\n}\n", "2:8", "a time"},
+		{"outbound {\n\tretry 4h 5m\n}\n", "2:11", "not shorter"},
+		{"outbound {\n\tlifetime 366d\n}\n", "2:11", "to 365d"},
+		{"limit {\n\tmessage-size 1X\n}\n", "2:15", "from 1K to 4G"},
+		{"limit {\n\trecipients 1000001\n}\n", "2:13", "to 1000000"},
+		{"log stderr {\n\tformat xml\n}\n", "2:9", "expected `text` or `json`"},
+		{"log stderr {\n\tformat jso\n}\n", "2:9", "did you mean `json`?"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_mistake(all[i].line, all[i].where, all[i].part);
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
+		assert_mistake(inner[i].line, inner[i].where, inner[i].part);
+}
+
+static void
+a_runtime_beside_a_long_spool_is_told(void **state)
+{
+	struct config_defaults d = root;
+	struct config_errors errors;
+	char text[200];
+
+	(void)state;
+	d.runtime = NULL;
+	snprintf(text, sizeof(text), "spool /%0100d/spool\n", 0);
+	config_errors_init(&errors);
+	assert_null(config_parse(span_of(text), &d, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_non_null(strstr(errors.list[0].text, "runtime PATH"));
+	config_errors_free(&errors);
+}
+
+static void
+a_text_without_its_defaults_is_refused(void **state)
+{
+	struct config_errors errors;
+
+	(void)state;
+	config_errors_init(&errors);
+	assert_null(config_parse(SPAN("min-uid 5\n"), NULL, &errors));
+	assert_int_equal(errors.count, 1);
+	config_errors_free(&errors);
+}
+
+static void
+more_mistakes_than_are_kept_are_counted(void **state)
+{
+	struct buffer text;
+
+	(void)state;
+	buffer_init(&text, 1 << 20);
+	for (int i = 0; i < 1000; i++)
+		buffer_string(&text, "zzzzzz\n");
+	buffer_char(&text, '\0');
+	assert_int_equal(mistakes_of(text.at), 1000);
+	assert_non_null(strstr(told.at, "and 800 mistakes more\n"));
+	buffer_free(&text);
+}
+
+static const char *
+nearest_of(const char *word)
+{
+	static const char *const known[] = {"hostname", "origin", "spool", "runtime",
+					    "log",	"limit",  "listen"};
+	struct nearest n;
+
+	nearest_start(&n, span_of(word));
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		nearest_offer(&n, known[i]);
+	return n.best != NULL ? n.best : "";
+}
+
+static void
+the_nearest_word_is_the_one_that_was_meant(void **state)
+{
+	(void)state;
+	assert_string_equal(nearest_of("hostnmae"), "hostname");
+	assert_string_equal(nearest_of("HOSTNAME"), "hostname");
+	assert_string_equal(nearest_of("host-name"), "hostname");
+	assert_string_equal(nearest_of("lsiten"), "listen");
+	assert_string_equal(nearest_of("limits"), "limit");
+	assert_string_equal(nearest_of("spoool"), "spool");
+	assert_string_equal(nearest_of("lgo"), "log");
+	assert_string_equal(nearest_of("certificate"), "");
+	assert_string_equal(nearest_of("x"), "");
+	assert_string_equal(nearest_of(""), "");
+	assert_string_equal(nearest_of("hostnamehostnamehostnamehostnamehostnamehostname"), "");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mistake_is_told_and_not_only_the_first),
+		cmocka_unit_test(arguments_too_few_or_too_many_are_told_where_they_are),
+		cmocka_unit_test(a_directive_in_the_wrong_place_is_told_its_place),
+		cmocka_unit_test(words_of_later_versions_are_named_plainly),
+		cmocka_unit_test(twice_is_a_mistake_that_names_the_first),
+		cmocka_unit_test(blocks_that_do_not_close_are_told_where_they_open),
+		cmocka_unit_test(places_are_right_within_included_files),
+		cmocka_unit_test(values_that_are_none_are_told),
+		cmocka_unit_test(a_runtime_beside_a_long_spool_is_told),
+		cmocka_unit_test(a_text_without_its_defaults_is_refused),
+		cmocka_unit_test(more_mistakes_than_are_kept_are_counted),
+		cmocka_unit_test(the_nearest_word_is_the_one_that_was_meant),
+	};
+	int failed;
+
+	buffer_init(&told, 1 << 20);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	buffer_free(&told);
+	return failed;
+}
