@@ -76,7 +76,7 @@ tell_refused(const struct session *s, int code, const char *status, struct span 
 	      event_string("status", status != NULL ? status : ""), event_text("reason", text));
 }
 
-static void
+__attribute__((format(printf, 5, 0))) static void
 put_reply(struct session *s, int code, char behind, const char *status, const char *format,
 	  va_list arguments)
 {
