@@ -165,13 +165,17 @@ put_sentence(struct event *e, const char *text, struct buffer *to)
 static void
 put_rest(const struct event *e, struct buffer *to)
 {
+	const char *lead = " (";
 	for (size_t i = 0; i < e->count; i++) {
 		const struct member *m = &e->members[i];
 		if (m->said)
 			continue;
-		buffer_format(to, " %.*s=", SPAN_ARG(m->key));
+		buffer_format(to, "%s%.*s=", lead, SPAN_ARG(m->key));
 		escape_word(to, m->value);
+		lead = " ";
 	}
+	if (lead[1] == '\0')
+		buffer_char(to, ')');
 }
 
 static void

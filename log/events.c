@@ -252,7 +252,7 @@ struct events *
 events_serve(struct loop *l, const struct start_listen *listen, struct output *o, int own)
 {
 	struct events *e = calloc(1, sizeof(*e));
-	struct channel_peer self = {.uid = getuid(), .gid = getgid(), .pid = getpid()};
+	struct channel_peer self = {.uid = getuid(), .pid = getpid()};
 	if (e == NULL)
 		fatal(EXIT_OS, ENOMEM, "peers");
 	e->loop = l;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config/config.h"
@@ -46,6 +47,7 @@ main(void)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, own) < 0)
 		fatal(EXIT_OS, errno, "socketpair");
 	events_start_on("log", own[0]);
+	umask(027); /* the log file is 0640: group adm may read it; the store asks for 0600 */
 	struct loop *l = loop_new();
 	const char *path = start_directory(s, "trace");
 	int directory = open(path != NULL ? path : c->trace, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -57,7 +59,7 @@ main(void)
 	struct trace *trace = trace_serve(l, s, &output.store);
 	reload_watch(&reload, l, start_listen(s, "master")->fd, &output, c);
 	loop_signal(l, SIGTERM, stop, l);
-	EVENT("logging", event_string("to", output_sink_name(&output)),
+	EVENT("logging", event_string("sink", output_sink_name(&output)),
 	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
 	EVENT("serving");
 	loop_run(l);

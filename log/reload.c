@@ -60,7 +60,7 @@ take_config(struct reload *r, struct config *c)
 	config_free(r->owned);
 	r->owned = c;
 	r->config = c;
-	EVENT("logging", event_string("to", output_sink_name(r->output)),
+	EVENT("logging", event_string("sink", output_sink_name(r->output)),
 	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
 }
 
