@@ -4,6 +4,7 @@
 #include "culver/listing.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "common/system/clock.h"
 #include "common/text/escape.h"
@@ -39,14 +40,14 @@ put_attempts(struct listing *l, const struct control_message *m, const char *lea
 static void
 put_line(struct listing *l, const struct control_message *m)
 {
-	char size[HUMAN_MAX], age[HUMAN_MAX];
+	char id[HUMAN_MAX], size[HUMAN_MAX], age[HUMAN_MAX];
 	if (l->messages == 0)
 		buffer_format(l->out, "%-16s %5s %6s  %-9s %s\n", "ID", "AGE", "SIZE", "STATE",
 			      "FROM");
 	human_size(m->size, size);
 	human_age((l->now_us - (int64_t)m->arrived_us) / 1000, age);
-	buffer_format(l->out, "%013" PRIX64 "%*s %5s %6s  %-9.*s ", m->id, m->id >> 52 != 0 ? 0 : 3,
-		      "", age, size, SPAN_ARG(m->state));
+	snprintf(id, sizeof(id), "%013" PRIX64, m->id);
+	buffer_format(l->out, "%-16s %5s %6s  %-9.*s ", id, age, size, SPAN_ARG(m->state));
 	human_path(l->out, m->sender);
 	buffer_char(l->out, '\n');
 	put_attempts(l, m, "    ");
