@@ -171,13 +171,12 @@ scan_lines(struct content *c, const char *p, const char *end)
 		if (cr < lf) {
 			put_text(c, p, (size_t)(cr - p));
 			p = cr + 1;
-			if (p != lf) {
+			if (p == end) {
 				c->place = CONTENT_AFTER_CR;
-				/* the last byte there is, or a bare one: both are settled by what follows */
-				if (p == end)
-					return p;
+				return p;
+			}
+			if (p != lf) {
 				put_bare(c);
-				c->place = CONTENT_IN_LINE;
 				continue;
 			}
 			put(c, "\r\n", 2);

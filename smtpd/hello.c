@@ -19,6 +19,10 @@ take_name(struct session *s, struct span argument)
 			      SPAN_ARG(s->word));
 		return false;
 	}
+	if (argument.len >= sizeof(s->helo)) {
+		session_reply(s, 500, "5.5.2", "no host has so long a name");
+		return false;
+	}
 	if ((!domain_is_valid(argument) && !domain_is_literal(argument)) ||
 	    span_copy(argument, s->helo, sizeof(s->helo)) == -1) {
 		s->helo[0] = '\0';
