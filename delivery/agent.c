@@ -181,9 +181,10 @@ deliver(struct agent *a, struct message *m, struct report *report)
 			next = 0;
 			break;
 		case TRANSACTION_TROUBLE:
-			EVENT("connection-lost", event_id(m->id),
-			      event_string("host", connect_name(&a->connection)),
-			      event_string("reason", trouble.verdict.text));
+			if (!report->lost)
+				EVENT("connection-lost", event_id(m->id),
+				      event_string("host", connect_name(&a->connection)),
+				      event_string("reason", trouble.verdict.text));
 			break;
 		}
 	}

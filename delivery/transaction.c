@@ -319,7 +319,7 @@ end_in_content(struct transaction *t, enum exchange what)
 		reply_verdict(&r, &v);
 		tell_all(t, RECIPIENT_ACCEPTED, &v, false);
 	}
-	return end_in_trouble(t, what, "while it was sent the message", false);
+	return end_in_trouble(t, what, "while the message was sent", false);
 }
 
 /* the reply to the final dot is lost: nobody knows whether the message was taken over (RFC 1047) */
