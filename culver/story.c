@@ -114,12 +114,18 @@ read_part(struct span text, size_t at, size_t len, uint64_t max, int *value)
 static int64_t
 read_time(struct span s)
 {
+	static const char shape[] = "0000-00-00T00:00:00.000000Z";
 	struct tm tm = {.tm_isdst = 0};
 	int us;
-	if (s.len != 27 || read_part(s, 0, 4, 9999, &tm.tm_year) < 0 ||
-	    read_part(s, 5, 2, 12, &tm.tm_mon) < 0 || read_part(s, 8, 2, 31, &tm.tm_mday) < 0 ||
-	    read_part(s, 11, 2, 23, &tm.tm_hour) < 0 || read_part(s, 14, 2, 59, &tm.tm_min) < 0 ||
-	    read_part(s, 17, 2, 60, &tm.tm_sec) < 0 || read_part(s, 20, 6, 999999, &us) < 0)
+	if (s.len != sizeof(shape) - 1)
+		return -1;
+	for (size_t i = 0; i < s.len; i++)
+		if (shape[i] != '0' && s.at[i] != shape[i])
+			return -1;
+	if (read_part(s, 0, 4, 9999, &tm.tm_year) < 0 || read_part(s, 5, 2, 12, &tm.tm_mon) < 0 ||
+	    read_part(s, 8, 2, 31, &tm.tm_mday) < 0 || read_part(s, 11, 2, 23, &tm.tm_hour) < 0 ||
+	    read_part(s, 14, 2, 59, &tm.tm_min) < 0 || read_part(s, 17, 2, 60, &tm.tm_sec) < 0 ||
+	    read_part(s, 20, 6, 999999, &us) < 0)
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
