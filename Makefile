@@ -76,7 +76,7 @@ without_main = $(filter-out %/main.o,$(call program_objects,$(1)))
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS) -lcmocka
 
 unit-tests: $(UNIT_TESTS)
 
@@ -110,7 +110,7 @@ endif
 $(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) FUZZ $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # every target: its corpus (kept in tests/fuzz/corpus, if it has one), then FUZZ_SECONDS of new inputs
 fuzz: fuzz-build
