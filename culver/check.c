@@ -20,6 +20,8 @@
 #define TABLE_MAX (64u << 20) /* bytes of one alias file */
 #define TABLE_MEMORY_MAX (512u << 20)
 
+#define READ_SIZE ((size_t)64 << 10)
+
 struct name {
 	struct span name;
 	unsigned line;
@@ -138,8 +140,8 @@ read_table(const char *path, struct buffer *content)
 	else if (!S_ISREG(st.st_mode))
 		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	while (error == 0) {
-		char *at = buffer_reserve(content, 64 * 1024);
-		ssize_t n = at != NULL ? read(fd, at, 64 * 1024) : 0;
+		char *at = buffer_reserve(content, READ_SIZE);
+		ssize_t n = at != NULL ? read(fd, at, READ_SIZE) : 0;
 
 		if (at == NULL)
 			error = EFBIG;

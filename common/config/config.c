@@ -160,7 +160,8 @@ blocks_end(struct parse *p, size_t depth)
 		if (p->skipped == 0) {
 			p->depth--;
 			at = p->blocks[p->depth].at;
-			what = p->blocks[p->depth].by->word;
+			if (p->blocks[p->depth].by != NULL)
+				what = p->blocks[p->depth].by->word;
 		} else if (--p->skipped > 0) {
 			continue;
 		}

@@ -7,11 +7,11 @@
 
 #define IN(type, member) .field = offsetof(struct type, member)
 #define LIMIT(name, member) \
-	.word = name, .field = offsetof(struct config_limits, member), .min_words = 1, \
+	.word = (name), .field = offsetof(struct config_limits, member), .min_words = 1, \
 	.max_words = 1, .take = take_limit
-#define COUNT(least, most) .arguments = "NUMBER", .unit = UNIT_COUNT, .min = least, .max = most
-#define BYTES(least, most) .arguments = "SIZE", .unit = UNIT_BYTES, .min = least, .max = most
-#define TIME(least, most) .arguments = "TIME", .unit = UNIT_TIME, .min = least, .max = most
+#define COUNT(least, most) .arguments = "NUMBER", .unit = UNIT_COUNT, .min = (least), .max = (most)
+#define BYTES(least, most) .arguments = "SIZE", .unit = UNIT_BYTES, .min = (least), .max = (most)
+#define TIME(least, most) .arguments = "TIME", .unit = UNIT_TIME, .min = (least), .max = (most)
 #define BOTH (PLACE_LIMIT | PLACE_LISTEN_LIMIT)
 #define ONE .min_words = 1, .max_words = 1
 #define ANY .min_words = 1, .max_words = GRAMMAR_WORDS_MAX

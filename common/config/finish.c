@@ -7,13 +7,15 @@
 #include "common/config/parse.h"
 #include "common/config/values.h"
 
+#define PATH_ROOM 1024 /* VALUE_PATH_MAX and a name */
+
 static char *
 join(struct parse *p, struct span directory, const char *name)
 {
 	struct buffer path;
 	char *kept;
 
-	buffer_init(&path, 2 * VALUE_PATH_MAX);
+	buffer_init(&path, PATH_ROOM);
 	if (directory.len > 1)
 		buffer_span(&path, directory);
 	buffer_format(&path, "/%s", name);

@@ -84,8 +84,10 @@ read_quoted(struct reader *r)
 
 	while (r->at < r->text.len && r->text.at[r->at] != quote) {
 		if (quote == '"' && r->text.at[r->at] == '\\') {
-			char next = r->at + 1 < r->text.len ? r->text.at[r->at + 1] : '\0';
+			char next = '\0';
 
+			if (r->at + 1 < r->text.len)
+				next = r->text.at[r->at + 1];
 			if (next != '"' && next != '\\')
 				mistake(r, r->at,
 					"a backslash in double quotes stands before \" or \\ only; "

@@ -20,6 +20,8 @@
 
 #define LOAD_DEPTH 16	     /* of files within one another; less than PARSE_FILES */
 #define LOAD_FILES_MAX 10000 /* in all */
+#define READ_SIZE ((size_t)64 << 10)
+#define PATH_ROOM ((size_t)2 * PATH_MAX)
 #define LINE_MEMORY_MAX (8u << 20)
 
 /* a file that is being read, and who includes it */
@@ -66,14 +68,14 @@ static int
 read_all(int fd, struct buffer *to)
 {
 	for (;;) {
-		char *at = buffer_reserve(to, 64 * 1024);
+		char *at = buffer_reserve(to, READ_SIZE);
 		ssize_t n;
 
 		if (at == NULL) {
 			errno = EFBIG;
 			return -1;
 		}
-		n = read(fd, at, 64 * 1024);
+		n = read(fd, at, READ_SIZE);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -97,7 +99,7 @@ path_beside(const char *file, struct span path)
 	const char *slash = path.at[0] == '/' ? NULL : strrchr(file, '/');
 	struct buffer b;
 
-	buffer_init(&b, 2 * PATH_MAX);
+	buffer_init(&b, PATH_ROOM);
 	if (slash != NULL)
 		buffer_add(&b, file, (size_t)(slash - file) + 1);
 	buffer_span(&b, path);
