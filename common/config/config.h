@@ -145,8 +145,9 @@ void config_errors_print(const struct config_errors *e, struct buffer *to);
 /*
  * config_load - the text of `path`, every `include` replaced by what it names
  *
- * The result begins each part with a line `#@ FILE LINE`, by which config_parse knows where it stands.  -1: errors say why (a file cannot be read,
- * includes in a circle, too large).
+ * The text is added to what is in `text`; each part of it begins with a line `#@ FILE LINE`, by which config_parse knows where it
+ * stands.  -1: errors say why (a file cannot be read, includes in a circle, too large); what could be read is in `text` all
+ * the same, so that config_parse can tell of further mistakes.
  */
 int config_load(const char *path, struct buffer *text, struct config_errors *errors)
 	__attribute__((warn_unused_result));
@@ -156,9 +157,10 @@ struct config_defaults {
 	bool as_root;
 	const char *hostname; /* of the machine */
 	const char *mailname; /* first line of /etc/mailname, or NULL */
-	const char *runtime;
+	const char *runtime;  /* NULL: `run` beside the spool */
 	const char *spool;
-	const char *state;  /* /var/lib/culver: parent of trace/ and root/ */
+	const char *
+		state; /* /var/lib/culver: parent of trace/ and root/; of an ordinary user who names a spool, what is beside it */
 	bool log_to_stderr; /* culver run */
 };
 
