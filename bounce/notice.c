@@ -260,7 +260,7 @@ put_explanation(const struct notice *n, struct span subject, struct buffer *to)
 			      "the postmaster (a double bounce).\r\n\r\n",
 			      them);
 	} else {
-		buffer_format(to, "Your message could not be delivered to %s:\r\n\r\n", them);
+		buffer_format(to, "Your message could not be delivered to %s.\r\n\r\n", them);
 	}
 	buffer_format(to, "    Message of:  %s\r\n", date);
 	if (subject.len > 0) {
@@ -285,7 +285,7 @@ notice_people(const struct notice *n, struct span subject, bool whole, struct bu
 			      "    The report has room for the first %" PRIu64 " of %" PRIu64
 			      ".\r\n\r\n",
 			      n->reported, n->count);
-	buffer_string(to, "Nothing more will be tried for them. Recipients that are not named here "
+	buffer_string(to, "Nothing more will be tried. Recipients that are not named here "
 			  "are not\r\n"
 			  "affected.\r\n\r\n"
 			  "What follows is a report for programs and for whoever you ask for help, "
