@@ -44,6 +44,7 @@ events_start(const char *program, const char *path)
 	events.next_connect_ms = 0;
 	events.to_log = path != NULL;
 	snprintf(events.path, sizeof(events.path), "%s", path != NULL ? path : "");
+	buffer_free(&events.lines); /* a second start */
 	buffer_init(&events.lines, GATHER_MAX);
 	events.line_count = 0;
 }
