@@ -25,7 +25,7 @@ main(void)
 
 	events_start("bounce", start_path(s, "log"));
 	confine(s, bounce_syscalls, &limits);
-	EVENT("serving");
+	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"), start_path(s, "intake"));
 	events_end();
 	return 0;

@@ -29,7 +29,7 @@ main(void)
 	events_start("delivery", start_path(s, "log"));
 	hosts_load(HOSTS_FILE);
 	confine(s, delivery_syscalls, &limits);
-	EVENT("serving");
+	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"));
 	events_end();
 	return 0;

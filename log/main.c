@@ -61,7 +61,7 @@ main(void)
 	loop_signal(l, SIGTERM, stop, l);
 	EVENT("logging", event_string("sink", output_sink_name(&output)),
 	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
-	EVENT("serving");
+	start_serving(s);
 	loop_run(l);
 	events_flush(); /* the last of our own */
 	events_drain(events);
