@@ -21,6 +21,8 @@
 #include "common/system/fatal.h"
 #include "common/text/escape.h"
 
+#define QUEUE_ANSWER_MS 5000 /* the rest is worth showing without it */
+
 /* ---- --json ---- */
 
 static void
@@ -158,14 +160,15 @@ ask_queue(const struct culver_options *o, struct control_state *q)
 	int fd = options_connect(o, "control", &status);
 	if (fd < 0)
 		return -1;
-	int64_t deadline = clock_monotonic_ms() + OPTIONS_ANSWER_MS;
+	int64_t deadline = clock_monotonic_ms() + QUEUE_ANSWER_MS;
 	if (wire_send_wait(fd, shape, 0, 1, NULL, NULL, deadline) == CHANNEL_OK &&
 	    channel_receive_wait(fd, answer, &len, NULL, deadline) == CHANNEL_OK &&
 	    wire_peek(span_from(answer, len), &header) == 0 && header.type == CONTROL_STATE &&
 	    wire_decode(span_from(answer, len), expected, q) == 0)
 		result = 0;
 	else
-		fprintf(stderr, "culver: the queue-manager does not answer\n");
+		fprintf(stderr, "culver: the queue-manager has not answered within %d seconds\n",
+			QUEUE_ANSWER_MS / 1000);
 	close(fd);
 	return result;
 }

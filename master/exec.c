@@ -66,11 +66,6 @@ become(const char *path, const char *program, const int *from, size_t count,
 	int first = START_CONFIG_FD;
 	sigset_t none;
 	sigemptyset(&none);
-	for (int s = 1; s < NSIG; s++) {
-		/* fails for the two that cannot be caught and for the C library's own */
-		if (s != SIGPIPE)
-			signal(s, SIG_DFL);
-	}
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
 		goto failed;

@@ -90,7 +90,9 @@ tidy(const struct master_options *o)
 			sigaddset(&later, signals[i]);
 	}
 	sigprocmask(SIG_SETMASK, &later, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	/* what is ignored (nohup) would stay so in every program; fails for the two that cannot be caught */
+	for (int s = 1; s < NSIG; s++)
+		signal(s, s == SIGPIPE ? SIG_IGN : SIG_DFL);
 	umask(077);
 	if (o->ready_fd >= 0 && dup3(o->ready_fd, 3, O_CLOEXEC) < 0 && errno != EINVAL)
 		fatal(EXIT_OS, errno, "--ready-fd");
