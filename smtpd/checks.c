@@ -37,8 +37,8 @@ set(struct check *to, int code, const char *status, const char *text)
 	snprintf(to->text, sizeof(to->text), "%s", text);
 }
 
-static void
-disconnect(struct checks *c)
+void
+checks_release(struct checks *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
@@ -153,7 +153,7 @@ checks_recipients(struct session *s, const struct span *addresses, size_t count,
 			done += asked;
 			continue;
 		}
-		disconnect(&s->checks);
+		checks_release(&s->checks);
 		if (!again) {
 			EVENT("lookup-gone", event_string("session", s->id));
 			return;

@@ -32,6 +32,8 @@ struct check {
 };
 
 void checks_init(struct checks *c, const char *path);
+/* closes the connection, if there is one */
+void checks_release(struct checks *c);
 
 /*
  * checks_recipients - asks lookup about `count` canonical addresses (at most CHECKS_MAX), and fills as many `checks`

@@ -342,10 +342,11 @@ linger(struct session *s)
 	}
 }
 
+static struct session session; /* the one of this process */
+
 void
 session_serve(const struct session_start *start)
 {
-	static struct session session;
 	struct session *s = &session;
 
 	catch_signals();
@@ -360,4 +361,14 @@ session_serve(const struct session_start *start)
 	      event_string("reason", s->ended), event_number("commands", (int64_t)s->commands),
 	      event_number("messages", (int64_t)s->messages));
 	events_end();
+}
+
+void
+session_release(void)
+{
+	stream_close(&session.stream);
+	arena_free(&session.transaction.arena);
+	recipients_free(&session.transaction.recipients);
+	checks_release(&session.checks);
+	intake_client_close(&session.accept.client);
 }

@@ -82,6 +82,8 @@ struct session {
 
 /* session_serve - the whole session; returns when it is over, everything still open (the process exits) */
 void session_serve(const struct session_start *start);
+/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one */
+void session_release(void);
 
 /*
  * session_reply - one line; 4xx and 5xx are told to `log`, 5xx counts as an error of the client

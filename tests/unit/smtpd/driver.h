@@ -29,6 +29,7 @@
 #include "common/protocol/lookup.h"
 #include "common/system/channel.h"
 #include "common/system/clock.h"
+#include "common/system/events.h"
 #include "common/text/checksum.h"
 #include "smtpd/session.h"
 
@@ -244,7 +245,8 @@ driver_judge(struct span address, struct lookup_verdict *v)
 {
 	struct span local = address_local_of(address);
 
-	if (!span_ends(address, SPAN("@example.org")) && !span_ends(address, SPAN("@mx.example.org"))) {
+	if (!span_ends(address, SPAN("@example.org")) &&
+	    !span_ends(address, SPAN("@mx.example.org"))) {
 		v->class = LOOKUP_RELAY;
 	} else if (span_starts(local, SPAN("nobody"))) {
 		*v = (struct lookup_verdict){v->number, LOOKUP_REFUSED, 550, SPAN("5.1.1"),

@@ -1,0 +1,157 @@
+/*
+ * clients - who may have another session
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "smtpd/clients.h"
+#include "smtpd/recipients.h"
+
+static struct sockaddr_storage
+address(const char *text)
+{
+	struct sockaddr_storage a = {0};
+	struct sockaddr_in four = {.sin_family = AF_INET};
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, text, &four.sin_addr) == 1)
+		memcpy(&a, &four, sizeof(four));
+	else if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+		memcpy(&a, &six, sizeof(six));
+	else
+		fail();
+	return a;
+}
+
+static void
+sessions_are_counted_per_address_and_per_64_bits_of_ipv6(void **state)
+{
+	struct config_limits limits = {.sessions_per_client = 2};
+	struct clients *c = clients_new(10);
+	struct sockaddr_storage one = address("192.0.2.1"), two = address("192.0.2.2"),
+				six = address("2001:db8:0:1::1"),
+				same = address("2001:db8:0:1:ffff::2"),
+				other = address("2001:db8:0:2::1");
+	(void)state;
+
+	assert_non_null(c);
+	assert_int_equal(clients_add(c, 101, &one), 0);
+	assert_int_equal(clients_ask(c, &one, &limits), CLIENTS_WELCOME);
+	assert_int_equal(clients_add(c, 102, &one), 0);
+	assert_int_equal(clients_ask(c, &one, &limits), CLIENTS_TOO_MANY_OF);
+	assert_int_equal(clients_ask(c, &two, &limits), CLIENTS_WELCOME);
+	assert_int_equal(clients_add(c, 103, &six), 0);
+	assert_int_equal(clients_add(c, 104, &same), 0);
+	assert_int_equal(clients_ask(c, &six, &limits), CLIENTS_TOO_MANY_OF);
+	assert_int_equal(clients_ask(c, &other, &limits), CLIENTS_WELCOME);
+	assert_true(clients_remove(c, 101));
+	assert_false(clients_remove(c, 101));
+	assert_int_equal(clients_ask(c, &one, &limits), CLIENTS_WELCOME);
+	assert_int_equal(clients_count(c), 3);
+	clients_free(c);
+}
+
+static void
+there_is_a_limit_in_all(void **state)
+{
+	struct config_limits limits = {.sessions_per_client = 100000};
+	struct clients *c = clients_new(20000);
+	struct sockaddr_storage a = address("192.0.2.1");
+	(void)state;
+
+	for (pid_t pid = 1; pid <= 20000; pid++) {
+		char text[40];
+		snprintf(text, sizeof(text), "10.%d.%d.%d", pid >> 14, pid >> 7 & 127, pid & 127);
+		struct sockaddr_storage from = address(text);
+		assert_int_equal(clients_ask(c, &from, &limits), CLIENTS_WELCOME);
+		assert_int_equal(clients_add(c, pid, &from), 0);
+	}
+	assert_int_equal(clients_ask(c, &a, &limits), CLIENTS_TOO_MANY);
+	for (pid_t pid = 20000; pid >= 1; pid--)
+		assert_true(clients_remove(c, pid));
+	assert_int_equal(clients_count(c), 0);
+	assert_int_equal(clients_ask(c, &a, &limits), CLIENTS_WELCOME);
+	clients_free(c);
+}
+
+static void
+mapped_addresses_are_ipv4(void **state)
+{
+	struct sockaddr_storage a = address("::ffff:192.0.2.1"), b = address("192.0.2.1");
+	struct sockaddr_storage six = address("2001:db8::1");
+	struct sockaddr_in in;
+	(void)state;
+
+	clients_plain(&a);
+	assert_int_equal(a.ss_family, AF_INET);
+	memcpy(&in, &a, sizeof(in));
+	assert_int_equal(in.sin_addr.s_addr, inet_addr("192.0.2.1"));
+	clients_plain(&b);
+	assert_int_equal(b.ss_family, AF_INET);
+	clients_plain(&six);
+	assert_int_equal(six.ss_family, AF_INET6);
+}
+
+static void
+log_hears_of_each_once_a_second(void **state)
+{
+	struct clients *c = clients_new(10);
+	struct sockaddr_storage a = address("192.0.2.1"), b = address("192.0.2.2");
+	uint64_t unsaid = 77;
+	(void)state;
+
+	assert_int_equal(clients_add(c, 1, &a), 0);
+	assert_int_equal(clients_add(c, 2, &b), 0);
+	assert_true(clients_may_tell(c, &a, 1000, &unsaid));
+	assert_int_equal(unsaid, 0);
+	assert_false(clients_may_tell(c, &a, 1001, &unsaid));
+	assert_false(clients_may_tell(c, &a, 1999, &unsaid));
+	assert_true(clients_may_tell(c, &b, 1999, &unsaid));
+	assert_true(clients_may_tell(c, &a, 2000, &unsaid));
+	assert_int_equal(unsaid, 2);
+	clients_free(c);
+}
+
+static void
+a_recipient_is_kept_once(void **state)
+{
+	static char text[50000][24];
+	struct recipients r;
+	(void)state;
+
+	recipients_init(&r, 12345);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 50000; i++) {
+			int n = snprintf(text[i], sizeof(text[i]), "u%d@example.org", i);
+			struct span a = span_from(text[i], (size_t)n);
+			assert_int_equal(recipients_add(&r, a), RECIPIENTS_ADDED);
+			assert_int_equal(recipients_add(&r, a), RECIPIENTS_KNOWN);
+		}
+		assert_int_equal(r.count, 50000);
+		assert_true(span_equal(r.list[49999], SPAN("u49999@example.org")));
+		recipients_clear(&r);
+		assert_int_equal(r.count, 0);
+	}
+	recipients_free(&r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sessions_are_counted_per_address_and_per_64_bits_of_ipv6),
+		cmocka_unit_test(there_is_a_limit_in_all),
+		cmocka_unit_test(mapped_addresses_are_ipv4),
+		cmocka_unit_test(log_hears_of_each_once_a_second),
+		cmocka_unit_test(a_recipient_is_kept_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
