@@ -1,0 +1,469 @@
+/*
+ * intake - how a message comes in
+ *
+ * The promise: a client that was told 250 has its message on stable storage here, whole, as its session wrote it; and nothing that
+ * was not written by that session, or changed after it was judged, is ever delivered.  The steps, and why each is where it is:
+ *
+ * 1. OPEN.  We create the file under its final name (handle_open) and give the session a writer and a reader; our own writer
+ *    is closed.  The name is there before the session's fsync, so that one fsync of the file is enough (no fsync of the folder).
+ *    The session cannot open the file again: it is ours, 0600, and the session sees no spool.
+ * 2. ENVELOPE says that the session has closed its writer.  We do not believe it, we ask the kernel (handle_envelope): a read lease is
+ *    granted only if no descriptor of the file is open for writing anywhere, also none in flight on a socket.  So from here on the
+ *    content stands still, whatever the session, or one that took it over, does; what was checked is what will be sent.  The
+ *    lease is given back before our appender is opened, since opening for writing under it would signal us and wait
+ *    (SIGIO is blocked all the same).  Nobody else can open a writer between: only we may.  Then the length is compared with the
+ *    file's, and the header line written.
+ * 3. RECIPIENTS are gathered, written when there are many.  COMMIT compares their count, and writes the rest of the
+ *    head with `queued` as its last line, in one append (handle_commit).  A message without that line was never accepted (S5): should
+ *    we die before, the session says 451.  QUEUED goes out only when the append has succeeded.
+ * 4. The session calls fsync, then KEEP, then says 250.  From QUEUED on the message is ours whatever becomes of the session:
+ *    should it die between fsync and 250, the client may send again, which doubles; were we to drop it, a 250 already on its
+ *    way would be a lie (closed).  Only ABANDON, which says that no 250 was and will be given, ends it.
+ * 5. Routing may begin at QUEUED: it tells nobody anything.  Delivery begins at KEEP (message.c, M4): before it, the
+ *    message might still be abandoned.
+ *
+ * What fails before QUEUED is answered with REFUSED, and leaves no file.  ENVELOPE and RECIPIENTS have no answer: what is wrong
+ * with them is said at COMMIT, and what follows them is passed over until then (stage REFUSING).
+ */
+#include "queue-manager/intake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/protocol/intake.h"
+#include "common/system/events.h"
+#include "queue-manager/journal.h"
+#include "queue-manager/manager.h"
+#include "queue-manager/queue.h"
+
+#define CREATE_TRIES 8 /* ids whose names are taken: leftovers of a clock that went backwards */
+#define DOUBLE_BOUNCE "DOUBLE-BOUNCE" /* protocol of a notice about a notice */
+
+enum stage {
+	IDLE = 1,
+	OPENED = 2,    /* the session has the file */
+	ENVELOPED = 4, /* recipients come */
+	REFUSING = 8,  /* COMMIT will be answered with REFUSED */
+	QUEUED = 16,   /* KEEP or ABANDON is to come */
+};
+
+/* one connection; of a transaction, from OPEN to KEEP */
+struct transaction {
+	uint64_t id;
+	uint32_t request;
+	int reader;   /* the session's too */
+	int appender; /* from ENVELOPE on */
+	uint64_t length, checksum;
+	uint64_t written;   /* of the head of the journal */
+	struct buffer head; /* what is still to be written of it */
+	struct message *message;
+	/* the refusal to come */
+	unsigned code;
+	const char *status, *text;
+};
+
+static struct transaction *
+state_of(struct peer *p)
+{
+	return p->state;
+}
+
+/* ---- the ends of a transaction ---- */
+
+static void
+over(struct peer *p)
+{
+	struct transaction *t = state_of(p);
+	if (p->stage == OPENED)
+		p->q->intake.open--;
+	if (t->reader >= 0)
+		close(t->reader);
+	if (t->appender >= 0)
+		close(t->appender);
+	t->reader = t->appender = -1;
+	t->message = NULL;
+	t->id = 0;
+	if (t->head.size > INTAKE_HEAD_MAX / 4)
+		buffer_free(&t->head); /* a connection that is idle holds little */
+	else
+		buffer_clear(&t->head);
+	p->stage = IDLE;
+}
+
+/* never accepted: nothing of it stays */
+static void
+drop(struct peer *p)
+{
+	struct transaction *t = state_of(p);
+	if (t->message != NULL) {
+		t->message->uses--;
+		message_remove(p->q, t->message);
+	} else if (t->id != 0 && spool_remove(&p->q->spool, t->id) != 0 && errno != ENOENT) {
+		EVENT("spool-trouble", event_id(t->id), event_number("errno", errno));
+	}
+	over(p);
+}
+
+static const char *
+refuse(struct peer *p, unsigned code, const char *status, const char *text)
+{
+	const struct intake_refused r = {code, span_of(status), span_of(text)};
+	uint32_t request = state_of(p)->request;
+	p->its_turn = true;
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_REFUSED), 0, request, &r, NULL);
+	return NULL;
+}
+
+/* said at COMMIT; what there is of the message goes now */
+static void
+refuse_later(struct peer *p, unsigned code, const char *status, const char *text)
+{
+	struct transaction *t = state_of(p);
+	drop(p);
+	t->code = code;
+	t->status = status;
+	t->text = text;
+	p->stage = REFUSING;
+}
+
+static void
+refuse_for(struct peer *p, int error)
+{
+	if (error == ENOSPC || error == EDQUOT)
+		refuse_later(p, 452, "4.3.1", "the disk is full");
+	else
+		refuse_later(p, 451, "4.3.0", "the spool cannot be written to");
+}
+
+/* ---- 1: OPEN ---- */
+
+/* a new file under a new id; 0 and errno: not now */
+static uint64_t
+create(struct manager *q, int *writer, int *reader)
+{
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		uint64_t id = spool_next_id(&q->spool, manager_wall_us(q));
+		if (id == 0)
+			return 0;
+		if (message_find(q, id) == NULL && spool_create(&q->spool, id, writer, reader) == 0)
+			return id;
+		if (errno != EEXIST)
+			return 0;
+	}
+	return 0;
+}
+
+static const char *
+handle_open(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct intake_open *open_call = message;
+	struct manager *q = p->q;
+	struct transaction *t = state_of(p);
+	int writer;
+	t->request = h->request;
+	if (q->is_stopping)
+		return refuse(p, 451, "4.3.2", "the system is stopping");
+	if (!disk_may_take(q, open_call->size))
+		return refuse(p, 452, "4.3.1", "there is not enough room on the disk");
+	t->id = create(q, &writer, &t->reader);
+	if (t->id == 0) {
+		int error = errno;
+		EVENT("spool-trouble", event_number("errno", error),
+		      event_string("reason", "a message's file cannot be created"));
+		t->reader = -1;
+		if (error == ENOSPC || error == EDQUOT)
+			return refuse(p, 452, "4.3.1", "the disk is full");
+		return refuse(p, 451, "4.3.0", "the spool cannot be written to");
+	}
+	const struct intake_file file = {t->id};
+	const int fds[] = {writer, t->reader};
+	p->stage = OPENED;
+	p->its_turn = true;
+	q->intake.open++;
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_FILE), 0, h->request, &file, fds);
+	close(writer);
+	return NULL;
+}
+
+/* ---- 2: ENVELOPE ---- */
+
+static void
+put_top(struct buffer *head, uint64_t id, struct span top)
+{
+	while (top.len > 0) {
+		const char *end = memmem(top.at, top.len, "\r\n", 2);
+		struct journal_entry e = {.verb = JOURNAL_TOP,
+					  .text = span_from(top.at, (size_t)(end - top.at))};
+		journal_write(head, id, &e);
+		top = span_skip(top, e.text.len + 2);
+	}
+}
+
+/* the first lines of the journal, into memory */
+static void
+begin_head(struct transaction *t, const struct intake_envelope *e)
+{
+	const struct journal_entry from = {.verb = JOURNAL_FROM,
+					   .origin = e->origin,
+					   .eight_bit = e->eight_bit != 0,
+					   .client = e->client,
+					   .helo = e->helo,
+					   .protocol = e->protocol,
+					   .sender = e->sender};
+	journal_write(&t->head, t->id, &from);
+	put_top(&t->head, t->id, e->top);
+}
+
+static const char *
+has_writer(struct peer *p, const char *how)
+{
+	EVENT("kept-writer", event_id(state_of(p)->id), event_number("pid", p->who.pid));
+	drop(p);
+	return how;
+}
+
+static const char *
+handle_envelope(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct intake_envelope *e = message;
+	struct manager *q = p->q;
+	struct transaction *t = state_of(p);
+	char header[JOURNAL_HEADER_SIZE];
+	struct stat st;
+	if (h->request != t->request)
+		return "mixed two transactions";
+	if (e->top.len > 0 && !span_ends(e->top, SPAN("\r\n")))
+		return "put header lines on top that do not end";
+	int writers = spool_has_writer(t->reader);
+	if (writers > 0)
+		return has_writer(p, "still has the message open for writing");
+	if (writers < 0 || fstat(t->reader, &st) != 0) {
+		EVENT("spool-trouble", event_id(t->id), event_number("errno", errno));
+		refuse_later(p, 451, "4.3.0", "the spool does not work");
+		return NULL;
+	}
+	if ((uint64_t)st.st_size != JOURNAL_HEADER_SIZE + e->length &&
+	    !(e->length == 0 && st.st_size == 0))
+		return "wrote another length than it says";
+	t->appender = spool_open(&q->spool, t->id, O_RDWR);
+	journal_header(e->length, header);
+	if (t->appender < 0 ||
+	    spool_append(t->appender, span_from(header, sizeof(header)), 0) != 0) {
+		int error = errno;
+		disk_failed(q, t->id, error);
+		refuse_for(p, error);
+		return NULL;
+	}
+	t->length = e->length;
+	t->checksum = e->checksum;
+	t->written = 0;
+	begin_head(t, e);
+	t->message = message_new(q, t->id, e->length, e->sender);
+	t->message->uses++;
+	t->message->is_eight_bit = e->eight_bit != 0;
+	t->message->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
+	t->message->origin = (uint8_t)e->origin;
+	q->intake.open--;
+	p->stage = ENVELOPED;
+	return NULL;
+}
+
+/* ---- 3: RECIPIENTS, COMMIT ---- */
+
+static int
+write_head(struct transaction *t)
+{
+	if (t->head.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (spool_append(t->appender, buffer_get(&t->head),
+			 JOURNAL_HEADER_SIZE + t->length + t->written) != 0)
+		return -1;
+	t->written += t->head.len;
+	buffer_clear(&t->head);
+	return 0;
+}
+
+static const char *
+handle_recipients(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct intake_recipients *r = message;
+	struct manager *q = p->q;
+	struct transaction *t = state_of(p);
+	struct intake_recipient one;
+	struct wire_list list = r->recipients;
+	if (h->request != t->request)
+		return "mixed two transactions";
+	if (p->stage == REFUSING)
+		return NULL;
+	while (wire_list_next(&list, &intake_recipient_shape, &one)) {
+		struct message *m = t->message;
+		const struct journal_entry e = {
+			.verb = JOURNAL_TO, .number = m->count + 1, .text = one.address};
+		uint64_t at = t->written + t->head.len;
+		if (at > UINT32_MAX / 2 || message_add(q, m, (uint32_t)at, 0) != 0)
+			return "has too many recipients";
+		journal_write(&t->head, t->id, &e);
+		if (t->head.len < INTAKE_HEAD_MAX)
+			continue;
+		if (write_head(t) != 0) {
+			int error = errno;
+			disk_failed(q, t->id, error);
+			refuse_for(p, error);
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+static const char *
+origin_name(uint8_t origin)
+{
+	return origin == INTAKE_NOTICE ? "notice" : origin == INTAKE_LOCAL ? "local" : "network";
+}
+
+static const char *
+handle_commit(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct intake_commit *c = message;
+	struct manager *q = p->q;
+	struct transaction *t = state_of(p);
+	if (h->request != t->request)
+		return "mixed two transactions";
+	if (p->stage == REFUSING) {
+		p->stage = IDLE;
+		return refuse(p, t->code, t->status, t->text);
+	}
+	struct message *m = t->message;
+	if (c->count != m->count)
+		return "counts its recipients in another way";
+	m->arrived_us = manager_wall_us(q);
+	const struct journal_entry queued = {.verb = JOURNAL_QUEUED,
+					     .time_us = m->arrived_us,
+					     .checksum = t->checksum,
+					     .count = m->count};
+	journal_write(&t->head, t->id, &queued);
+	bool is_whole = t->written == 0; /* what is in memory is all of the head */
+	struct span head = buffer_get(&t->head);
+	if (write_head(t) != 0) {
+		int error = errno;
+		disk_failed(q, t->id, error);
+		refuse_for(p, error);
+		p->stage = IDLE;
+		return refuse(p, t->code, t->status, t->text);
+	}
+	m->is_queued = true;
+	message_head(q, m, t->appender, is_whole ? head : SPAN_NONE, t->written);
+	t->appender = -1;
+	EVENT("queued", event_id(t->id), event_text("from", name_text(m->sender)),
+	      event_number("size", (int64_t)t->length), event_number("recipients", m->count),
+	      event_string("origin", origin_name(m->origin)));
+	p->stage = QUEUED;
+	p->its_turn = true;
+	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, NULL, &t->reader))
+		message_settle(q, m);
+	return NULL;
+}
+
+/* ---- 4: KEEP, ABANDON, or gone ---- */
+
+static void
+keep(struct peer *p)
+{
+	struct message *m = state_of(p)->message;
+	m->uses--;
+	m->is_kept = true;
+	queue_keep(p->q, m);
+	message_settle(p->q, m);
+	over(p);
+}
+
+static const char *
+handle_keep(struct peer *p, const struct wire_header *h, const void *message)
+{
+	(void)message;
+	if (h->request != state_of(p)->request)
+		return "mixed two transactions";
+	keep(p);
+	return NULL;
+}
+
+static const char *
+handle_abandon(struct peer *p, const struct wire_header *h, const void *message)
+{
+	(void)message;
+	if (h->request != state_of(p)->request)
+		return "mixed two transactions";
+	if (p->stage == QUEUED)
+		EVENT("abandoned", event_id(state_of(p)->id));
+	if (p->stage == REFUSING)
+		p->stage = IDLE;
+	else
+		drop(p);
+	return NULL;
+}
+
+static const char *
+opened(struct peer *p)
+{
+	struct transaction *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return "no memory";
+	t->reader = t->appender = -1;
+	buffer_init(&t->head, INTAKE_HEAD_MAX + 2 * (size_t)JOURNAL_LINE_MAX + 8 * INTAKE_TOP_MAX);
+	p->state = t;
+	return NULL;
+}
+
+static void
+closed(struct peer *p)
+{
+	struct transaction *t = state_of(p);
+	if (t == NULL)
+		return;
+	if (p->stage == QUEUED)
+		keep(p);
+	else
+		drop(p);
+	buffer_free(&t->head);
+	free(t);
+	p->state = NULL;
+}
+
+static const struct peer_rule rules[] = {
+	{INTAKE_OPEN, IDLE, handle_open},
+	{INTAKE_ENVELOPE, OPENED, handle_envelope},
+	{INTAKE_RECIPIENTS, ENVELOPED | REFUSING, handle_recipients},
+	{INTAKE_COMMIT, ENVELOPED | REFUSING, handle_commit},
+	{INTAKE_KEEP, QUEUED, handle_keep},
+	{INTAKE_ABANDON, OPENED | ENVELOPED | REFUSING | QUEUED, handle_abandon},
+	{0, 0, NULL},
+};
+
+static const struct peer_kind intake_kind = {
+	.name = "intake",
+	.calls = intake_calls,
+	.rules = rules,
+	.first_stage = IDLE,
+	.opened = opened,
+	.closed = closed,
+};
+
+void
+intake_start(struct manager *q, const struct start_listen *socket)
+{
+	peer_listen(q, &q->intake.listener, socket, &intake_kind);
+}
+
+void
+intake_stop(struct manager *q)
+{
+	peer_listen_end(&q->intake.listener);
+}

@@ -1,0 +1,456 @@
+/*
+ * jobs - parents, agents, jobs and results
+ *
+ * See jobs.h.  Stages of a connection and what may be said in each stand in the table `rules`.  Promises: a job is
+ * given only when all that is known of its message is written; its descriptor is a new one, read-only, shared with nobody; a result
+ * counts once, for a recipient of the job at hand.
+ */
+#include "queue-manager/jobs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mail/header.h"
+#include "common/mail/reply.h"
+#include "common/protocol/jobs.h"
+#include "common/system/events.h"
+#include "common/text/number.h"
+#include "queue-manager/manager.h"
+
+enum stage {
+	STRANGER = 1,
+	PARENT = 2,
+	AGENT = 4,   /* idle, or with a job */
+	LEAVING = 8, /* an agent that said LEAVE: closed as soon as we may */
+};
+
+struct jobs_peer {
+	enum jobs_kind kind; /* of a parent */
+	struct agent *agent;
+};
+
+static struct jobs_peer *
+state_of(struct peer *p)
+{
+	return p->state;
+}
+
+static const struct peer_kind jobs_kind_of_peer;
+
+struct agent *
+jobs_agent_of(struct peer *p)
+{
+	return p->kind == &jobs_kind_of_peer ? state_of(p)->agent : NULL;
+}
+
+/* ---- come and go ---- */
+
+static const char *
+opened(struct peer *p)
+{
+	struct jobs *j = &p->q->jobs;
+	p->state = calloc(1, sizeof(struct jobs_peer));
+	if (p->state == NULL)
+		return "no memory";
+	if (++j->strangers > JOBS_WAITING_MAX)
+		return "too many connections that have said nothing";
+	return NULL;
+}
+
+static void
+agent_closed(struct manager *q, struct agent *a, bool refused)
+{
+	schedule_agent_gone(q, a, refused);
+	free(a->numbers);
+	free(a);
+}
+
+static void
+closed(struct peer *p)
+{
+	struct manager *q = p->q;
+	struct jobs_peer *s = state_of(p);
+	if (s == NULL)
+		return;
+	if (p->stage == STRANGER)
+		q->jobs.strangers--;
+	if (p->stage == PARENT) {
+		q->jobs.parents--;
+		schedule_parent_gone(q, p);
+	}
+	if (s->agent != NULL)
+		agent_closed(q, s->agent, p->stage == LEAVING);
+	free(s);
+	p->state = NULL;
+}
+
+static const char *
+handle_parent(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_parent *parent = message;
+	struct manager *q = p->q;
+	(void)h;
+	if (q->jobs.parents == JOBS_PARENTS_MAX)
+		return "is a parent too many";
+	q->jobs.strangers--;
+	q->jobs.parents++;
+	p->stage = PARENT;
+	state_of(p)->kind = (enum jobs_kind)parent->kind;
+	schedule_parent(q, (enum jobs_kind)parent->kind, p);
+	return NULL;
+}
+
+static const char *
+handle_cannot(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_cannot *cannot = message;
+	struct want *w = schedule_want_find(p->q, h->request);
+	struct verdict v;
+	char status[STATUS_MAX];
+	if (w == NULL || w->parent != p)
+		return "cannot do what it was not asked for";
+	enum fate fate = cannot->fate == FATE_FAILED ? FATE_FAILED : FATE_DEFERRED;
+	if (!status_is_valid(cannot->status) ||
+	    span_copy(cannot->status, status, sizeof(status)) != 0)
+		snprintf(status, sizeof(status), "%s", fate == FATE_FAILED ? "5.3.0" : "4.3.0");
+	verdict_set(&v, fate, 0, status, "%.*s", SPAN_ARG(cannot->text));
+	schedule_cannot(p->q, w, &v);
+	return NULL;
+}
+
+static const char *
+handle_agent(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_agent *said = message;
+	struct manager *q = p->q;
+	struct want *w = schedule_want_find(q, (uint32_t)said->want);
+	(void)h;
+	if (w == NULL || w->parent->who.pid != p->who.pid || w->parent->who.uid != p->who.uid)
+		return "is an agent that nobody asked for";
+	uint64_t room = w->place->kind == JOBS_NOTICE
+				? QUEUE_NOTICE_MAX
+				: q->config->limits.recipients_per_transaction;
+	if (room == 0 || room > UINT16_MAX)
+		room = UINT16_MAX;
+	struct agent *a = calloc(1, sizeof(*a));
+	uint32_t *numbers = calloc(room, sizeof(*numbers));
+	if (a == NULL || numbers == NULL) {
+		free(a);
+		free(numbers);
+		return "no memory";
+	}
+	a->peer = p;
+	a->numbers = numbers;
+	a->room = (uint32_t)room;
+	q->jobs.strangers--;
+	p->stage = AGENT;
+	p->its_turn = true; /* it waits for a job now */
+	state_of(p)->agent = a;
+	schedule_agent(q, w, a);
+	return NULL;
+}
+
+static const char *
+handle_leave(struct peer *p, const struct wire_header *h, const void *message)
+{
+	(void)h;
+	(void)message;
+	p->stage = LEAVING; /* a job that crossed this on its way was not taken */
+	peer_end(p, NULL);
+	return NULL;
+}
+
+/* ---- results ---- */
+
+static uint32_t *
+find_number(struct agent *a, uint32_t number)
+{
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->numbers[i] == number && number != 0)
+			return &a->numbers[i];
+	return NULL;
+}
+
+/* what an agent says of a reply, made fit for the journal */
+static struct answer
+answer_of(const struct jobs_result *r)
+{
+	static const char *const statuses[] = {
+		[FATE_DELIVERED] = "2.0.0", [FATE_DEFERRED] = "4.0.0", [FATE_FAILED] = "5.0.0"};
+	struct span status = r->status;
+	if (!status_is_valid(status))
+		status = span_of(statuses[r->fate]);
+	return (struct answer){r->code, status, r->text, r->host};
+}
+
+static const char *
+notice_result(struct manager *q, struct agent *a, const struct jobs_result *r)
+{
+	struct message *m = a->message;
+	uint64_t notice;
+	if (r->number != 0 || r->last != 1)
+		return "told of a recipient where a notice was asked for";
+	switch ((enum fate)r->fate) {
+	case FATE_DELIVERED:
+		if (number_parse_hex(r->host, &notice) != 0)
+			notice = 0;
+		message_notified(q, m, a->numbers, a->count, notice);
+		break;
+	case FATE_DEFERRED:
+		message_not_notified(q, m, a->numbers, a->count);
+		EVENT("notice-deferred", event_id(m->id), event_text("reason", r->text));
+		break;
+	case FATE_FAILED:
+		message_not_notified(q, m, a->numbers, a->count);
+		message_hold(q, m, "no notice can be made of its failure");
+		break;
+	}
+	a->left = 0;
+	return NULL;
+}
+
+static const char *
+recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r)
+{
+	uint32_t *number = find_number(a, (uint32_t)r->number);
+	const struct answer answer = answer_of(r);
+	struct message *m = a->message;
+	if (number == NULL)
+		return "told of a recipient that it was not given";
+	if (r->last == 1 && a->left > 1)
+		return "ended a job before it was done";
+	switch ((enum fate)r->fate) {
+	case FATE_DELIVERED:
+		message_delivered(q, m, *number, &answer);
+		break;
+	case FATE_DEFERRED:
+		message_deferred(q, m, *number, &answer, 0);
+		break;
+	case FATE_FAILED:
+		message_failed(q, m, *number, &answer);
+		break;
+	}
+	*number = 0;
+	a->left--;
+	schedule_answered(q, a, &answer, r->connection == 1 && r->fate == FATE_DEFERRED);
+	return NULL;
+}
+
+static const char *
+handle_result(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_result *r = message;
+	struct manager *q = p->q;
+	struct agent *a = state_of(p)->agent;
+	(void)h;
+	if (a->message == NULL)
+		return "told of a job that it was not given";
+	const char *wrong =
+		a->place->kind == JOBS_NOTICE ? notice_result(q, a, r) : recipient_result(q, a, r);
+	if (wrong != NULL)
+		return wrong;
+	if (r->last == 0) {
+		message_settle(q, a->message);
+		return NULL;
+	}
+	p->its_turn = true;
+	schedule_agent_free(q, a);
+	return NULL;
+}
+
+/* ---- orders ---- */
+
+static bool
+send_want(struct manager *q, struct peer *parent, uint32_t number, const struct place *place)
+{
+	const struct jobs_want want = {place->kind, place->hosts, place->user, place->domain};
+	(void)q;
+	return peer_send(parent, wire_find(jobs_orders, JOBS_WANT), 0, number, &want, NULL);
+}
+
+/* one item for the list at hand; a full list goes out with WIRE_MORE */
+static bool
+send_item(struct peer *p, struct wire *list, const struct wire_shape *shape,
+	  const struct wire_shape *item, const void *value)
+{
+	if (wire_list_add(list, WIRE_LIST_ROOM, item, value) == 0)
+		return true;
+	const struct jobs_recipients part = {wire_list_get(list)};
+	if (!peer_send(p, shape, WIRE_MORE, 0, &part, NULL))
+		return false;
+	wire_list_start(list);
+	return wire_list_add(list, WIRE_LIST_ROOM, item, value) == 0;
+}
+
+/* the address as the sender gave it, copied, when the recipient is a child; false: it cannot be read */
+static bool
+original_of(struct manager *q, struct message *m, uint32_t number, char *room, size_t size,
+	    struct span *original)
+{
+	struct journal_entry e;
+	*original = SPAN_NONE;
+	if (m->recipients[number - 1].depth == 0)
+		return true;
+	uint32_t origin = message_origin(q, m, number);
+	if (origin == 0 || message_recipient(q, m, origin, &e) != 0 || e.text.len > size)
+		return false;
+	memcpy(room, e.text.at, e.text.len);
+	*original = span_from(room, e.text.len);
+	return true;
+}
+
+enum listed { LISTED, LISTED_UNREADABLE, LISTED_PEER_GONE };
+
+static enum listed
+send_recipient(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
+{
+	char original[INTAKE_RECIPIENT_MAX];
+	struct journal_entry e;
+	struct jobs_recipient r = {.number = number};
+	if (!original_of(q, a->message, number, original, sizeof(original), &r.original) ||
+	    message_recipient(q, a->message, number, &e) != 0)
+		return LISTED_UNREADABLE;
+	r.address = e.text;
+	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_RECIPIENTS),
+			 &jobs_recipient_shape, &r)
+		       ? LISTED
+		       : LISTED_PEER_GONE;
+}
+
+static enum listed
+send_failure(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
+{
+	char original[INTAKE_RECIPIENT_MAX], address[INTAKE_RECIPIENT_MAX];
+	struct journal_entry e;
+	struct message *m = a->message;
+	struct jobs_failure f = {.number = number};
+	if (!original_of(q, m, number, original, sizeof(original), &f.original) ||
+	    message_recipient(q, m, number, &e) != 0 || e.text.len > sizeof(address))
+		return LISTED_UNREADABLE;
+	memcpy(address, e.text.at, e.text.len);
+	f.address = span_from(address, e.text.len);
+	if (message_line(q, m, m->recipients[number - 1].last, &e) != 0)
+		return LISTED_UNREADABLE;
+	f.status = e.status;
+	f.reply = e.reply;
+	f.code = e.code <= 599 ? e.code : 0;
+	f.host = e.host;
+	f.at_us = (uint64_t)e.time_us;
+	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_FAILURES), &jobs_failure_shape,
+			 &f)
+		       ? LISTED
+		       : LISTED_PEER_GONE;
+}
+
+/* JOB with its descriptor */
+static enum listed
+send_job(struct manager *q, struct agent *a)
+{
+	static struct buffer top;
+	struct message *m = a->message;
+	if (top.max == 0)
+		buffer_init(&top, HEADER_TOP_MAX);
+	buffer_clear(&top);
+	if (message_flush(q, m) != 0 || message_top(q, m, &top) != 0 || top.failed)
+		return LISTED_UNREADABLE;
+	int fd = spool_open(&q->spool, m->id, O_RDONLY);
+	if (fd < 0)
+		return LISTED_UNREADABLE;
+	const struct jobs_job job = {.id = m->id,
+				     .content_at = JOURNAL_HEADER_SIZE,
+				     .content_length = m->length,
+				     .arrived_us =
+					     (uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0),
+				     .eight_bit = m->is_eight_bit,
+				     .sender = name_text(m->sender),
+				     .top = buffer_get(&top),
+				     .recipients = a->count};
+	bool sent = peer_send(a->peer, wire_find(jobs_orders, JOBS_JOB), 0, 0, &job, &fd);
+	close(fd);
+	return sent ? LISTED : LISTED_PEER_GONE;
+}
+
+/*
+ * give - the whole job
+ *
+ * What cannot be read after JOB was sent leaves the agent waiting for the rest: it is closed, and its recipients wait a little.
+ */
+static enum schedule_given
+give(struct manager *q, struct agent *a)
+{
+	static struct wire list;
+	struct peer *p = a->peer;
+	bool is_notice = a->place->kind == JOBS_NOTICE;
+	switch (send_job(q, a)) {
+	case LISTED:
+		break;
+	case LISTED_UNREADABLE:
+		if (errno == EBADMSG)
+			message_set_aside(q, a->message,
+					  "a line of its journal is not what was written");
+		return SCHEDULE_NOT_NOW;
+	case LISTED_PEER_GONE:
+		return SCHEDULE_AGENT_GONE;
+	}
+	wire_list_start(&list);
+	for (uint32_t i = 0; i < a->count; i++)
+		switch (is_notice ? send_failure(q, a, &list, a->numbers[i])
+				  : send_recipient(q, a, &list, a->numbers[i])) {
+		case LISTED:
+			break;
+		case LISTED_UNREADABLE:
+			EVENT("spool-trouble", event_id(a->message->id),
+			      event_number("errno", errno));
+			peer_end(p, NULL);
+			return SCHEDULE_AGENT_GONE;
+		case LISTED_PEER_GONE:
+			return SCHEDULE_AGENT_GONE;
+		}
+	const struct jobs_recipients part = {wire_list_get(&list)};
+	const struct wire_shape *shape =
+		wire_find(jobs_orders, is_notice ? JOBS_FAILURES : JOBS_RECIPIENTS);
+	return peer_send(p, shape, 0, 0, &part, NULL) ? SCHEDULE_GIVEN : SCHEDULE_AGENT_GONE;
+}
+
+static void
+end_agent(struct manager *q, struct agent *a)
+{
+	(void)q;
+	peer_end(a->peer, NULL);
+}
+
+static void
+end_parent(struct manager *q, struct peer *parent, const char *reason)
+{
+	(void)q;
+	peer_end(parent, reason);
+}
+
+const struct schedule_hands jobs_hands = {send_want, give, end_agent, end_parent};
+
+/* ---- the table ---- */
+
+static const struct peer_rule rules[] = {
+	{JOBS_PARENT, STRANGER, handle_parent}, {JOBS_AGENT, STRANGER, handle_agent},
+	{JOBS_CANNOT, PARENT, handle_cannot},	{JOBS_RESULT, AGENT, handle_result},
+	{JOBS_LEAVE, AGENT, handle_leave},	{0, 0, NULL},
+};
+
+static const struct peer_kind jobs_kind_of_peer = {
+	.name = "jobs",
+	.calls = jobs_calls,
+	.rules = rules,
+	.first_stage = STRANGER,
+	.opened = opened,
+	.closed = closed,
+};
+
+void
+jobs_start(struct manager *q, const struct start_listen *socket)
+{
+	peer_listen(q, &q->jobs.listener, socket, &jobs_kind_of_peer);
+}

@@ -1,0 +1,273 @@
+/*
+ * message - the messages that are queued, their recipients, and every change of one
+ *
+ * Called by intake and replay (which make them), route, queue and jobs (which move them on), control and verify.  A change is first
+ * a line for the journal, then a state in memory; lines of one turn of the loop are written together (message_flush), and always before
+ * anything follows from them outside of this process.  Nobody else sets a state.
+ */
+#ifndef QUEUE_MANAGER_MESSAGE_H
+#define QUEUE_MANAGER_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/system/loop.h"
+#include "common/text/buffer.h"
+#include "common/text/span.h"
+#include "queue-manager/journal.h"
+#include "queue-manager/names.h"
+
+struct manager;
+struct batch;
+
+#define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
+#define MESSAGE_OPEN_MAX 512		/* files kept open, least recently used first closed */
+#define MESSAGE_HEAD_MAX 8192		/* of a fresh message, kept with its file */
+#define MESSAGE_PENDING_MAX (64u << 20) /* lines of one message that wait to be written */
+#define MESSAGE_DEPTH_MAX 10		/* an expansion of an expansion of ... */
+#define MESSAGE_TICK_MS 100		/* unit of `due` */
+
+enum recipient_state {
+	RECIPIENT_ORPHAN,  /* a child whose expansion was never completed: does not count (J4) */
+	RECIPIENT_WAITING, /* to be routed */
+	RECIPIENT_ASKED,   /* lookup is asked */
+	RECIPIENT_READY,   /* in a batch of its place */
+	RECIPIENT_ACTIVE,  /* an agent has it */
+	RECIPIENT_DEFERRED,
+	RECIPIENT_FAILED,  /* the sender is still to be told */
+	RECIPIENT_TELLING, /* the same, in a batch of the notices or with their agent */
+	RECIPIENT_DELIVERED,
+	RECIPIENT_EXPANDED,
+	RECIPIENT_NOTIFIED, /* failed, and the sender was told */
+	RECIPIENT_STATES
+};
+
+struct recipient {
+	uint32_t at;   /* of its `to` line, from the begin of the journal */
+	uint32_t last; /* of the line of its last reply; 0: none yet */
+	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint8_t state;
+	uint8_t attempts; /* stays at 255 */
+	uint8_t depth;	  /* of expansions */
+	bool answered;	  /* has had its first answer */
+};
+
+/* what the administrator sees */
+enum message_class {
+	MESSAGE_INCOMING,
+	MESSAGE_READY,
+	MESSAGE_ACTIVE,
+	MESSAGE_DEFERRED,
+	MESSAGE_HELD,
+	MESSAGE_CLASSES
+};
+
+struct message {
+	uint64_t id;
+	struct message *hash_next;
+	struct message *previous, *next; /* all, in the order in which they became known */
+	struct message *work_next;	 /* in the queue of route or verify */
+	uint64_t length;		 /* of the content */
+	int64_t arrived_us;		 /* wall clock */
+	uint64_t checksum;		 /* of the content; kept while it is unverified */
+	struct name *sender;
+	struct recipient *recipients; /* number N is at N - 1 */
+	struct open_file *file;	      /* NULL: not open */
+	struct batch *batches;	      /* of its READY and TELLING recipients; queue.c's */
+	uint32_t count, size;	      /* recipients: known, allocated */
+	uint32_t states[RECIPIENT_STATES];
+	uint32_t unanswered; /* recipients that have had no answer yet */
+	uint32_t written;    /* bytes of the journal on disk */
+	uint32_t due;	     /* tick of the earliest that is DEFERRED, or of the notice */
+	uint32_t due_slot;   /* in the heap; 0: not there */
+	uint32_t notice_due; /* tick; not before */
+	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
+	uint32_t asks;	     /* recipients in questions */
+	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
+	uint8_t deaths;	     /* agents that died over it, in a row */
+	uint8_t notice_attempts;
+	uint8_t class;
+	uint8_t origin;	    /* enum intake_origin */
+	bool is_queued : 1; /* `queued` is written */
+	bool is_kept : 1;   /* and the session has said 250, or is gone */
+	bool is_held : 1;
+	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
+	bool is_unverified : 1; /* of another boot */
+	bool is_working : 1;	/* in the queue of route or verify */
+	bool has_retries : 1;	/* something of it was deferred once */
+	bool is_eight_bit : 1;
+	bool is_double_bounce : 1;
+};
+
+/* one that walks over all messages in slices; messages may come and go meanwhile */
+struct message_cursor {
+	struct message *at; /* the next one; NULL: the end */
+	struct message_cursor *next;
+};
+
+struct open_file {
+	int fd; /* read and write; ours alone */
+	struct message *message;
+	struct buffer pending; /* lines not yet written */
+	char *head;	       /* the first bytes of the journal, NULL: not kept */
+	uint32_t head_len;
+	bool is_dirty; /* in the list of those to be written */
+	struct open_file *dirty_next;
+	struct open_file *older, *younger; /* by use */
+};
+
+struct messages {
+	struct message **buckets; /* linear hashing: grows by one bucket at a time */
+	size_t bucket_size, bucket_count, split, half;
+	size_t count;
+	struct message *first, *last;
+	struct message_cursor *cursors;
+	struct message **heap; /* by due, from slot 1 */
+	size_t heap_len, heap_size;
+	struct loop_timer due_timer;
+	struct loop_task flush_task, due_task;
+	struct open_file *oldest, *youngest, *dirty;
+	size_t open_count;
+	struct names senders;
+	uint64_t classes[MESSAGE_CLASSES];
+	uint64_t recipients;
+	/* the last piece of a journal that was read */
+	struct {
+		uint64_t id;
+		uint32_t at, len;
+		char *bytes;
+	} window;
+	struct buffer words; /* of the line that was read last */
+};
+
+/* an answer about a recipient */
+struct answer {
+	uint64_t code;
+	struct span status, reply, host;
+};
+
+void messages_start(struct manager *q);
+void messages_free(struct manager *q);
+/* message-file.c's part of both */
+void message_files_start(struct manager *q);
+void message_files_free(struct manager *q);
+
+/* ---- message-table.c: all of them, and who is due ---- */
+
+void message_table_add(struct manager *q, struct message *m);
+void message_table_drop(struct manager *q, struct message *m);
+/* wakes the message at `due` (tick), if it is not to be woken before */
+void message_due(struct manager *q, struct message *m, uint32_t due);
+void message_due_clear(struct manager *q, struct message *m);
+/* message.c: called when it is due */
+void message_wake(struct manager *q, struct message *m);
+
+/* ---- making one ---- */
+
+/* message_new - known by its id from now on, without recipients, neither queued nor kept */
+struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
+struct message *message_find(struct manager *q, uint64_t id);
+/* message_add - the next recipient, whose `to` line begins at `at` of the journal; -1: too many */
+int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent)
+	__attribute__((warn_unused_result));
+/* message_set - for replay: what its journal says */
+void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
+/* message_forget - out of memory, the file stays as it is; nothing may use it any more */
+void message_forget(struct manager *q, struct message *m);
+/* message_remove - the file goes, and the message as soon as nothing uses it */
+void message_remove(struct manager *q, struct message *m);
+/* message_vanished - somebody took its file away; it lives until message_settle */
+void message_vanished(struct manager *q, struct message *m);
+/* message_set_aside - to damaged/; told as an event */
+void message_set_aside(struct manager *q, struct message *m, const char *reason);
+
+/* ---- moving on ---- */
+
+/* message_settle - after changes: what is to be done next with it; may free it */
+void message_settle(struct manager *q, struct message *m);
+
+void message_delivered(struct manager *q, struct message *m, uint32_t number,
+		       const struct answer *a);
+/* deferred, or, when its time is over, failed; not tried again before `not_before` (tick, 0: as its retries say) */
+void message_deferred(struct manager *q, struct message *m, uint32_t number, const struct answer *a,
+		      uint32_t not_before);
+void message_failed(struct manager *q, struct message *m, uint32_t number, const struct answer *a);
+/* back to where it is routed anew; no answer was had */
+void message_again(struct manager *q, struct message *m, uint32_t number);
+/* the same, but at `due` */
+void message_later(struct manager *q, struct message *m, uint32_t number, uint32_t due);
+
+/* an expansion: the children first, then message_expanded with the numbers that message_child gave (0: too many, too deep) */
+uint32_t message_child(struct manager *q, struct message *m, uint32_t parent, struct span address,
+		       bool direct);
+void message_expanded(struct manager *q, struct message *m, uint32_t parent,
+		      const uint32_t *children, size_t count);
+
+/* the notice about the recipients `numbers` (rising) is on its way */
+void message_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count,
+		      uint64_t notice);
+/* no notice now: again later */
+void message_not_notified(struct manager *q, struct message *m, const uint32_t *numbers,
+			  size_t count);
+
+/* by the administrator, or because nothing else is right */
+void message_hold(struct manager *q, struct message *m, const char *reason);
+void message_release(struct manager *q, struct message *m);
+/* all that is deferred is due now */
+void message_retry(struct manager *q, struct message *m);
+/* all that waits, or is deferred, fails: MESSAGE_BOUNCE_MAX of them; false: there are more */
+#define MESSAGE_BOUNCE_MAX 1000
+bool message_bounce(struct manager *q, struct message *m);
+
+/* ---- what its file says ---- */
+
+/*
+ * message_line - the line at `at` of its journal; the spans of *e live until the next call
+ *
+ * -1 and errno: it cannot be read now (or ever: ENOENT, EBADMSG).
+ */
+int message_line(struct manager *q, struct message *m, uint32_t at, struct journal_entry *e)
+	__attribute__((warn_unused_result));
+/* the `to` line of a recipient */
+int message_recipient(struct manager *q, struct message *m, uint32_t number,
+		      struct journal_entry *e) __attribute__((warn_unused_result));
+/* the first recipient that it comes from: itself, when it is no child.  The spans live as those of message_line. */
+uint32_t message_origin(struct manager *q, struct message *m, uint32_t number);
+/* the header lines put on top, with CRLF each, appended to `to` */
+int message_top(struct manager *q, struct message *m, struct buffer *to)
+	__attribute__((warn_unused_result));
+
+/*
+ * message_flush - its lines are written; -1: not now (they stay, and disk.c tries again)
+ *
+ * Before a job, a question or an answer that follows from them.
+ */
+int message_flush(struct manager *q, struct message *m) __attribute__((warn_unused_result));
+/* message_append - a line, to be written in this turn; where it begins */
+uint32_t message_append(struct manager *q, struct message *m, const struct journal_entry *e);
+/* its lines need not be written: the file is gone */
+void message_close(struct manager *q, struct message *m);
+/* message_head - intake: the journal up to `queued` is on disk by this descriptor, which becomes the message's */
+void message_head(struct manager *q, struct message *m, int fd, struct span head, uint64_t length);
+/* all that is still to be written; -1: not all */
+int message_flush_all(struct manager *q) __attribute__((warn_unused_result));
+/* closes what is not needed, until `most` files are open */
+void message_close_files(struct manager *q, size_t most);
+
+/* ---- asked by others ---- */
+
+/* recipients for whom something is still to be done */
+uint32_t message_open_recipients(const struct message *m);
+uint32_t message_tick(const struct manager *q);
+/* wall clock of the next attempt; 0: none is planned */
+int64_t message_next_us(const struct manager *q, const struct message *m);
+/* the highest number of attempts of a recipient */
+uint32_t message_attempts(const struct message *m);
+const char *message_class_name(enum message_class class);
+
+void message_cursor_start(struct manager *q, struct message_cursor *c);
+struct message *message_cursor_next(struct manager *q, struct message_cursor *c);
+void message_cursor_end(struct manager *q, struct message_cursor *c);
+
+#endif

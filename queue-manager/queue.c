@@ -1,0 +1,328 @@
+/*
+ * queue - places and their batches
+ *
+ * See queue.h.  Invariants: a READY or TELLING recipient is in exactly one batch of its message; a batch is in its place's list
+ * of its rank or parked, never both; what was never tried comes before what was (new mail does not wait behind retries).
+ */
+#include "queue-manager/queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/system/fatal.h"
+#include "common/text/checksum.h"
+#include "queue-manager/manager.h"
+
+#define BUCKETS_FIRST 64
+
+/* ---- places ---- */
+
+static uint32_t
+hash_of(enum jobs_kind kind, struct span name, struct span domain)
+{
+	return (uint32_t)(checksum_of(name.at, name.len) + 31 * checksum_of(domain.at, domain.len) +
+			  (uint64_t)kind);
+}
+
+static void
+grow(struct places *t)
+{
+	size_t count = t->bucket_count == 0 ? BUCKETS_FIRST : t->bucket_count * 2;
+	struct place **buckets = calloc(count, sizeof(struct place *));
+	if (buckets == NULL)
+		fatal(EXIT_OS, ENOMEM, "table of %zu places", count);
+	for (size_t i = 0; i < t->bucket_count; i++)
+		while (t->buckets[i] != NULL) {
+			struct place *p = t->buckets[i];
+			t->buckets[i] = p->hash_next;
+			p->hash_next = buckets[p->hash & (count - 1)];
+			buckets[p->hash & (count - 1)] = p;
+		}
+	free(t->buckets);
+	t->buckets = buckets;
+	t->bucket_count = count;
+}
+
+static struct place *
+make_place(enum jobs_kind kind, struct span name, struct span domain)
+{
+	struct place *p = calloc(1, sizeof(*p));
+	char *key = malloc(name.len + domain.len + 1);
+	if (p == NULL || key == NULL)
+		fatal(EXIT_OS, ENOMEM, "a place");
+	if (name.len > 0)
+		memcpy(key, name.at, name.len);
+	key[name.len] = '\0';
+	if (domain.len > 0)
+		memcpy(key + name.len + 1, domain.at, domain.len);
+	p->kind = kind;
+	p->key = key;
+	p->window = QUEUE_WINDOW_FIRST;
+	struct span own = span_from(key, name.len);
+	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
+	p->user = kind == JOBS_MAILBOX ? own : SPAN_NONE;
+	p->domain = span_from(key + name.len + 1, domain.len);
+	return p;
+}
+
+struct place *
+queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct span domain)
+{
+	struct places *t = &q->schedule.places;
+	uint32_t hash = hash_of(kind, name, domain);
+	if (t->count >= t->bucket_count)
+		grow(t);
+	struct place **bucket = &t->buckets[hash & (t->bucket_count - 1)];
+	for (struct place *p = *bucket; p != NULL; p = p->hash_next)
+		if (p->hash == hash && p->kind == kind && !p->is_stale &&
+		    span_equal(span_from(p->key, strlen(p->key)), name) &&
+		    span_equal(p->domain, domain))
+			return p;
+	struct place *p = make_place(kind, name, domain);
+	p->hash = hash;
+	p->hash_next = *bucket;
+	*bucket = p;
+	t->count++;
+	return p;
+}
+
+static void
+free_place(struct places *t, struct place *p)
+{
+	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];
+	while (*at != p)
+		at = &(*at)->hash_next;
+	*at = p->hash_next;
+	t->count--;
+	free(p->key);
+	free(p);
+}
+
+void
+queue_place_let_go(struct manager *q, struct place *p)
+{
+	if (p->batches > 0 || p->parked > 0 || p->agents > 0 || p->wants > 0 || p->list != NULL)
+		return;
+	/* a smarthost's window and back-off are worth keeping; mailboxes are many, and begin anew cheaply */
+	if (!p->is_stale && (p->is_dead || p->kind != JOBS_MAILBOX))
+		return;
+	free_place(&q->schedule.places, p);
+}
+
+void
+queue_places_each(struct manager *q, void (*each)(struct manager *q, struct place *p))
+{
+	struct places *t = &q->schedule.places;
+	for (size_t i = 0; i < t->bucket_count; i++)
+		for (struct place *p = t->buckets[i]; p != NULL; p = p->hash_next)
+			each(q, p);
+}
+
+void
+queue_places_free(struct manager *q)
+{
+	struct places *t = &q->schedule.places;
+	for (size_t i = 0; i < t->bucket_count; i++)
+		while (t->buckets[i] != NULL)
+			free_place(t, t->buckets[i]);
+	free(t->buckets);
+	*t = (struct places){0};
+}
+
+/* ---- batches ---- */
+
+static void
+link_to_place(struct batch *b)
+{
+	struct place *p = b->place;
+	b->previous = p->tail[b->rank];
+	b->next = NULL;
+	if (b->previous != NULL)
+		b->previous->next = b;
+	else
+		p->head[b->rank] = b;
+	p->tail[b->rank] = b;
+	p->batches++;
+	p->ready += b->count;
+}
+
+static void
+free_batch(struct batch *b)
+{
+	struct place *p = b->place;
+	struct message *m = b->message;
+	if (b->is_parked) {
+		p->parked--;
+	} else {
+		if (b->previous != NULL)
+			b->previous->next = b->next;
+		else
+			p->head[b->rank] = b->next;
+		if (b->next != NULL)
+			b->next->previous = b->previous;
+		else
+			p->tail[b->rank] = b->previous;
+		p->batches--;
+		p->ready -= b->count;
+	}
+	if (b->message_previous != NULL)
+		b->message_previous->message_next = b->message_next;
+	else
+		m->batches = b->message_next;
+	if (b->message_next != NULL)
+		b->message_next->message_previous = b->message_previous;
+	free(b);
+}
+
+static struct batch *
+make_batch(struct place *p, struct message *m, enum queue_rank rank)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+	if (b == NULL)
+		fatal(EXIT_OS, ENOMEM, "a batch");
+	*b = (struct batch){.message = m,
+			    .place = p,
+			    .rank = rank,
+			    .is_parked = !m->is_kept,
+			    .message_next = m->batches};
+	if (m->batches != NULL)
+		m->batches->message_previous = b;
+	m->batches = b;
+	if (b->is_parked)
+		p->parked++;
+	else
+		link_to_place(b);
+	return b;
+}
+
+/* the batch that the recipient goes to: what was made for the same message and place just now, or a new one */
+static struct batch *
+batch_for(struct place *p, struct message *m, enum queue_rank rank)
+{
+	if (m->is_kept) {
+		struct batch *last = p->tail[rank];
+		return last != NULL && last->message == m ? last : make_batch(p, m, rank);
+	}
+	/* not more than QUEUE_PARKED_MAX of them */
+	for (struct batch *b = m->batches; b != NULL; b = b->message_next)
+		if (b->place == p && b->rank == rank)
+			return b;
+	return make_batch(p, m, rank);
+}
+
+static void
+add(struct manager *q, struct place *p, struct message *m, uint32_t number,
+    enum recipient_state state)
+{
+	struct recipient *r = &m->recipients[number - 1];
+	struct batch *b = batch_for(p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY);
+	message_set(q, m, number, state);
+	r->due = 0;
+	if (b->last != 0)
+		m->recipients[b->last - 1].due = number;
+	else
+		b->first = number;
+	b->last = number;
+	b->count++;
+	if (!b->is_parked)
+		p->ready++;
+}
+
+void
+queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number)
+{
+	add(q, p, m, number, RECIPIENT_READY);
+	if (m->is_kept)
+		schedule_touch(q, p);
+}
+
+void
+queue_notice(struct manager *q, struct message *m)
+{
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < m->count && count < QUEUE_NOTICE_MAX; i++)
+		if (m->recipients[i].state == RECIPIENT_FAILED) {
+			add(q, p, m, i + 1, RECIPIENT_TELLING);
+			count++;
+		}
+	schedule_touch(q, p);
+}
+
+void
+queue_keep(struct manager *q, struct message *m)
+{
+	struct batch *last = m->batches;
+	while (last != NULL && last->message_next != NULL)
+		last = last->message_next;
+	/* the oldest is the last one of the message's list, since each new one is put in front */
+	for (struct batch *b = last; b != NULL; b = b->message_previous) {
+		if (!b->is_parked)
+			continue;
+		b->is_parked = false;
+		b->place->parked--;
+		link_to_place(b);
+		schedule_touch(q, b->place);
+	}
+}
+
+static uint32_t
+take_first(struct batch *b)
+{
+	uint32_t number = b->first;
+	b->first = b->message->recipients[number - 1].due;
+	if (b->first == 0)
+		b->last = 0;
+	b->count--;
+	if (!b->is_parked)
+		b->place->ready--;
+	return number;
+}
+
+void
+queue_withdraw(struct manager *q, struct message *m)
+{
+	while (m->batches != NULL) {
+		struct batch *b = m->batches;
+		struct place *p = b->place;
+		while (b->count > 0) {
+			uint32_t number = take_first(b);
+			enum recipient_state s = m->recipients[number - 1].state;
+			message_set(q, m, number,
+				    s == RECIPIENT_TELLING ? RECIPIENT_FAILED : RECIPIENT_WAITING);
+		}
+		free_batch(b);
+		schedule_touch(q, p);
+	}
+}
+
+struct batch *
+queue_next(const struct place *p)
+{
+	return p->head[QUEUE_FRESH] != NULL ? p->head[QUEUE_FRESH] : p->head[QUEUE_RETRY];
+}
+
+size_t
+queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, struct message **m)
+{
+	struct batch *b = queue_next(p);
+	size_t count = 0;
+	(void)q;
+	if (b == NULL)
+		return 0;
+	*m = b->message;
+	while (b->count > 0 && count < max)
+		numbers[count++] = take_first(b);
+	if (b->count == 0)
+		free_batch(b);
+	return count;
+}
+
+uint32_t
+queue_jobs(const struct place *p, uint32_t per_job)
+{
+	/* a batch is a job at least; how many are longer than one need not be known exactly */
+	uint32_t by_count = p->ready / (per_job > 0 ? per_job : 1);
+	return by_count > p->batches ? by_count : p->batches;
+}

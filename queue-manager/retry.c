@@ -1,0 +1,34 @@
+/*
+ * retry - when again, and when no more
+ *
+ * See retry.h.
+ */
+#include "queue-manager/retry.h"
+
+#include "common/text/checksum.h"
+
+#define JITTER_SHARE 8 /* one part in so many, to both sides */
+
+int64_t
+retry_delay_ms(const struct config_outbound *o, uint32_t attempts, uint64_t seed)
+{
+	const struct {
+		uint64_t seed, attempts;
+	} key = {seed, attempts};
+	uint64_t delay = o->retry_first > 0 ? o->retry_first : 1;
+	uint64_t most = o->retry_max > delay ? o->retry_max : delay;
+	for (uint32_t i = 1; i < attempts && delay < most; i++)
+		delay *= 2;
+	if (delay > most)
+		delay = most;
+	uint64_t range = delay / JITTER_SHARE;
+	return (int64_t)(delay - range + checksum_of(&key, sizeof(key)) % (2 * range + 1));
+}
+
+int64_t
+retry_lifetime_ms(const struct config_outbound *o, bool null_sender)
+{
+	int64_t lifetime = o->lifetime < INT64_MAX / 2 ? (int64_t)o->lifetime : INT64_MAX / 2;
+	return null_sender && lifetime > RETRY_LIFETIME_NOTICE_MS ? RETRY_LIFETIME_NOTICE_MS
+								  : lifetime;
+}

@@ -1,0 +1,127 @@
+/*
+ * schedule - whose turn it is: agents for places, jobs for agents
+ *
+ * Called by queue (a place has something new), jobs (an agent came, is free, or is gone) and disk.  One service a kind of place: its
+ * parents, how many agents there may be, and the places that could use one more.  What it does to the world goes through `hands`,
+ * so that tests drive it with a clock of their own.
+ */
+#ifndef QUEUE_MANAGER_SCHEDULE_H
+#define QUEUE_MANAGER_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/protocol/jobs.h"
+#include "common/system/loop.h"
+#include "queue-manager/queue.h"
+
+struct manager;
+struct message;
+struct answer;
+struct peer;
+
+#define SCHEDULE_TURN_JOBS \
+	10 /* an agent serves so many jobs before another place that waits gets its slot */
+#define SCHEDULE_IDLE_MS 5000 /* an agent that has nothing to do is kept so long for its place */
+#define SCHEDULE_DEATHS_MAX \
+	5 /* agents in a row that may die over one message before it is deferred */
+#define SCHEDULE_PAUSE_MS 1000 /* before what could not be given, or died, is tried again */
+#define SCHEDULE_REFUSED_MS \
+	1000 /* a place that its parent refuses for good is not asked for again so soon */
+#define SCHEDULE_BACK_OFF_MIN_MS 500
+#define SCHEDULE_NOTICE_AGENTS 4
+#define SCHEDULE_WANT_MS 30000 /* a parent that has not answered a WANT by then is ended */
+#define SCHEDULE_WANTS_MAX 64  /* under way at a time, of one service */
+
+/* one connection of an agent; jobs.c makes and frees it */
+struct agent {
+	struct peer *peer;
+	struct place *place;
+	struct message *message; /* of its job; NULL: idle */
+	uint32_t *numbers;	 /* recipients of its job, rising; 0: has its result */
+	uint32_t room, count, left;
+	uint32_t jobs;	  /* done since it came */
+	bool had_trouble; /* this job has told of trouble with the place already */
+	bool is_of_old;	  /* of a former configuration: ends when it is free */
+	int64_t since_ms; /* idle, or busy, since then */
+	struct agent *place_next, *place_previous; /* idle ones of the place */
+	struct agent *idle_next,
+		*idle_previous; /* idle ones of the service, the longest idle first */
+};
+
+struct want {
+	uint32_t number; /* 0: free */
+	struct place *place;
+	struct peer *parent;
+	int64_t since_ms;
+};
+
+struct service {
+	enum jobs_kind kind;
+	struct manager *q;
+	struct peer *parent;	   /* the newest; NULL: none is there */
+	struct place_list touched; /* something changed: to be looked at in this turn */
+	struct place_list hungry;  /* they wait for a slot, or for the parent; in turns */
+	struct agent *idle_first, *idle_last;
+	uint32_t agents, wants;
+	struct want want[SCHEDULE_WANTS_MAX];
+	struct loop_task task;
+	struct loop_timer timer; /* idle agents, parents that do not answer, dead places */
+};
+
+enum schedule_given {
+	SCHEDULE_GIVEN,
+	SCHEDULE_NOT_NOW,    /* the message cannot be read: the agent is free again */
+	SCHEDULE_AGENT_GONE, /* schedule_agent_gone was called */
+};
+
+struct schedule_hands {
+	/* asks the parent for an agent; false: it is gone */
+	bool (*want)(struct manager *q, struct peer *parent, uint32_t number,
+		     const struct place *p);
+	enum schedule_given (*give)(struct manager *q, struct agent *a);
+	/* closes the agent's connection, which calls schedule_agent_gone */
+	void (*end)(struct manager *q, struct agent *a);
+	/* ends a parent, which calls schedule_parent_gone */
+	void (*end_parent)(struct manager *q, struct peer *parent, const char *reason);
+};
+
+#define SCHEDULE_SERVICES (JOBS_NOTICE + 1)
+
+struct schedule {
+	const struct schedule_hands *hands;
+	struct service service[SCHEDULE_SERVICES]; /* by kind */
+	struct places places;
+	uint32_t last_want;
+	uint32_t active; /* jobs under way */
+};
+
+void schedule_start(struct manager *q, const struct schedule_hands *hands);
+void schedule_free(struct manager *q);
+
+/* something changed at a place: looked at in this turn */
+void schedule_touch(struct manager *q, struct place *p);
+/* the same for all that wait */
+void schedule_wake(struct manager *q);
+/* the configuration changed: all that is queued is routed anew, agents end when they are free */
+void schedule_reload(struct manager *q);
+/* the administrator wants everything tried now: no place is taken for dead */
+void schedule_forgive(struct manager *q);
+
+void schedule_parent(struct manager *q, enum jobs_kind kind, struct peer *parent);
+void schedule_parent_gone(struct manager *q, struct peer *parent);
+/* the WANT with that number, of a parent with that pid; NULL: there is none */
+struct want *schedule_want_find(struct manager *q, uint32_t number);
+/* the agent it asked for is there */
+void schedule_agent(struct manager *q, struct want *w, struct agent *a);
+void schedule_cannot(struct manager *q, struct want *w, const struct verdict *v);
+
+/* an answer for a recipient of its job has been carried out; `trouble`: the place itself is in trouble */
+void schedule_answered(struct manager *q, struct agent *a, const struct answer *answer,
+		       bool trouble);
+/* its job is done */
+void schedule_agent_free(struct manager *q, struct agent *a);
+/* its connection is closed; `refused`: it did not take the job */
+void schedule_agent_gone(struct manager *q, struct agent *a, bool refused);
+
+#endif
