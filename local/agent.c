@@ -168,7 +168,7 @@ where(const struct agent *a, const struct jobs_recipient *r, char path[PATH_MAX]
 		break;
 	}
 	verdict_set(v, FATE_DEFERRED, 451, "4.3.5",
-		    "the configuration's `deliver %s` gives no path below the home of the user",
+		    "the configuration's `deliver %s` gives no path below its base",
 		    p->domain->deliver_path);
 	return false;
 }
@@ -209,7 +209,7 @@ deliver(struct agent *a, const struct job *job, const struct jobs_recipient *r, 
 		return;
 	}
 	letter.head = buffer_get(&a->head);
-	maildir_deliver(&a->maildir, path, strlen(a->place->home), &letter, v);
+	maildir_deliver(&a->maildir, path, strlen(a->place->base), &letter, v);
 }
 
 static enum jobs_outcome

@@ -23,7 +23,9 @@ struct agent_place {
 	const struct config *config;
 	const struct config_domain *domain;
 	struct span user;
-	char home[PATH_MAX]; /* mailboxes lie below; of root: the folder that holds his Maildir */
+	char home[PATH_MAX]; /* of the user */
+	char base
+		[PATH_MAX]; /* what the agent is confined to: mailboxes lie below; of root: his Maildir itself */
 	char maildir
 		[PATH_MAX]; /* fixed, whatever the address (of root); empty: `deliver` of the domain says where */
 	bool is_root; /* config->root_mail: the group reads it */

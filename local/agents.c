@@ -2,7 +2,7 @@
  * agents - see agents.h
  *
  * The loop, the connection to queue-manager and the forks are jobs-parent's.  Here: may this mailbox be served (in the parent), and the
- * way of a child from root to a confined agent: become, open the home, umask, Landlock and seccomp, serve.
+ * way of a child from root to a confined agent: become, enter the base of its mailboxes, umask, Landlock and seccomp, serve.
  */
 #include "local/agents.h"
 
@@ -20,6 +20,7 @@
 #include "common/system/fatal.h"
 #include "local/agent.h"
 #include "local/become.h"
+#include "local/mailbox-path.h"
 #include "local/maildir.h"
 #include "local/syscalls.h"
 
@@ -99,21 +100,30 @@ keep_root_mail(struct agents *a)
 	umask(007);
 	if (maildir_make(&m, path, slash != NULL ? (size_t)(slash - path) : 0) < 0)
 		trouble(p, path, errno);
-	if (span_copy(span_of(path), p->home, sizeof(p->home)) < 0 ||
+	if (span_copy(span_of(path), p->base, sizeof(p->base)) < 0 ||
 	    span_copy(span_of(path), p->maildir, sizeof(p->maildir)) < 0)
 		trouble(p, path, ENAMETOOLONG);
 }
 
-/* enter - is the home there, and ours to enter?  Everything later happens below it. */
+/* find_base - of an ordinary mailbox */
+static void
+find_base(struct agents *a)
+{
+	struct agent_place *p = &a->place;
+
+	memcpy(p->home, a->user.home, sizeof(p->home));
+	if (mailbox_path_base(a->domain->deliver_path, p->home, p->base, sizeof(p->base)) < 0)
+		trouble(p, a->domain->deliver_path, ENOENT);
+}
+
+/* enter - is the base there, and ours to enter?  Everything later happens below it. */
 static void
 enter(struct agent_place *p)
 {
 	struct stat st;
 
-	if (p->home[0] != '/')
-		trouble(p, "the home of the user", ENOENT);
-	else if (chdir(p->home) < 0 || stat(".", &st) < 0)
-		trouble(p, p->home, errno);
+	if (chdir(p->base) < 0 || stat(".", &st) < 0)
+		trouble(p, p->base, errno);
 }
 
 static int
@@ -123,7 +133,7 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agent_place *p = &a->place;
 	const struct confine_limits limits = {.descriptors = AGENTS_DESCRIPTORS,
 					      .memory = AGENTS_MEMORY};
-	struct start_directory home = {.rights = START_READ | START_WRITE};
+	struct start_directory base = {.rights = START_READ | START_WRITE};
 	bool is_root = a->own == NULL && span_equal(want->user, SPAN(AGENTS_ROOT_USER));
 
 	*p = (struct agent_place){.config = a->config, .domain = a->domain, .user = want->user};
@@ -132,14 +142,14 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	} else {
 		if (a->own == NULL)
 			become_user(&a->user);
-		memcpy(p->home, a->user.home, sizeof(p->home));
 		umask(077);
+		find_base(a);
 	}
 	if (p->trouble[0] == '\0')
 		enter(p);
-	if (p->trouble[0] == '\0' && span_copy(span_of(p->home), home.path, sizeof(home.path)) < 0)
-		trouble(p, p->home, ENAMETOOLONG);
-	confine_user(&home, p->trouble[0] == '\0' ? 1 : 0, agent_syscalls, &limits,
+	if (p->trouble[0] == '\0' && span_copy(span_of(p->base), base.path, sizeof(base.path)) < 0)
+		trouble(p, p->base, ENAMETOOLONG);
+	confine_user(&base, p->trouble[0] == '\0' ? 1 : 0, agent_syscalls, &limits,
 		     a->start->strict);
 	return agent_serve(p, channel);
 }

@@ -60,29 +60,63 @@ has_dots(struct span path)
 	return false;
 }
 
-static bool
-is_below(struct span path, struct span home)
+static struct span
+without_slash(struct span path)
 {
-	while (home.len > 0 && home.at[home.len - 1] == '/')
-		home.len--;
-	return home.len > 0 && span_starts(path, home) && path.len > home.len + 1 &&
-	       path.at[home.len] == '/';
+	while (path.len > 0 && path.at[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+static bool is_at_home(struct span template)
+{
+	return span_equal(template, SPAN("~")) || span_starts(template, SPAN("~/")) ||
+	       span_starts(template, SPAN("{home}"));
+}
+
+int
+mailbox_path_base(const char *template, const char *home, char *to, size_t size)
+{
+	struct span path = span_of(template), base;
+	const char *word = strchr(template, '{');
+
+	if (is_at_home(path)) {
+		base = without_slash(span_of(home));
+	} else {
+		base = word != NULL ? span_from(template, (size_t)(word - template))
+				    : without_slash(path);
+		while (base.len > 0 && base.at[base.len - 1] != '/')
+			base.len--;
+		base = without_slash(base);
+	}
+	return base.len > 0 && base.at[0] == '/' ? span_copy(base, to, size) : -1;
+}
+
+static bool
+is_below(struct span path, const char *base)
+{
+	size_t len = strlen(base);
+
+	return span_starts(path, span_of(base)) && path.len > len + 1 && path.at[len] == '/';
 }
 
 enum mailbox_path_outcome
 mailbox_path(const char *template, const struct mailbox_path_values *v, char *to, size_t size)
 {
 	struct span rest = span_of(template), path;
+	char base[PATH_MAX];
 	enum mailbox_path_outcome outcome = MAILBOX_PATH_OK;
 	struct buffer b;
 
+	if (mailbox_path_base(template, v->home, base, sizeof(base)) < 0)
+		return MAILBOX_PATH_TEMPLATE;
 	buffer_init(&b, PATH_MAX);
 	if (span_equal(rest, SPAN("~")) || span_starts(rest, SPAN("~/"))) {
 		buffer_string(&b, v->home);
 		rest = span_skip(rest, 1);
 	}
 	while (outcome == MAILBOX_PATH_OK && rest.len > 0) {
-		if (rest.at[0] == '{' && span_has(rest, '}')) {
+		if (rest.at[0] == '{') {
 			rest = span_skip(rest, 1);
 			outcome = fill_in(span_cut(&rest, '}'), v, &b);
 		} else {
@@ -90,15 +124,12 @@ mailbox_path(const char *template, const struct mailbox_path_values *v, char *to
 			rest = span_skip(rest, 1);
 		}
 	}
-	path = buffer_get(&b);
-	while (path.len > 0 && path.at[path.len - 1] == '/')
-		path.len--;
+	path = without_slash(buffer_get(&b));
 	if (outcome == MAILBOX_PATH_OK && b.failed)
 		outcome = MAILBOX_PATH_TEMPLATE;
 	if (outcome == MAILBOX_PATH_OK && has_dots(path))
 		outcome = v->ext.len > 0 ? MAILBOX_PATH_VALUE : MAILBOX_PATH_TEMPLATE;
-	if (outcome == MAILBOX_PATH_OK &&
-	    (!is_below(path, span_of(v->home)) || span_copy(path, to, size) < 0))
+	if (outcome == MAILBOX_PATH_OK && (!is_below(path, base) || span_copy(path, to, size) < 0))
 		outcome = MAILBOX_PATH_TEMPLATE;
 	buffer_free(&b);
 	return outcome;

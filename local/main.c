@@ -4,7 +4,7 @@
  * As root a parent that reads no mail (agents.c) and, for each mailbox in work, a child that becomes its user for good (become.c),
  * confines itself and delivers (agent.c).  As an ordinary user there is one mailbox, his.
  */
-#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/config/config.h"
@@ -14,22 +14,34 @@
 #include "common/system/passwd.h"
 #include "common/system/start.h"
 #include "local/agents.h"
+#include "local/mailbox-path.h"
 #include "local/syscalls.h"
 
 #define DESCRIPTORS_MAX 64 /* the parent has a handful, and one more while it forks */
 
-/* own_row - an ordinary user's row: his home is his agents', and what Landlock forbids the parent they cannot have */
+/* own_row - an ordinary user's row: the bases of his mailboxes, for what Landlock forbids the parent its agents cannot have */
 static struct start
-own_row(const struct start *s, const struct passwd_user *own)
+own_row(const struct start *s, const struct config *c, const struct passwd_user *own)
 {
 	struct start row = *s;
-	struct start_directory *home = &row.directories[row.directory_count];
 
-	if (row.directory_count == START_DIRECTORIES_MAX ||
-	    span_copy(span_of(own->home), home->path, sizeof(home->path)) < 0)
-		fatal(EXIT_CONFIGURATION, 0, "the home of %s has too long a path", own->name);
-	home->rights = START_READ | START_WRITE;
-	row.directory_count++;
+	for (size_t i = 0; i < c->domain_count; i++) {
+		struct start_directory d = {.rights = START_READ | START_WRITE};
+		size_t known = 0;
+
+		if (mailbox_path_base(c->domains[i].deliver_path, own->home, d.path,
+				      sizeof(d.path)) < 0)
+			continue; /* his agent says so for each letter */
+		while (known < row.directory_count &&
+		       strcmp(row.directories[known].path, d.path) != 0)
+			known++;
+		if (known == START_DIRECTORIES_MAX)
+			fatal(EXIT_CONFIGURATION, 0, "`deliver` names more than %d folders",
+			      START_DIRECTORIES_MAX);
+		row.directories[known] = d;
+		if (known == row.directory_count)
+			row.directory_count++;
+	}
 	return row;
 }
 
@@ -48,7 +60,7 @@ main(void)
 		if (passwd_find_uid(getuid(), &own) != PASSWD_FOUND)
 			fatal(EXIT_CONFIGURATION, 0, "uid %u has no name, so it has no mailbox",
 			      (unsigned)getuid());
-		row = own_row(s, &own);
+		row = own_row(s, c, &own);
 	}
 	confine(&row, local_syscalls, &limits);
 	start_serving(s);

@@ -143,7 +143,9 @@ start_agent(struct parent *p, uint32_t want_number, const struct jobs_want *want
 		return;
 	}
 	p->agents[p->agent_count++] = pid;
-	EVENT("agent-started", event_number("pid", pid), event_text("host", want->hosts));
+	EVENT("agent-started", event_number("pid", pid),
+	      want->kind == JOBS_MAILBOX ? event_text("user", want->user)
+					 : event_text("host", want->hosts));
 	/* when this fails queue-manager is gone, and the child sees the close */
 	if (wire_send(channel, wire_find(jobs_calls, JOBS_AGENT), 0, want_number, &m, NULL) !=
 	    CHANNEL_OK)
