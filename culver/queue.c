@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mail/header.h"
 #include "common/protocol/control.h"
 #include "common/system/channel.h"
 #include "common/system/clock.h"
@@ -213,6 +214,22 @@ list(struct query *q, char **words)
 	return 0;
 }
 
+/* the header alone, as far as one chunk holds it */
+static int
+print_header(struct query *q)
+{
+	static char chunk[HEADER_TOP_MAX];
+	size_t want = q->file.content_length < sizeof(chunk) ? (size_t)q->file.content_length
+							     : sizeof(chunk);
+	ssize_t n = pread(q->content, chunk, want, (off_t)q->file.content_at);
+	if (n < 0)
+		return fail(q, 1, strerror(errno));
+	struct span text = span_from(chunk, (size_t)n);
+	buffer_char(&q->out, '\n');
+	human_lines(&q->out, span_from(text.at, header_end(text)));
+	return 0;
+}
+
 static int
 print_content(struct query *q)
 {
@@ -261,11 +278,11 @@ show(struct query *q, const char *word)
 		return -1;
 	if (q->listing.messages == 0)
 		return fail(q, 1, "no message has this id");
-	if (!q->o->content)
+	if (q->o->json)
 		return 0;
 	if (q->content < 0)
 		return fail(q, EXIT_SOFTWARE, "the queue-manager has sent no file");
-	return print_content(q);
+	return q->o->content ? print_content(q) : print_header(q);
 }
 
 static const struct act {

@@ -35,24 +35,23 @@ static const struct sentence {
 	const char *event;
 	const char *text;
 } sentences[] = {
-	{"connected", "{client} connects"},
-	{"disconnected", "{client} leaves"},
+	{"connected", "{client} connected"},
+	{"disconnected", "{client} disconnected"},
 	{"refused",
-	 "refused: mail of {client} (HELO {helo}) from {<from} to {<to}: {code} {status} {reason}"},
+	 "refused {client} (HELO {helo}), from {<from} to {<to}: {code} {status} {reason}"},
 	{"accepted",
 	 "accepted from {client} (HELO {helo}), sender {<from}, {#size}, recipients: {recipients}"},
 	{"queued", "queued, sender {<from}, {#size}, recipients: {recipients}"},
 	{"delivered", "delivered to {<to} by {host}: {code} {status} {reply}"},
-	{"deferred", "not yet delivered to {<to} by {host}: {code} {status} {reply}"},
-	{"failed", "cannot be delivered to {<to} by {host}: {code} {status} {reply}"},
-	{"expanded", "{<to} stands for {into}"},
-	{"notified", "the sender is told by message {notice}"},
-	{"done", "done: nothing is left to do"},
-	{"held", "held"},
-	{"released", "released"},
+	{"deferred", "deferred for {<to} by {host}: {code} {status} {reply}"},
+	{"failed", "failed for {<to} by {host}: {code} {status} {reply}"},
+	{"expanded", "{<to} expanded into {into}"},
+	{"notified", "the sender is notified by message {notice}"},
+	{"done", "done, nothing is left to do"},
 	{"removed", "removed from the queue by {by}"},
-	{"abandoned", "given up by its sender before it was accepted"},
-	{"damaged", "its file is damaged: moved away, see the spool"},
+	{"abandoned", "abandoned by its sender before it was accepted"},
+	{"kept-writer", "dropped: process {about_pid} kept a writer of its file"},
+	{"damaged", "damaged, its file is set aside: {reason}"},
 };
 
 /* ---- reading ---- */

@@ -27,12 +27,12 @@ times_are_relative_after_the_first_line(void **state)
 	       "{\"time\":\"2026-11-24T08:02:31.123456Z\",\"program\":\"smtpd\",\"pid\":1,"
 	       "\"event\":\"connected\","
 	       "\"session\":\"S0644C2F1B5F3A2\",\"client\":\"192.0.2.1\"}",
-	       "2026-11-24 08:02:31.123  smtpd: 192.0.2.1 connects\n");
+	       "2026-11-24 08:02:31.123  smtpd: 192.0.2.1 connected\n");
 	expect(&s,
 	       "{\"time\":\"2026-11-24T08:02:31.133456Z\",\"program\":\"queue-manager\",\"pid\":2,"
 	       "\"event\":\"done\","
 	       "\"id\":\"0644C2F1B5F3A2\"}",
-	       "                +0.010s  queue-manager: done: nothing is left to do\n");
+	       "                +0.010s  queue-manager: done, nothing is left to do\n");
 }
 
 static void
@@ -64,7 +64,7 @@ what_is_missing_is_a_dash(void **state)
 	expect(&s,
 	       "{\"time\":\"2026-11-24T08:02:31.123456Z\",\"program\":\"smtpd\",\"pid\":1,"
 	       "\"event\":\"notified\"}",
-	       "2026-11-24 08:02:31.123  smtpd: the sender is told by message -\n");
+	       "2026-11-24 08:02:31.123  smtpd: the sender is notified by message -\n");
 }
 
 static void
