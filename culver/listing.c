@@ -32,9 +32,10 @@ put_attempts(struct listing *l, const struct control_message *m, const char *lea
 	} else if (m->next_us != 0) {
 		buffer_string(l->out, "next attempt now");
 	}
-	if (m->attempts > 0)
-		buffer_format(l->out, "%s%" PRIu64 " so far",
-			      m->next_us != 0 ? ", " : "attempts: ", m->attempts);
+	if (m->attempts > 0 && m->next_us != 0)
+		buffer_format(l->out, ", %" PRIu64 " so far", m->attempts);
+	else if (m->attempts > 0)
+		buffer_format(l->out, "attempts: %" PRIu64, m->attempts);
 }
 
 static void

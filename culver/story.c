@@ -30,7 +30,7 @@ struct event {
 	struct buffer room; /* of the values */
 };
 
-/* {key} the value; {<key} as a path; {#key} bytes */
+/* {key} the value; {<key} as a path; {#key} bytes; [ ... ] only when the value in it is there and neither empty nor 0 */
 static const struct sentence {
 	const char *event;
 	const char *text;
@@ -38,13 +38,13 @@ static const struct sentence {
 	{"connected", "{client} connected"},
 	{"disconnected", "{client} disconnected"},
 	{"refused",
-	 "refused {client} (HELO {helo}), from {<from} to {<to}: {code} {status} {reason}"},
-	{"accepted",
-	 "accepted from {client} (HELO {helo}), sender {<from}, {#size}, recipients: {recipients}"},
+	 "refused {client}[ (HELO {helo})][ from {<from}][ to {<to}]: {code}[ {status}] {reason}"},
+	{"accepted", "accepted from {client}[ (HELO {helo})], sender {<from}, {#size}, recipients: "
+		     "{recipients}"},
 	{"queued", "queued, sender {<from}, {#size}, recipients: {recipients}"},
-	{"delivered", "delivered to {<to} by {host}: {code} {status} {reply}"},
-	{"deferred", "deferred for {<to} by {host}: {code} {status} {reply}"},
-	{"failed", "failed for {<to} by {host}: {code} {status} {reply}"},
+	{"delivered", "delivered to {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
+	{"deferred", "deferred for {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
+	{"failed", "failed for {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
 	{"expanded", "{<to} expanded into {into}"},
 	{"notified", "the sender is notified by message {notice}"},
 	{"done", "done, nothing is left to do"},
@@ -156,14 +156,41 @@ put_value(struct event *e, struct span key, struct buffer *to)
 	}
 }
 
+/* a text with its values */
+static void
+put_text(struct event *e, struct span text, struct buffer *to)
+{
+	while (text.len > 0) {
+		buffer_span(to, span_cut(&text, '{'));
+		if (text.len > 0)
+			put_value(e, span_cut(&text, '}'), to);
+	}
+}
+
+/* has the one value of an optional part something to say? */
+static bool
+says_something(struct event *e, struct span part)
+{
+	span_cut(&part, '{');
+	struct span key = span_cut(&part, '}');
+	if (key.at[0] == '<' || key.at[0] == '#')
+		key = span_skip(key, 1);
+	struct member *m = find(e, key);
+	if (m == NULL || (m->value.len > 0 && !span_equal(m->value, SPAN("0"))))
+		return m != NULL;
+	m->said = true; /* that there is nothing */
+	return false;
+}
+
 static void
 put_sentence(struct event *e, const char *text, struct buffer *to)
 {
 	struct span rest = span_of(text);
 	while (rest.len > 0) {
-		buffer_span(to, span_cut(&rest, '{'));
-		if (rest.len > 0)
-			put_value(e, span_cut(&rest, '}'), to);
+		put_text(e, span_cut(&rest, '['), to);
+		struct span part = span_cut(&rest, ']');
+		if (part.len > 0 && says_something(e, part))
+			put_text(e, part, to);
 	}
 }
 
