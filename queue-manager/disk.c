@@ -118,7 +118,10 @@ disk_may_take(struct manager *q, uint64_t size)
 	struct disk *d = &q->disk;
 	if (d->state != DISK_FINE)
 		return false;
-	if (manager_now_ms(q) - d->looked_ms >= DISK_LOOK_MS || d->taken >= DISK_LOOK_BYTES)
+	uint64_t floor = q->config->limits.disk_floor;
+	uint64_t above = d->free_bytes > floor ? d->free_bytes - floor : 0;
+	if (manager_now_ms(q) - d->looked_ms >= DISK_LOOK_MS || d->taken >= DISK_LOOK_BYTES ||
+	    d->taken + size >= above / DISK_LOOK_SHARE)
 		look(q);
 	if (!floors_hold(q, size)) {
 		if (!floors_hold(q, 0) && !d->is_told) {
@@ -130,6 +133,12 @@ disk_may_take(struct manager *q, uint64_t size)
 	tell_back(q);
 	d->taken += size;
 	return true;
+}
+
+void
+disk_taken(struct manager *q, uint64_t bytes)
+{
+	q->disk.taken += bytes;
 }
 
 bool

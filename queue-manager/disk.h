@@ -17,9 +17,10 @@
 
 #include "common/system/loop.h"
 
-#define DISK_LOOK_MS 100	    /* the kernel is not asked more often, */
-#define DISK_LOOK_BYTES (32u << 20) /* or after so much was announced or taken */
-#define DISK_AGAIN_MS 500	    /* between two tries to write what waits, to make the ballast */
+#define DISK_LOOK_MS 100 /* the kernel is not asked more often, unless much was taken since: */
+#define DISK_LOOK_BYTES (32u << 20)
+#define DISK_LOOK_SHARE 4 /* or this part of what was left above the floor */
+#define DISK_AGAIN_MS 500 /* between two tries to write what waits, to make the ballast */
 
 struct manager;
 
@@ -38,6 +39,8 @@ struct disk {
 void disk_start(struct manager *q);
 /* may a message of `size` bytes (0 unknown) be taken? */
 bool disk_may_take(struct manager *q, uint64_t size);
+/* so much of it has come that was not announced */
+void disk_taken(struct manager *q, uint64_t bytes);
 /* may jobs be given? */
 bool disk_may_deliver(const struct manager *q);
 /* an append failed with this errno */

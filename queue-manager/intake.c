@@ -57,8 +57,9 @@ enum stage {
 struct transaction {
 	uint64_t id;
 	uint32_t request;
-	int reader;   /* the session's too */
-	int appender; /* from ENVELOPE on */
+	uint64_t announced; /* bytes, at OPEN */
+	int reader;	    /* the session's too */
+	int appender;	    /* from ENVELOPE on */
 	uint64_t length, checksum;
 	uint64_t written;   /* of the head of the journal */
 	struct buffer head; /* what is still to be written of it */
@@ -167,6 +168,7 @@ handle_open(struct peer *p, const struct wire_header *h, const void *message)
 	struct transaction *t = state_of(p);
 	int writer;
 	t->request = h->request;
+	t->announced = open_call->size;
 	if (q->is_stopping)
 		return refuse(p, 451, "4.3.2", "the system is stopping");
 	if (!disk_may_take(q, open_call->size))
@@ -260,6 +262,8 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 		refuse_for(p, error);
 		return NULL;
 	}
+	if (e->length > t->announced)
+		disk_taken(q, e->length - t->announced);
 	t->length = e->length;
 	t->checksum = e->checksum;
 	t->written = 0;
