@@ -85,7 +85,7 @@ tell_limited(struct listener *l, const struct sockaddr_storage *client, const ch
 		return;
 	name_of(client, name);
 	EVENT("client-limited", event_string("client", name), event_string("reason", reason),
-	      event_number("unsaid", (int64_t)unsaid));
+	      event_number("count", (int64_t)unsaid + 1));
 }
 
 /* no process, descriptor or memory: waiting connections stay in the kernel's backlog for a moment */

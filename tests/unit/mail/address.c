@@ -43,7 +43,8 @@ path_is_read_leniently_where_the_world_needs_it(void **state)
 	static const struct path_case cases[] = {
 		{"<a@example.org>", ADDRESS_OK, "a@example.org", ""},
 		{" <a@example.org>", ADDRESS_OK, "a@example.org", ""},
-		{" \t <a@EXAMPLE.org>  SIZE=3 BODY=7BIT ", ADDRESS_OK, "a@example.org", "SIZE=3 BODY=7BIT"},
+		{" \t <a@EXAMPLE.org>  SIZE=3 BODY=7BIT ", ADDRESS_OK, "a@example.org",
+		 "SIZE=3 BODY=7BIT"},
 		{"a@example.org", ADDRESS_OK, "a@example.org", ""},
 		{" a@example.org SIZE=3", ADDRESS_OK, "a@example.org", "SIZE=3"},
 		{"<>", ADDRESS_OK, "", ""},
