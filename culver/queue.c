@@ -54,7 +54,7 @@ static int
 refused(struct query *q, const struct control_refused *m)
 {
 	struct buffer text;
-	buffer_init(&text, CONTROL_TEXT_MAX * 4);
+	buffer_init(&text, (size_t)CONTROL_TEXT_MAX * 4);
 	human_text(&text, m->text);
 	fprintf(stderr, "culver: %.*s\n", SPAN_ARG(buffer_get(&text)));
 	buffer_free(&text);

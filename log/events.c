@@ -21,7 +21,7 @@ struct peer {
 	struct channel_peer who;
 	struct origin from; /* its pid: of the datagram at hand */
 	bool said_hello;
-	struct peer *next, **link;
+	struct peer *next, *previous;
 };
 
 struct events {
@@ -124,9 +124,12 @@ peer_free(struct peer *p)
 	struct events *e = p->events;
 	loop_unwatch(e->loop, &p->watch);
 	close(p->watch.fd);
-	*p->link = p->next;
+	if (p->previous != NULL)
+		p->previous->next = p->next;
+	else
+		e->peers = p->next;
 	if (p->next != NULL)
-		p->next->link = p->link;
+		p->next->previous = p->previous;
 	e->peer_count--;
 	free(p);
 	if (e->listener.events == 0 && e->again.slot == 0)
@@ -194,9 +197,8 @@ peer_add(struct events *e, int fd, const struct channel_peer *who, const char *p
 	memcpy(p->from.program, program, strlen(program) + 1);
 	p->watch = (struct loop_watch){.fd = fd, .ready = peer_ready, .owner = p};
 	p->next = e->peers;
-	p->link = &e->peers;
 	if (p->next != NULL)
-		p->next->link = &p->next;
+		p->next->previous = p;
 	e->peers = p;
 	e->peer_count++;
 	loop_watch(e->loop, &p->watch, EPOLLIN);
@@ -252,9 +254,9 @@ struct events *
 events_serve(struct loop *l, const struct start_listen *listen, struct output *o, int own)
 {
 	struct events *e = calloc(1, sizeof(*e));
-	struct channel_peer self = {.uid = getuid(), .pid = getpid()};
 	if (e == NULL)
 		fatal(EXIT_OS, ENOMEM, "peers");
+	struct channel_peer self = {.uid = getuid(), .pid = getpid()};
 	e->loop = l;
 	e->output = o;
 	e->listen = listen;
@@ -274,16 +276,17 @@ events_drain(struct events *e)
 		continue;
 	for (struct peer *p = e->peers, *next; p != NULL; p = next) {
 		next = p->next;
-		/* bounded: who goes on sending must not keep us here */
-		take(p, EVENTS_AT_ONCE * 16);
+		take(p, EVENTS_AT_END);
 	}
 }
 
 void
 events_free(struct events *e)
 {
-	while (e->peers != NULL)
-		peer_free(e->peers);
+	for (struct peer *p = e->peers, *next; p != NULL; p = next) {
+		next = p->next;
+		peer_free(p);
+	}
 	loop_unwatch(e->loop, &e->listener);
 	loop_timer_clear(e->loop, &e->again);
 	buffer_free(&e->room);

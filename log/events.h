@@ -19,6 +19,7 @@
 
 #define EVENTS_PEERS_MAX 8000 /* connections; more wait in the backlog */
 #define EVENTS_AT_ONCE 16     /* datagrams of one peer in a turn */
+#define EVENTS_AT_END 256     /* the same at the end: who goes on sending must not keep us */
 #define EVENTS_AGAIN_MS 100   /* after an accept that failed for want of descriptors */
 
 struct events;
