@@ -36,6 +36,7 @@ DIFFERENCES = {
     ("bad_rcpt_to.cmy", "501 5.1.3 Destination address too long"): (r"501 5\.1\.3 ", "our sentence"),
     ("bad_rcpt_to.cmy", "550 5.1.3 Destination address is invalid"): (
         r"(550|501|553) 5\.(6\.7|1\.3|5\.4) ", "8-bit without SMTPUTF8"),
+    ("message_too_big.cmy", "552 5.3.4 Message too big"): (r"552 5\.3\.4 ", "our sentence"),
     ("line_too_long.cmy", "554"): (r"500 5\.5\.[126] ", "RFC 5321, section 4.5.3.1.9: 500 for long lines"),
     ("unknown_command.cmy", "500 5.5.1 Unknown command"): (r"500 5\.5\.[12] ", "our sentence"),
     ("wrong_proto.cmy", "502 5.7.0 You hear someone cursing shoplifters"): (
