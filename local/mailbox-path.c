@@ -116,7 +116,9 @@ mailbox_path(const char *template, const struct mailbox_path_values *v, char *to
 		rest = span_skip(rest, 1);
 	}
 	while (outcome == MAILBOX_PATH_OK && rest.len > 0) {
-		if (rest.at[0] == '{') {
+		if (rest.at[0] == '{' && !span_has(rest, '}')) {
+			outcome = MAILBOX_PATH_TEMPLATE;
+		} else if (rest.at[0] == '{') {
 			rest = span_skip(rest, 1);
 			outcome = fill_in(span_cut(&rest, '}'), v, &b);
 		} else {
