@@ -40,8 +40,8 @@ main(void)
 	}
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
-	struct listener *listener = listener_new(start, config);
 	confine(start, smtpd_syscalls, &limits);
+	struct listener *listener = listener_new(start, config);
 	start_serving(start);
 	listener_serve(listener);
 	return EXIT_SUCCESS;
