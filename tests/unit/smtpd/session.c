@@ -300,13 +300,14 @@ pipelined_recipients_are_answered_in_their_order(void **state)
 static void
 talk_out_of_turn_ends_the_session(void **state)
 {
+	/* clang-format off */
 	static const char *const groups[] = {
 		"EHLO x.example\r\nMAIL FROM:<a@b.example>\r\n",
 		"NOOP\r\nMAIL FROM:<a@b.example>\r\n",
 		"VRFY x\r\nNOOP\r\n",
-		"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@example.org>\r\nDATA\r\nSubject: "
-		"x\r\n\r\n.\r\n",
+		"MAIL FROM:<a@b.example>\r\nRCPT TO:<c@example.org>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n",
 	};
+	/* clang-format on */
 	struct driver *d = &driver;
 	(void)state;
 
