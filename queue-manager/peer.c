@@ -38,6 +38,8 @@ drop_first_out(struct peer *p)
 	if (p->first == NULL)
 		p->last = NULL;
 	p->waiting -= o->len;
+	p->waiting_count--;
+	p->waiting_fds -= (unsigned)o->fd_count;
 	for (size_t i = 0; i < o->fd_count; i++)
 		close(o->fds[i]);
 	free(o);
@@ -96,7 +98,9 @@ static bool
 keep_for_later(struct peer *p, const struct wire *w, const int *fds, size_t fd_count)
 {
 	struct peer_out *o = malloc(sizeof(*o) + w->len);
-	if (o == NULL || p->waiting + w->len > PEER_OUT_MAX) {
+	if (o == NULL || p->waiting + w->len > PEER_OUT_MAX ||
+	    p->waiting_count == PEER_OUT_COUNT_MAX ||
+	    p->waiting_fds + fd_count > PEER_OUT_FDS_MAX) {
 		free(o);
 		return false;
 	}
@@ -120,6 +124,8 @@ keep_for_later(struct peer *p, const struct wire *w, const int *fds, size_t fd_c
 		p->first = o;
 	p->last = o;
 	p->waiting += o->len;
+	p->waiting_count++;
+	p->waiting_fds += (unsigned)o->fd_count;
 	watch_for(p);
 	return true;
 }

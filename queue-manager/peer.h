@@ -17,7 +17,9 @@
 #include "common/system/loop.h"
 #include "common/system/start.h"
 
-#define PEER_OUT_MAX (4u << 20) /* bytes that wait for a peer to read them */
+#define PEER_OUT_MAX (4u << 20) /* bytes that wait for a peer to read them, */
+#define PEER_OUT_COUNT_MAX 1024 /* datagrams, */
+#define PEER_OUT_FDS_MAX 8	/* and descriptors in them */
 #define PEER_TURN_MAX 32	/* datagrams of one peer handled in one turn of the loop */
 #define PEER_ACCEPT_MAX 32	/* connections accepted in one turn */
 #define PEER_MESSAGE_MAX 256	/* the largest struct of a protocol */
@@ -57,6 +59,7 @@ struct peer {
 	bool ended;
 	struct peer_out *first, *last; /* what waits to be sent */
 	size_t waiting;		       /* bytes of it */
+	unsigned waiting_count, waiting_fds;
 	void *state;
 	struct peer *previous, *next; /* all peers */
 };

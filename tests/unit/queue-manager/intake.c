@@ -1,0 +1,443 @@
+/* intake: the five steps, and everything that may go wrong in each */
+#include "tests/unit/queue-manager/harness.h"
+
+static struct heard w;
+
+static void
+intake_queues_a_message_as_one_text_file(void **state)
+{
+	struct harness *h = *state;
+	uint64_t id = accept_message(h, "a@b.example", "x@y.example z@y.example");
+	char *text = file_text(h, id);
+	assert_non_null(strstr(text, "culver-message 1 "));
+	assert_memory_equal(text + 40, CONTENT, strlen(CONTENT));
+	const char *journal = text + 40 + strlen(CONTENT);
+	assert_non_null(
+		strstr(journal, " from network 192.0.2.1 client.example ESMTP a@b.example 7bit\n"));
+	assert_non_null(strstr(journal, " top \"Received: from x\"\n"));
+	assert_non_null(strstr(journal, " to 2 z@y.example\n"));
+	assert_non_null(strstr(journal, " queued "));
+	struct message *m = message_find(h->q, id);
+	assert_non_null(m);
+	assert_true(m->is_kept);
+	assert_int_equal(m->count, 2);
+	free(text);
+}
+
+static void
+intake_gives_ids_that_only_rise(void **state)
+{
+	struct harness *h = *state;
+	uint64_t before = 0;
+	h->q->false_wall_us = 1000; /* a clock that stands still, and in the past */
+	for (int i = 0; i < 5; i++) {
+		uint64_t id = accept_message(h, "", "x@y.example");
+		assert_true(id > before);
+		before = id;
+	}
+	restart(h, "boot-1");
+	h->q->false_wall_us = 1000;
+	assert_true(accept_message(h, "", "x@y.example") > before);
+}
+
+static void
+intake_removes_what_was_never_committed(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	assert_true(file_exists(h, s.id));
+	session_close(&s);
+	turns(h);
+	assert_false(file_exists(h, s.id));
+	s = (struct session){.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	(void)session_recipients(&s, "x@y.example");
+	turns(h);
+	assert_non_null(message_find(h->q, s.id));
+	session_close(&s);
+	turns(h);
+	assert_false(file_exists(h, s.id));
+	assert_null(message_find(h->q, s.id));
+	assert_int_equal(h->q->messages.count, 0);
+	assert_int_equal(h->q->intake.open, 0);
+}
+
+static void
+intake_keeps_what_was_queued_when_the_session_dies(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.writer = -1};
+	session_queue(h, &s, "a@b.example", "x@y.example");
+	assert_false(message_find(h->q, s.id)->is_kept);
+	session_close(&s);
+	turns(h);
+	assert_true(file_exists(h, s.id));
+	assert_true(message_find(h->q, s.id)->is_kept);
+}
+
+static void
+intake_ends_a_message_that_is_abandoned(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.writer = -1};
+	session_queue(h, &s, "a@b.example", "x@y.example");
+	say(s.fd, intake_calls, INTAKE_ABANDON, 1, NULL);
+	turns(h);
+	assert_false(file_exists(h, s.id));
+	assert_int_equal(h->q->messages.count, 0);
+	/* and the connection serves on */
+	struct session again = {.fd = s.fd, .writer = -1};
+	session_open(h, &again);
+	close(again.reader);
+	session_close(&s);
+}
+
+static void
+assert_cut_off(struct harness *h, struct session *s)
+{
+	assert_int_equal(hear(h, s->fd, &w), -1);
+	assert_false(file_exists(h, s->id));
+	assert_int_equal(h->q->messages.count, 0);
+}
+
+static void
+intake_finds_a_kept_writer(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	assert_int_equal(write(s.writer, CONTENT, strlen(CONTENT)), strlen(CONTENT));
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	assert_cut_off(h, &s);
+	session_close(&s);
+}
+
+static void
+intake_finds_a_duplicate_of_the_writer(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	int copy = dup(s.writer);
+	session_write(&s, CONTENT);
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	assert_cut_off(h, &s);
+	close(copy);
+	session_close(&s);
+}
+
+static void
+intake_finds_a_writer_in_flight(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	session_open(h, &s);
+	assert_int_equal(channel_send(pair[0], SPAN("x"), &s.writer, 1), CHANNEL_OK);
+	session_write(&s, CONTENT);
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	assert_cut_off(h, &s);
+	close(pair[0]);
+	close(pair[1]);
+	session_close(&s);
+}
+
+static void
+intake_takes_no_content_of_another_length(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	session_write(&s, CONTENT "more");
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	assert_cut_off(h, &s);
+	session_close(&s);
+}
+
+static void
+intake_takes_no_other_number_of_recipients(void **state)
+{
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	session_commit(&s, session_recipients(&s, "a@x.example b@x.example") + 1);
+	assert_cut_off(h, &s);
+	session_close(&s);
+}
+
+static void
+intake_ends_a_peer_out_of_turn(void **state)
+{
+	struct harness *h = *state;
+	const struct intake_commit c = {1};
+	const struct intake_open o = {0};
+	const struct {
+		uint16_t type;
+		const void *message;
+	} wrong[] = {{INTAKE_KEEP, NULL}, {INTAKE_ABANDON, NULL}, {INTAKE_COMMIT, &c}};
+	for (size_t i = 0; i < 3; i++) {
+		int fd = connect_to(h, "intake");
+		say(fd, intake_calls, wrong[i].type, 1, wrong[i].message);
+		assert_int_equal(hear(h, fd, &w), -1);
+		close(fd);
+	}
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	say(s.fd, intake_calls, INTAKE_OPEN, 2, &o); /* one file a connection */
+	assert_cut_off(h, &s);
+	session_close(&s);
+}
+
+static void
+intake_takes_100000_recipients(void **state)
+{
+	struct harness *h = *state;
+	static struct wire list;
+	char address[64];
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+	int64_t start = clock_monotonic_ms();
+	for (unsigned i = 0; i < 100000;) {
+		wire_list_start(&list);
+		for (unsigned n = 0; n < 1000; n++, i++) {
+			snprintf(address, sizeof(address), "user%u@list.example", i);
+			const struct intake_recipient r = {span_of(address)};
+			assert_int_equal(
+				wire_list_add(&list, WIRE_LIST_ROOM, &intake_recipient_shape, &r),
+				0);
+		}
+		const struct intake_recipients all = {wire_list_get(&list)};
+		say(s.fd, intake_calls, INTAKE_RECIPIENTS, 1, &all);
+		turns(h);
+	}
+	session_commit(&s, 100000);
+	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
+	channel_close_fds(&w.fds);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	turns(h);
+	struct message *m = message_find(h->q, s.id);
+	assert_int_equal(m->count, 100000);
+	/* all are routed, in parts */
+	for (unsigned asked = 0; asked < 100000;) {
+		unsigned n = answer_lookup(h, to_smarthost);
+		assert_true(n > 0);
+		assert_true(m->asks <= 1000);
+		asked += n;
+	}
+	assert_int_equal(m->states[RECIPIENT_READY], 100000);
+	assert_true(clock_monotonic_ms() - start < 10000);
+	session_close(&s);
+	restart(h, "boot-1");
+	while (!h->q->replay.is_done)
+		turns(h);
+	assert_int_equal(message_find(h->q, s.id)->count, 100000);
+}
+
+static void
+intake_keeps_header_lines_as_they_came(void **state)
+{
+	struct harness *h = *state;
+	struct buffer top;
+	uint64_t id = accept_message(h, "a@b.example", "x@y.example");
+	buffer_init(&top, 32768);
+	assert_int_equal(message_top(h->q, message_find(h->q, id), &top), 0);
+	assert_int_equal(top.len, strlen("Received: from x\r\n\tby y; now\r\n"));
+	assert_memory_equal(top.at, "Received: from x\r\n\tby y; now\r\n", top.len);
+	buffer_free(&top);
+}
+
+/* ---- faults ---- */
+
+static int fail_at, changes, fail_with;
+
+static int
+fail_kth(enum spool_change change)
+{
+	(void)change;
+	return ++changes == fail_at ? fail_with : 0;
+}
+
+static void
+intake_refuses_or_keeps_whatever_change_of_the_disk_fails(void **state)
+{
+	struct harness *h = *state;
+	bool failed = true;
+	fail_with = ENOSPC;
+	for (fail_at = 1; failed; fail_at++) {
+		struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+		bool accepted = false;
+		changes = 0;
+		spool_fault = fail_kth;
+		const struct intake_open o = {0};
+		say(s.fd, intake_calls, INTAKE_OPEN, 1, &o);
+		if (hear(h, s.fd, &w) == INTAKE_FILE) {
+			struct intake_file f;
+			decode(&w, intake_answers, &f);
+			s.id = f.id;
+			s.writer = w.fds.fd[0];
+			s.reader = w.fds.fd[1];
+			session_write(&s, CONTENT);
+			session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
+			session_commit(&s, session_recipients(&s, "x@y.example"));
+			accepted = hear(h, s.fd, &w) == INTAKE_QUEUED;
+			if (accepted)
+				channel_close_fds(&w.fds);
+			else
+				assert_int_equal(w.type, INTAKE_REFUSED);
+			close(s.reader);
+		} else {
+			assert_int_equal(w.type, INTAKE_REFUSED);
+		}
+		failed = changes >= fail_at;
+		spool_fault = NULL;
+		/* refused: nothing of it is left; accepted: it is on disk */
+		if (s.id != 0)
+			assert_int_equal(file_exists(h, s.id), accepted);
+		assert_int_equal(h->q->messages.count, accepted ? 1 : 0);
+		assert_true(accepted || failed);
+		close(s.fd);
+		turns(h);
+		/* and room is found again without hands */
+		run_for(h, 2 * DISK_AGAIN_MS);
+		assert_int_equal(h->q->disk.state, DISK_FINE);
+		if (accepted)
+			message_remove(h->q, message_find(h->q, s.id));
+	}
+	assert_true(fail_at > 3);
+}
+
+static void
+intake_refuses_below_the_floor_before_the_data(void **state)
+{
+	struct harness *h = *state;
+	int fd = connect_to(h, "intake");
+	struct intake_refused r;
+	const struct intake_open o = {0};
+	h->config.limits.disk_floor = UINT64_MAX / 2;
+	h->q->disk.looked_ms = 0;
+	say(fd, intake_calls, INTAKE_OPEN, 1, &o);
+	assert_int_equal(hear(h, fd, &w), INTAKE_REFUSED);
+	decode(&w, intake_answers, &r);
+	assert_int_equal(r.code, 452);
+	assert_true(span_equal(r.status, SPAN("4.3.1")));
+	assert_true(disk_is_low(h->q));
+	h->config.limits.disk_floor = 0;
+	run_for(h, 2 * DISK_AGAIN_MS);
+	assert_false(disk_is_low(h->q));
+	say(fd, intake_calls, INTAKE_OPEN, 2, &o);
+	assert_int_equal(hear(h, fd, &w), INTAKE_FILE);
+	channel_close_fds(&w.fds);
+	close(fd);
+}
+
+/* ---- hostile peers ---- */
+
+static uint64_t seed = 1;
+
+static unsigned
+dice(unsigned sides)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(seed >> 33) % sides;
+}
+
+static void
+hostile_peers_leave_nothing_behind(void **state)
+{
+	struct harness *h = *state;
+	static const char *const sockets[] = {"intake", "jobs", "control"};
+	static const struct wire_shape *const shapes[] = {intake_calls, jobs_calls, control_calls};
+	char bytes[2048];
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	turns(h);
+	unsigned before = count_open_fds();
+	for (int round = 0; round < 3000; round++) {
+		unsigned which = dice(3);
+		int fd = connect_to(h, sockets[which]);
+		for (unsigned n = dice(5); n > 0; n--) {
+			size_t len = 1 + dice(sizeof(bytes));
+			for (size_t i = 0; i < len; i++)
+				bytes[i] = (char)dice(256);
+			if (dice(2) == 0 && len > WIRE_HEADER) {
+				/* a header that is right, around nonsense */
+				uint32_t body = (uint32_t)(len - WIRE_HEADER);
+				uint16_t type = shapes[which][dice(4)].type,
+					 flags = (uint16_t)dice(2);
+				memcpy(bytes, &type, 2);
+				memcpy(bytes + 2, &flags, 2);
+				memcpy(bytes + 4, &body, 4);
+			}
+			if (channel_send(fd, span_from(bytes, len), &null, dice(4) == 0) !=
+			    CHANNEL_OK)
+				break;
+		}
+		if (dice(2) == 0)
+			turns(h);
+		close(fd);
+	}
+	for (int i = 0; i < 20; i++)
+		turns(h);
+	assert_int_equal(count_open_fds(), before);
+	assert_int_equal(h->q->messages.count, 0);
+	assert_null(h->q->peers);
+	close(null);
+	/* and it serves as before */
+	assert_true(accept_message(h, "a@b.example", "x@y.example") != 0);
+}
+
+static void
+a_peer_that_does_not_read_is_ended(void **state)
+{
+	struct harness *h = *state;
+	const struct intake_open o = {0};
+	unsigned before = count_open_fds();
+	int fd = connect_to(h, "intake");
+	bool ended = false;
+	for (int i = 0; i < 300000 && !ended; i++) {
+		if (wire_send(fd, wire_find(intake_calls, INTAKE_OPEN), 0, 1, &o, NULL) ==
+			    CHANNEL_CLOSED ||
+		    wire_send(fd, wire_find(intake_calls, INTAKE_ABANDON), 0, 1, NULL, NULL) ==
+			    CHANNEL_CLOSED)
+			ended = true;
+		run_for(h, 0);
+	}
+	assert_true(ended);
+	close(fd);
+	turns(h);
+	assert_int_equal(count_open_fds(), before);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(intake_queues_a_message_as_one_text_file),
+		TEST(intake_gives_ids_that_only_rise),
+		TEST(intake_removes_what_was_never_committed),
+		TEST(intake_keeps_what_was_queued_when_the_session_dies),
+		TEST(intake_ends_a_message_that_is_abandoned),
+		TEST(intake_finds_a_kept_writer),
+		TEST(intake_finds_a_duplicate_of_the_writer),
+		TEST(intake_finds_a_writer_in_flight),
+		TEST(intake_takes_no_content_of_another_length),
+		TEST(intake_takes_no_other_number_of_recipients),
+		TEST(intake_ends_a_peer_out_of_turn),
+		TEST(intake_takes_100000_recipients),
+		TEST(intake_keeps_header_lines_as_they_came),
+		TEST(intake_refuses_or_keeps_whatever_change_of_the_disk_fails),
+		TEST(intake_refuses_below_the_floor_before_the_data),
+		TEST(hostile_peers_leave_nothing_behind),
+		TEST(a_peer_that_does_not_read_is_ended),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
