@@ -34,7 +34,8 @@ import mail  # noqa: E402
 import processes  # noqa: E402
 import smtp  # noqa: E402
 
-WINDOW_S = 2.0  # how near to a kill a first arrival must be to count as "under way"
+WINDOW_S = 0.5  # how near to a kill a first arrival must be to count as "under way"
+MAY_SEE = {"421", "451"}  # what a client may be told while programs die; it may also lose its connection
 DOUBLING = {"queue-manager", "delivery", "local", "bounce", "master", "all"}
 SLOW_SESSIONS = 3  # always in the middle of a message, so that a kill finds files without `queued`
 READY_S = 60
@@ -148,8 +149,8 @@ class Traffic:
                     self._failed(str(reply.code))
                     if reply.code >= 500:
                         raise SystemExit(f"{tag}: {reply}")
-                except (OSError, smtp.Closed, AssertionError) as problem:
-                    self._failed(type(problem).__name__)
+                except (OSError, smtp.Closed, smtp.Unexpected) as problem:
+                    self._failed(trouble(problem))
                     if client:
                         client.close()
                     client = None
@@ -186,8 +187,8 @@ class Traffic:
                         self.slow_in_data -= 1
                 client.close()
                 client = None
-            except (OSError, smtp.Closed, AssertionError) as problem:
-                self._failed(type(problem).__name__)
+            except (OSError, smtp.Closed, smtp.Unexpected) as problem:
+                self._failed(trouble(problem))
             finally:
                 if client:
                     client.close()
@@ -196,6 +197,11 @@ class Traffic:
         """Until at least one session is in the middle of its data."""
         with self.lock:
             return self.lock.wait_for(lambda: self.slow_in_data > 0, READY_S)
+
+
+def trouble(problem):
+    """Its name for the count: the code of a reply, else what happened to the connection."""
+    return str(problem.reply.code) if isinstance(problem, smtp.Unexpected) else type(problem).__name__
 
 
 class Killer:
@@ -221,29 +227,33 @@ class Killer:
 
     def child(self, name):
         """A session or an agent; False when there is none right now."""
-        pids = self.instance.pids().get(name, [])[1:]
+        main = self.instance.pid(name)
+        below = processes.descendants(main)
+        # sessions outlive a listener that was killed: those count too
+        pids = below or [pid for pid in self.instance.pids().get(name, []) if pid != main]
         if not pids:
             return False
         since = self.instance.mark()
         self._note(name)
         self.instance.kill(pids[-1])
-        if name == "smtpd":
-            # a session that dies by a signal ends the listener too, which master replaces
-            self.instance.wait_event("started", READY_S, since=since, program=name)
+        if name == "smtpd" and below:
+            self.instance.wait_event("session-died", READY_S, since=since)
         return True
 
     def everything(self, master_only=False):
         """master alone (the others end with it), or all at once; then it is started again."""
         self.traffic.wait_slow()
         self.traffic.up.clear()
-        pids = processes.descendants(self.instance.process.pid)
-        watches = [processes.Watch(pid) for pid in pids if processes.alive(pid)]
+        # what master started ends with it; sessions and agents may end in their own time
+        services = [pid for name, pid in self.instance.mains().items() if name != "master"]
+        watches = [processes.Watch(pid) for pid in services if processes.alive(pid)]
         self._note("master" if master_only else "all")
         if master_only:
             self.instance.kill(self.instance.process.pid)
             self.instance.process.wait()
             self.instance.process = None
         else:
+            self.instance.kill(*self.instance.orphans())
             self.instance.kill_all()
         for watch in watches:
             assert watch.wait(READY_S), f"{watch.pid} outlives its master"
@@ -386,6 +396,13 @@ def kill(killer, kind, argument):
         killer.program(argument)
 
 
+def is_under_way(times, kills, delivered):
+    """Whether each arrival but the last was near a kill, before the next one, and not yet noted as delivered at the kill."""
+    return all(any(abs(at - kill) <= WINDOW_S and kill <= later and not any(noted < kill for noted in delivered[:n + 1])
+                   for kill in kills)
+               for n, (at, later) in enumerate(zip(times, times[1:])))
+
+
 def report(instance, sink, traffic, killer):
     """Compares what was promised with what came."""
     with open(os.path.join(instance.logs, "accepted"), encoding="ascii") as file:
@@ -394,8 +411,11 @@ def report(instance, sink, traffic, killer):
     lost = sorted(tag for tag in promised if tag not in found)
     twice = {tag: sorted(times) for tag, times in found.items() if len(times) > 1}
     near = [at for at, what in killer.kills if what in DOUBLING]
-    outside = {tag: times for tag, times in twice.items()
-               if not all(any(abs(at - k) <= WINDOW_S for k in near) for at in times[:-1])}
+    noted = collections.defaultdict(list)
+    for event in instance.events("delivered"):
+        noted[event["id"]].append(event.time)
+    outside = {tag: times for tag, times in twice.items() if not is_under_way(times, near, noted[promised.get(tag)])}
+    unkind = {why for why in traffic.failures if why.isdigit() and why not in MAY_SEE}
     unpromised = sum(tag not in promised for tag in found)
     accepted = [e.time for e in instance.events("accepted")]
     first, last = min(accepted), max(accepted)
@@ -411,7 +431,7 @@ def report(instance, sink, traffic, killer):
         print(f"  LOST {tag} {promised[tag]}")
     for tag, times in list(outside.items())[:20]:
         print(f"  DOUBLE outside of the window: {tag} {promised.get(tag)} at {times}")
-    good = not lost and not outside and between and queued > 0 and unqueued > 0 and damaged == 0
+    good = not (lost or outside or unkind or damaged) and between and queued > 0 and unqueued > 0
     print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
           f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
           f"was cut off: {'PASSED' if good else 'FAILED'}")

@@ -41,7 +41,7 @@ class Calm:
         return lowest
 
     def _mains(self):
-        return {program: pids[0] for program, pids in self.instance.pids().items()}
+        return self.instance.mains()
 
     def settle(self):
         """Every session has gone, and each service has taken part in a round trip since."""

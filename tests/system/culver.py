@@ -277,6 +277,12 @@ class Culver:
         self.process.wait()
         self.process = None
 
+    def orphans(self):
+        """Processes of this place whose master is gone: they are our children then (become_subreaper)."""
+        mine = set(processes.descendants(self.process.pid)) | {self.process.pid} if self.process else set()
+        return [pid for pid in processes.descendants(os.getpid())
+                if pid not in mine and cmdline(pid)[:1] and cmdline(pid)[0].startswith(self.place.folder)]
+
     def kill(self, *pids, deadline=STOP_S):
         """kill -9, and wait until they are gone (reaped or zombie)."""
         watches = []
@@ -303,6 +309,7 @@ class Culver:
             problem = wrong
             self.kill_all()
         self._end_background()
+        self.kill(*self.orphans())
         for undo in reversed(self.cleanups):
             try:
                 undo()
@@ -352,25 +359,34 @@ class Culver:
         except FileNotFoundError:
             return ""
 
+    def mains(self):
+        """{program: pid} of the present generation, from RUNTIME/state."""
+        found = {"master": self.process.pid}
+        with open(os.path.join(self.runtime, "state"), encoding="utf-8") as file:
+            for line in file:
+                words = line.split()
+                if words[:1] == ["program"] and words[3] in ("starting", "serving"):
+                    found[words[1]] = int(words[2])
+        return found
+
     def pids(self):
-        """{program: [pids]}: first the one that master started, then those it forked."""
-        result = {}
-        above = processes.parents()
-        master = self.process.pid
-        direct = sorted(child for child, parent in above.items() if parent == master)
-        for pid in direct:
-            result.setdefault(processes.name(pid), []).append(pid)
-        for program, main in [(name, list(pids)) for name, pids in result.items()]:
-            for pid in main:
+        """{program: [pids]}: first the one that master started, then those it forked, then those whose parent is gone."""
+        mains = self.mains()
+        result = {program: [pid] for program, pid in mains.items()}
+        for program, pid in mains.items():
+            if program != "master":
                 result[program] += processes.descendants(pid)
-        result["master"] = [master]
+        known = {pid for group in result.values() for pid in group}
+        for pid in processes.descendants(self.process.pid):
+            if pid not in known:
+                result.setdefault(processes.name(pid), []).append(pid)
         return result
 
     def pid(self, program):
         """The pid of the process of that program which master started."""
-        found = self.pids().get(program[:15])
-        assert found, f"{program} does not run: {self.pids()}"
-        return found[0]
+        mains = self.mains()
+        assert program in mains, f"{program} does not run: {mains}"
+        return mains[program]
 
     def command(self, *words, check=None, entry=None, text=True, input=None):
         """Runs `culver WORDS -c FILE` as the one who runs it (or as `entry`)."""

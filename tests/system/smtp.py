@@ -113,12 +113,21 @@ class Client:
         return self.reply()
 
 
+class Unexpected(AssertionError):
+    """Another reply than the test wanted: .reply."""
+
+    def __init__(self, reply, text):
+        super().__init__(text)
+        self.reply = reply
+
+
 def check(answer, expect, what=""):
     """The code begins with `expect` (a number or several)."""
     if expect is None:
         return
     wanted = expect if isinstance(expect, (tuple, list, set)) else (expect,)
-    assert any(str(answer.code).startswith(str(w)) for w in wanted), f"{what!r}: wanted {expect}, got {answer}"
+    if not any(str(answer.code).startswith(str(w)) for w in wanted):
+        raise Unexpected(answer, f"{what!r}: wanted {expect}, got {answer}")
 
 
 def stuff(content):
