@@ -6,6 +6,7 @@
  *
  *     SIGTERM  accept nothing, tell the sessions (each says 421 at its next command), end with the last or after STOP_MS
  *     SIGUSR1  accept nothing, end with the last session (a newer generation has the sockets)
+ *     its death, whatever the cause, is SIGTERM to its sessions: nobody else knows them
  *     SIGCHLD  a session has ended; by a signal: a security event, since it met something we did not foresee
  */
 #include "smtpd/listener.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +45,7 @@ struct listener {
 	const struct config *config;
 	const char *intake, *lookup, *log; /* paths, as seen after confinement */
 	struct loop *loop;
+	pid_t pid; /* its own */
 	struct clients *clients;
 	struct loop_timer pause;
 	struct loop_timer stop;
@@ -112,6 +115,9 @@ resume_all(struct loop_timer *t)
 _Noreturn static void
 become_session(struct listener *l, const struct session_start *start)
 {
+	/* told to stop when the listener ends; nothing was said yet, if it has done so already */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) != 0 || getppid() != l->pid)
+		_exit(EXIT_OS);
 	/* lines that `log` had no room for are the listener's to send */
 	if (events_waiting())
 		events_start("smtpd", l->log);
@@ -157,9 +163,39 @@ give_session(struct listener *l, const struct door *d, int fd,
 }
 
 static void
+end_if_done(struct listener *l)
+{
+	if (l->is_closing && clients_count(l->clients) == 0)
+		loop_stop(l->loop);
+}
+
+static void
+session_ended(void *owner)
+{
+	struct listener *l = owner;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		clients_remove(l->clients, pid);
+		if (WIFSIGNALED(status))
+			EVENT("session-died", event_number("pid", pid),
+			      event_number("signal", WTERMSIG(status)));
+	}
+	end_if_done(l);
+}
+
+static void
 take_client(struct listener *l, const struct door *d, int fd, const struct sockaddr_storage *client)
 {
-	switch (clients_ask(l->clients, client, &d->listen->limits)) {
+	enum clients_answer answer = clients_ask(l->clients, client, &d->listen->limits);
+
+	/* nobody is turned away for a session that has ended, and only was not reaped yet */
+	if (answer != CLIENTS_WELCOME) {
+		session_ended(l);
+		answer = clients_ask(l->clients, client, &d->listen->limits);
+	}
+	switch (answer) {
 	case CLIENTS_WELCOME:
 		give_session(l, d, fd, client);
 		return;
@@ -197,29 +233,6 @@ door_ready(struct loop_watch *w, uint32_t events)
 		}
 		/* else: that connection ended before it was taken (accept(2)) */
 	}
-}
-
-static void
-end_if_done(struct listener *l)
-{
-	if (l->is_closing && clients_count(l->clients) == 0)
-		loop_stop(l->loop);
-}
-
-static void
-session_ended(void *owner)
-{
-	struct listener *l = owner;
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		clients_remove(l->clients, pid);
-		if (WIFSIGNALED(status))
-			EVENT("session-died", event_number("pid", pid),
-			      event_number("signal", WTERMSIG(status)));
-	}
-	end_if_done(l);
 }
 
 /* ---- stopping ---- */
@@ -295,6 +308,7 @@ listener_new(const struct start *s, const struct config *config)
 	if (l->clients == NULL)
 		fatal(EXIT_OS, errno, "memory of the clients");
 	l->loop = loop_new();
+	l->pid = getpid();
 	l->pause.fire = resume_all;
 	l->pause.owner = l;
 	l->stop.fire = stop_sessions;

@@ -12,6 +12,8 @@ const struct syscall_group smtpd_syscalls[] = {
 	SYSCALL_GROUP("taking connections, and ending one so that the last reply arrives",
 		      SYSCALL(accept4), SYSCALL(shutdown)),
 	SYSCALL_GROUP_CHILD,
+	SYSCALL_GROUP("a session stops when its listener is gone",
+		      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG)),
 	SYSCALL_GROUP("telling a session to stop, and nothing else to anybody",
 		      SYSCALL_IF(kill, 2, SIGTERM)),
 	SYSCALL_GROUP("the promise: a message on the disk", SYSCALL(fsync)),
