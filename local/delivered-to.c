@@ -37,7 +37,10 @@ put_address(struct buffer *to, struct span address)
 	for (size_t i = 0; i < address.len; i++) {
 		unsigned char c = (unsigned char)address.at[i];
 
-		buffer_char(to, c < 0x20 || c == 0x7f ? '?' : (char)c);
+		if (c < 0x20 || c == 0x7f)
+			buffer_char(to, '?');
+		else
+			buffer_char(to, address.at[i]);
 	}
 }
 

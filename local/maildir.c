@@ -266,8 +266,10 @@ maildir_deliver(struct maildir *m, const char *path, size_t home_len,
 {
 	struct names names;
 	const char *at = names.tmp, *what;
-	int fd = create(m, path, home_len, &names), error;
+	int fd, error;
 
+	names.tmp[0] = names.new[0] = '\0';
+	fd = create(m, path, home_len, &names);
 	if (fd < 0) {
 		maildir_trouble(v, path, "create", errno);
 		return;

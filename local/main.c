@@ -35,12 +35,15 @@ own_row(const struct start *s, const struct config *c, const struct passwd_user 
 		while (known < row.directory_count &&
 		       strcmp(row.directories[known].path, d.path) != 0)
 			known++;
-		if (known == START_DIRECTORIES_MAX)
+		if (known < row.directory_count) {
+			row.directories[known].rights |= d.rights;
+		} else if (known < START_DIRECTORIES_MAX) {
+			row.directories[known] = d;
+			row.directory_count++;
+		} else {
 			fatal(EXIT_CONFIGURATION, 0, "`deliver` names more than %d folders",
 			      START_DIRECTORIES_MAX);
-		row.directories[known] = d;
-		if (known == row.directory_count)
-			row.directory_count++;
+		}
 	}
 	return row;
 }

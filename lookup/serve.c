@@ -514,8 +514,10 @@ serve(const struct start_listen *listen, const struct routes *routes, size_t cli
 	loop_run(s->loop);
 	loop_timer_clear(s->loop, &s->look_idle);
 	s->is_retired = s->is_stopping = false;
-	while (s->clients != NULL)
-		client_end(s->clients, NULL);
+	for (struct client *c = s->clients, *next; c != NULL; c = next) {
+		next = c->next;
+		client_end(c, NULL);
+	}
 	loop_unwatch(s->loop, &s->door);
 	loop_free(s->loop);
 	arena_free(&s->arena);

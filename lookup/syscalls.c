@@ -13,12 +13,12 @@
 const struct syscall_group lookup_syscalls[] = {
 	SYSCALL_GROUP("clients of the socket `lookup`", SYSCALL(accept4), SYSCALL(getsockopt)),
 	SYSCALL_GROUP("tables and the files of NSS, as far as Landlock shows them", SYSCALL(openat),
-		      SYSCALL(getdents64), SYSCALL(readlinkat),
+		      SYSCALL(getdents64), SYSCALL(readlinkat), SYSCALL(faccessat),
+		      SYSCALL(faccessat2), SYSCALL(statx), SYSCALL(fstatfs), SYSCALL(fadvise64)),
 #ifdef SYS_stat
-		      SYSCALL(readlink), SYSCALL(access), SYSCALL(stat), SYSCALL(lstat),
+	SYSCALL_GROUP("the same by their old names", SYSCALL(readlink), SYSCALL(access),
+		      SYSCALL(stat), SYSCALL(lstat)),
 #endif
-		      SYSCALL(faccessat), SYSCALL(faccessat2), SYSCALL(statx), SYSCALL(fstatfs),
-		      SYSCALL(fadvise64)),
 	SYSCALL_GROUP("a module of NSS that is loaded late, after nsswitch.conf has changed",
 		      SYSCALL_MASKED(mmap, 3, PROT_WRITE | PROT_EXEC, PROT_EXEC),
 		      SYSCALL_MASKED(mprotect, 3, PROT_WRITE | PROT_EXEC, PROT_EXEC)),

@@ -13,7 +13,7 @@
 #include "common/system/fatal.h"
 #include "common/text/checksum.h"
 
-#define SLOTS (2 * USERS_CACHE_MAX)
+#define SLOTS ((size_t)2 * USERS_CACHE_MAX)
 #define TROUBLE_TOLD_MS 10000 /* trouble with NSS is told at most that often */
 
 struct user {

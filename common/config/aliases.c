@@ -72,7 +72,9 @@ line_says(const char *at, const char *end)
 {
 	while (at < end && is_blank(*at))
 		at++;
-	return at == end || *at == '#' ? '\n' : *at;
+	if (at == end || *at == '#')
+		return '\n';
+	return *at;
 }
 
 /* entry_end - where the entry that begins at `at` ends: before the next line that begins with neither blank nor comment */
