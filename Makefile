@@ -32,8 +32,8 @@ WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-protot
 HARDENING  = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 CFLAGS    ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -MMD -MP
-LDFLAGS   += -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-LIBS       = $(shell pkg-config --libs libseccomp) -lbsd
+LDFLAGS   += -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
 ifdef SANITIZE
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCULVER_SANITIZE
 else
@@ -47,6 +47,11 @@ program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 BINARIES       = $(foreach p,$(PROGRAMS),$(BUILD)/$(p)/$(p))
 UNIT_TESTS     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*.c))
 FUZZ_TARGETS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/*.c))
+
+# Programs that fork a process for each client or connection: without shared libraries a fork costs half, since a third of the
+# mappings is to be copied (docs/performance.md).  They ask no name service.  Still position-independent.
+STATIC_PROGRAMS = $(if $(SANITIZE)$(FUZZING),,smtpd delivery bounce)
+pie = $(if $(filter $(1),$(STATIC_PROGRAMS)),-static-pie,-pie)
 
 all: $(BINARIES)
 
@@ -63,7 +68,7 @@ define program_rule
 $(BUILD)/$(1)/$(1): $$(call program_objects,$(1)) $$(COMMON)
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 $(1): $(BUILD)/$(1)/$(1)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
@@ -76,7 +81,7 @@ without_main = $(filter-out %/main.o,$(call program_objects,$(1)))
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS) -lcmocka
 
 unit-tests: $(UNIT_TESTS)
 
@@ -110,7 +115,7 @@ endif
 $(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) FUZZ $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # every target: its corpus (kept in tests/fuzz/corpus, if it has one), then FUZZ_SECONDS of new inputs
 fuzz: fuzz-build
