@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/system/events.h"
@@ -23,7 +22,7 @@
 #include "queue-manager/manager.h"
 
 #define BYTES_SIZE (JOURNAL_LINE_MAX + 2 * REPLAY_PIECE)
-#define SEARCH_MAX (4u << 20) /* bytes searched for a `queued` line behind damage */
+#define SEARCH_OVERLAP 256 /* a `queued` line is shorter */
 #define DOUBLE_BOUNCE "DOUBLE-BOUNCE"
 
 /* ---- what a line says ---- */
@@ -222,31 +221,38 @@ set_aside(struct manager *q, const char *reason)
 	EVENT("damaged", event_id(r->id), event_string("reason", reason));
 }
 
-/* never accepted, unless a `queued` line stands behind what cannot be read */
+/*
+ * not_queued - its journal, as far as it can be read, has no `queued` line: is there one anywhere in the file?
+ *
+ * A bit that fell over in the header line moves the begin of the journal: what was accepted must not go for that.
+ */
 static void
-not_queued(struct manager *q, uint64_t search_from)
+not_queued(struct manager *q)
+{
+	struct replay *r = &q->replay;
+	r->is_searched = true;
+	r->read_to = 0;
+	r->from = r->len = 0;
+}
+
+/* the next piece; each begins a little before the end of the one before, so that no line is missed */
+static void
+search_on(struct manager *q)
 {
 	struct replay *r = &q->replay;
 	struct message *m = r->message;
-	struct stat st;
-	bool found = false;
-	if (fstat(r->fd, &st) == 0 && (uint64_t)st.st_size > search_from) {
-		uint64_t len = (uint64_t)st.st_size - search_from;
-		if (len > SEARCH_MAX) {
-			search_from += len - SEARCH_MAX;
-			len = SEARCH_MAX;
-		}
-		char *bytes = malloc(len);
-		ssize_t n = bytes == NULL ? -1 : pread(r->fd, bytes, len, (off_t)search_from);
-		/* what cannot be read may be anything: kept */
-		found = n < 0 || journal_queued_in(span_from(bytes, (size_t)n), r->id);
-		free(bytes);
-	}
-	if (found) {
-		set_aside(q,
-			  "it was accepted, but what stands before that is not what was written");
+	ssize_t n = pread(r->fd, r->bytes, REPLAY_PIECE, (off_t)r->read_to);
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n < 0 || journal_queued_in(span_from(r->bytes, (size_t)n), r->id)) {
+		set_aside(q, n < 0 ? "it cannot be read"
+				   : "it was accepted, but what stands before that is not what was "
+				     "written");
 		return;
 	}
+	r->read_to += (uint64_t)n - SEARCH_OVERLAP;
+	if (n == REPLAY_PIECE)
+		return;
 	r->unqueued++;
 	close_file(q);
 	if (m != NULL)
@@ -272,7 +278,7 @@ whole(struct manager *q, bool is_torn)
 	struct message *m = r->message;
 	uint32_t next = UINT32_MAX;
 	if (m == NULL || !m->is_queued) {
-		not_queued(q, r->at);
+		not_queued(q);
 		return;
 	}
 	if (is_torn)
@@ -319,14 +325,14 @@ begin_file(struct manager *q)
 	uint64_t length;
 	r->from = r->len = 0;
 	r->read_to = r->at = r->begin = 0;
-	r->has_from = r->is_at_end = false;
+	r->has_from = r->is_at_end = r->is_searched = false;
 	ssize_t n = pread(r->fd, r->bytes, REPLAY_PIECE, 0);
 	if (n < 0) {
 		set_aside(q, "it cannot be read");
 		return;
 	}
 	if (n < JOURNAL_HEADER_SIZE || memcmp(r->bytes, hole, sizeof(hole)) == 0) {
-		not_queued(q, 0);
+		not_queued(q);
 		return;
 	}
 	if (journal_header_read(r->bytes, &length) != 0) {
@@ -443,7 +449,10 @@ replay_some(struct loop_task *task)
 	int64_t end_us = clock_monotonic_us() + MANAGER_SLICE_US;
 	while (clock_monotonic_us() < end_us) {
 		if (r->fd >= 0) {
-			take_lines(q, end_us);
+			if (r->is_searched)
+				search_on(q);
+			else
+				take_lines(q, end_us);
 			continue;
 		}
 		if (r->dir != NULL && next_file(q))

@@ -33,6 +33,7 @@ struct replay {
 	char *bytes;
 	size_t from, len; /* of what is not parsed yet in `bytes` */
 	bool has_from, is_at_end;
+	bool is_searched; /* for a `queued` line behind damage */
 	struct buffer words;
 	/* counts, for the event */
 	uint64_t queued, unqueued, damaged;

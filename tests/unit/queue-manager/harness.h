@@ -134,6 +134,9 @@ end_manager(struct harness *h)
 	peer_listen_end(&h->q->control.listener);
 	manager_free(h->q);
 	h->q = NULL;
+	/* connections of its route that were never taken */
+	for (int fd; (fd = accept4(h->lookup.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;)
+		close(fd);
 }
 
 __attribute__((unused)) static int
@@ -141,7 +144,8 @@ teardown(void **state)
 {
 	struct harness *h = *state;
 	spool_fault = NULL;
-	end_manager(h);
+	if (h->q != NULL)
+		end_manager(h);
 	close(h->intake.fd);
 	close(h->jobs.fd);
 	close(h->control.fd);
@@ -436,7 +440,7 @@ struct heard_job {
 	struct jobs_job job;
 	int fd;
 	uint64_t numbers[256];
-	char addresses[256][128], originals[256][128];
+	char sender[128], addresses[256][128], originals[256][128];
 	unsigned count;
 };
 
@@ -449,6 +453,7 @@ hear_job(struct harness *h, int agent, struct heard_job *j)
 	if (hear(h, agent, &w) != JOBS_JOB)
 		return false;
 	decode(&w, jobs_orders, &j->job);
+	assert_int_equal(span_copy(j->job.sender, j->sender, sizeof(j->sender)), 0);
 	j->fd = w.fds.fd[0];
 	j->count = 0;
 	assert_int_equal(hear(h, agent, &w), JOBS_RECIPIENTS);
