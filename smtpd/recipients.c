@@ -26,7 +26,7 @@ recipients_clear(struct recipients *r)
 	r->count = 0;
 	if (r->room > KEPT_MAX)
 		recipients_free(r);
-	if (r->slot_count > 0)
+	else if (r->slot_count > 0)
 		memset(r->slots, 0, r->slot_count * sizeof(r->slots[0]));
 }
 

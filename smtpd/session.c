@@ -76,16 +76,14 @@ tell_refused(const struct session *s, int code, const char *status, struct span 
 	      event_string("status", status != NULL ? status : ""), event_text("reason", text));
 }
 
-__attribute__((format(printf, 5, 0))) static void
-put_reply(struct session *s, int code, char behind, const char *status, const char *format,
-	  va_list arguments)
+static void
+put_reply(struct session *s, int code, char behind, const char *status, const char *text)
 {
 	char line[REPLY_MAX + 2];
 
 	int head = snprintf(line, REPLY_MAX, "%03d%c%s%s", code, behind,
 			    status != NULL ? status : "", status != NULL ? " " : "");
-	int text = vsnprintf(line + head, REPLY_MAX - (size_t)head, format, arguments);
-	size_t len = (size_t)head + (text > 0 ? (size_t)text : 0);
+	size_t len = (size_t)head + strlcpy(line + head, text, REPLY_MAX - (size_t)head);
 	if (len >= REPLY_MAX)
 		len = REPLY_MAX - 1;
 	for (size_t i = (size_t)head; i < len; i++) {
@@ -103,23 +101,27 @@ put_reply(struct session *s, int code, char behind, const char *status, const ch
 void
 session_reply(struct session *s, int code, const char *status, const char *format, ...)
 {
+	char text[REPLY_MAX];
 	va_list arguments;
 
 	if (code >= 500)
 		s->errors++;
 	va_start(arguments, format);
-	put_reply(s, code, ' ', status, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	put_reply(s, code, ' ', status, text);
 }
 
 void
 session_reply_more(struct session *s, int code, const char *status, const char *format, ...)
 {
+	char text[REPLY_MAX];
 	va_list arguments;
 
 	va_start(arguments, format);
-	put_reply(s, code, '-', status, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	put_reply(s, code, '-', status, text);
 }
 
 void

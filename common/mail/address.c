@@ -148,7 +148,7 @@ is_high_domain(struct span name)
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		has_high = has_high || is_high(name.at[i]);
-		ascii[i] = is_high(name.at[i]) ? 'x' : name.at[i];
+		ascii[i] = (char)(is_high(name.at[i]) ? 'x' : name.at[i]);
 	}
 	return has_high && domain_is_valid(span_from(ascii, name.len));
 }
