@@ -1,0 +1,364 @@
+/* control: who may ask, what is listed, what is done; and selectors */
+#include "tests/unit/queue-manager/harness.h"
+
+#include "queue-manager/select.h"
+
+static struct heard w;
+static struct heard_job job;
+
+static struct wire_list
+words(const char *text)
+{
+	static struct wire list;
+	struct span rest = span_of(text);
+	wire_list_start(&list);
+	for (struct span word; (word = span_word(&rest)).len > 0;) {
+		const struct control_word one = {word};
+		assert_int_equal(wire_list_add(&list, WIRE_LIST_ROOM, &control_word_shape, &one),
+				 0);
+	}
+	return wire_list_get(&list);
+}
+
+/* messages that the list has; -1: it was refused */
+static int
+list(struct harness *h, const char *selector, bool with_recipients, unsigned *recipients)
+{
+	int fd = connect_to(h, "control");
+	int count = 0;
+	const struct control_list l = {words(selector), with_recipients};
+	struct control_done done;
+	say(fd, control_calls, CONTROL_LIST, 1, &l);
+	for (;;) {
+		switch (hear(h, fd, &w)) {
+		case CONTROL_MESSAGE:
+			count++;
+			continue;
+		case CONTROL_RECIPIENT:
+			if (recipients != NULL)
+				(*recipients)++;
+			continue;
+		case CONTROL_DONE:
+			decode(&w, control_answers, &done);
+			assert_int_equal(done.count, count);
+			break;
+		case CONTROL_REFUSED:
+			count = -1;
+			break;
+		default:
+			fail_msg("control: %d", w.type);
+		}
+		close(fd);
+		turns(h);
+		return count;
+	}
+}
+
+static int
+act(struct harness *h, enum control_verb verb, const char *selector)
+{
+	int fd = connect_to(h, "control");
+	const struct control_act a = {verb, words(selector)};
+	struct control_done done = {0};
+	say(fd, control_calls, CONTROL_ACT, 1, &a);
+	int type = hear(h, fd, &w);
+	for (int i = 0; type == 0 && i < 100; i++)
+		type = hear(h, fd, &w);
+	if (type == CONTROL_DONE)
+		decode(&w, control_answers, &done);
+	close(fd);
+	turns(h);
+	return type == CONTROL_DONE ? (int)done.count : -1;
+}
+
+static void
+list_finds_what_the_selector_says(void **state)
+{
+	struct harness *h = *state;
+	char id[24];
+	uint64_t first = accept_message(h, "anna@b.example", "x@y.example list@z.example");
+	(void)accept_message(h, "", "x@y.example");
+	(void)accept_message(h, "bert@c.example", "q@y.example");
+	snprintf(id, sizeof(id), "%013llX", (unsigned long long)first);
+	assert_int_equal(list(h, "", false, NULL), 3);
+	assert_int_equal(list(h, "all", false, NULL), 3);
+	assert_int_equal(list(h, id, false, NULL), 1);
+	assert_int_equal(list(h, "from=anna@b.example", false, NULL), 1);
+	assert_int_equal(list(h, "from=ANNA@b.example", false, NULL), 1);
+	assert_int_equal(list(h, "from=", false, NULL), 1);
+	assert_int_equal(list(h, "from=*", false, NULL), 3);
+	assert_int_equal(list(h, "from=*.example", false, NULL), 2);
+	assert_int_equal(list(h, "from=anna*", false, NULL), 1);
+	assert_int_equal(list(h, "from=*@b*", false, NULL), 1);
+	assert_int_equal(list(h, "to=x@y.example", false, NULL), 2);
+	assert_int_equal(list(h, "domain=y.example", false, NULL), 3);
+	assert_int_equal(list(h, "domain=z.example", false, NULL), 1);
+	assert_int_equal(list(h, "domain=example", false, NULL), 0);
+	assert_int_equal(list(h, "to=x* from=anna*", false, NULL), 1);
+	assert_int_equal(list(h, "state=ready", false, NULL), 3);
+	assert_int_equal(list(h, "state=held", false, NULL), 0);
+	assert_int_equal(list(h, "0000000000001", false, NULL), 0);
+	unsigned recipients = 0;
+	assert_int_equal(list(h, "", true, &recipients), 3);
+	assert_int_equal(recipients, 4);
+}
+
+static void
+selectors_that_are_not_understood_select_nothing(void **state)
+{
+	struct harness *h = *state;
+	static const char *const wrong[] = {"nonsense",
+					    "size=4",
+					    "to=",
+					    "state=sleeping",
+					    "from=a*b",
+					    "all from=x",
+					    "0123456789ABCDE all",
+					    "12",
+					    "domain="};
+	(void)accept_message(h, "anna@b.example", "x@y.example");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(list(h, wrong[i], false, NULL), -1);
+	assert_int_equal(act(h, CONTROL_REMOVE, "nonsense"), -1);
+	assert_int_equal(h->q->messages.count, 1);
+}
+
+static void
+hold_release_retry_and_remove_do_what_they_say(void **state)
+{
+	struct harness *h = *state;
+	uint64_t id = accept_message(h, "anna@b.example", "x@y.example");
+	uint64_t other = accept_message(h, "bert@b.example", "x@y.example");
+	(void)answer_lookup(h, to_smarthost);
+	assert_int_equal(act(h, CONTROL_HOLD, "from=anna*"), 1);
+	struct message *m = message_find(h->q, id);
+	assert_true(m->is_held);
+	assert_int_equal(m->class, MESSAGE_HELD);
+	assert_int_equal(list(h, "state=held", false, NULL), 1);
+	/* only the other one is delivered */
+	h->parent = parent_of(h, JOBS_SMTP);
+	int agent = agent_of(h, h->parent);
+	assert_true(hear_job(h, agent, &job));
+	assert_int_equal(job.job.id, other);
+	say_result(agent, 1, FATE_DEFERRED, true, false);
+	turns(h);
+	assert_false(hear_job(h, agent, &job));
+	char *text = file_text(h, id);
+	assert_non_null(strstr(text, " held "));
+	free(text);
+	assert_int_equal(act(h, CONTROL_RETRY, "from=bert*"), 1);
+	assert_int_equal(answer_lookup(h, to_smarthost), 1);
+	assert_true(hear_job(h, agent, &job));
+	assert_int_equal(job.job.id, other);
+	say_result(agent, 1, FATE_DELIVERED, true, false);
+	assert_int_equal(act(h, CONTROL_RELEASE, "all"), 1);
+	assert_false(m->is_held);
+	assert_int_equal(answer_lookup(h, to_smarthost), 1);
+	assert_true(hear_job(h, agent, &job));
+	assert_int_equal(job.job.id, id);
+	/* removed while an agent has it: what it says then changes nothing */
+	assert_int_equal(act(h, CONTROL_REMOVE, "all"), 1);
+	assert_false(file_exists(h, id));
+	say_result(agent, 1, FATE_DELIVERED, true, false);
+	turns(h);
+	assert_int_equal(h->q->messages.count, 0);
+	close(agent);
+}
+
+static void
+bounce_fails_every_recipient_that_is_left(void **state)
+{
+	struct harness *h = *state;
+	struct jobs_failures failures;
+	struct buffer to;
+	buffer_init(&to, 60000);
+	for (int i = 0; i < 2500; i++)
+		buffer_format(&to, "u%d@y.example ", i);
+	buffer_char(&to, '\0');
+	uint64_t id = accept_message(h, "anna@b.example", to.at);
+	buffer_free(&to);
+	while (answer_lookup(h, to_smarthost) > 0)
+		;
+	struct message *m = message_find(h->q, id);
+	assert_int_equal(m->states[RECIPIENT_READY], 2500);
+	assert_int_equal(act(h, CONTROL_BOUNCE, "all"), 1);
+	assert_int_equal(m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING], 2500);
+	int bounce = parent_of(h, JOBS_NOTICE);
+	int agent = agent_of(h, bounce);
+	assert_int_equal(hear(h, agent, &w), JOBS_JOB);
+	channel_close_fds(&w.fds);
+	unsigned told = 0;
+	do {
+		assert_int_equal(hear(h, agent, &w), JOBS_FAILURES);
+		decode(&w, jobs_orders, &failures);
+		told += (unsigned)failures.failures.count;
+	} while ((w.header.flags & WIRE_MORE) != 0);
+	assert_int_equal(told, QUEUE_NOTICE_MAX);
+	close(agent);
+	close(bounce);
+}
+
+static void
+show_tells_each_recipient_with_its_last_reply(void **state)
+{
+	struct harness *h = *state;
+	struct control_file f;
+	struct control_message m;
+	struct control_recipient r;
+	uint64_t id = accept_message(h, "anna@b.example", "x@y.example z@y.example");
+	(void)answer_lookup(h, to_smarthost);
+	h->parent = parent_of(h, JOBS_SMTP);
+	int agent = agent_of(h, h->parent);
+	assert_true(hear_job(h, agent, &job));
+	say_result(agent, 1, FATE_DELIVERED, false, false);
+	say_result(agent, 2, FATE_DEFERRED, true, false);
+	turns(h);
+	int fd = connect_to(h, "control");
+	const struct control_show show = {id};
+	say(fd, control_calls, CONTROL_SHOW, 9, &show);
+	assert_int_equal(hear(h, fd, &w), CONTROL_FILE);
+	assert_int_equal(w.header.request, 9);
+	decode(&w, control_answers, &f);
+	char text[sizeof(CONTENT)] = "";
+	assert_int_equal(pread(w.fds.fd[0], text, f.content_length, (off_t)f.content_at),
+			 strlen(CONTENT));
+	assert_string_equal(text, CONTENT);
+	/* read only */
+	assert_int_equal(pwrite(w.fds.fd[0], "x", 1, 0), -1);
+	channel_close_fds(&w.fds);
+	assert_int_equal(hear(h, fd, &w), CONTROL_MESSAGE);
+	decode(&w, control_answers, &m);
+	assert_true(span_equal(m.state, SPAN("deferred")));
+	assert_int_equal(m.open, 1);
+	assert_int_equal(m.attempts, 1);
+	assert_true(m.next_us > m.arrived_us);
+	assert_int_equal(hear(h, fd, &w), CONTROL_RECIPIENT);
+	decode(&w, control_answers, &r);
+	assert_true(span_equal(r.state, SPAN("delivered")));
+	assert_int_equal(hear(h, fd, &w), CONTROL_RECIPIENT);
+	decode(&w, control_answers, &r);
+	assert_true(span_equal(r.state, SPAN("deferred")));
+	assert_true(span_starts(r.reply, SPAN("451 4.2.0 so it is")));
+	assert_int_equal(hear(h, fd, &w), CONTROL_DONE);
+	const struct control_show none = {1};
+	say(fd, control_calls, CONTROL_SHOW, 10, &none);
+	assert_int_equal(hear(h, fd, &w), CONTROL_REFUSED);
+	close(fd);
+	close(agent);
+}
+
+static void
+a_list_that_nobody_reads_stalls_nobody(void **state)
+{
+	struct harness *h = *state;
+	for (int i = 0; i < 600; i++)
+		(void)accept_message(h, "anna@b.example", "x@y.example");
+	int fd = connect_to(h, "control");
+	const struct control_list l = {words(""), 1};
+	say(fd, control_calls, CONTROL_LIST, 1, &l);
+	for (int i = 0; i < 50; i++)
+		turns(h);
+	size_t waiting = 0;
+	for (struct peer *p = h->q->peers; p != NULL; p = p->next)
+		waiting += p->waiting;
+	assert_true(waiting < 65536);
+	/* messages come and go meanwhile */
+	(void)accept_message(h, "bert@b.example", "x@y.example");
+	assert_int_equal(act(h, CONTROL_REMOVE, "from=anna*"), 600);
+	unsigned count = 0;
+	while (hear(h, fd, &w) != CONTROL_DONE)
+		count += w.type == CONTROL_MESSAGE;
+	assert_true(count > 0 && count < 600);
+	close(fd);
+}
+
+static void
+status_counts_messages(void **state)
+{
+	struct harness *h = *state;
+	struct control_state s;
+	(void)accept_message(h, "anna@b.example", "x@y.example z@y.example");
+	struct session open = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &open);
+	int fd = connect_to(h, "control");
+	say(fd, control_calls, CONTROL_STATUS, 1, NULL);
+	assert_int_equal(hear(h, fd, &w), CONTROL_STATE);
+	decode(&w, control_answers, &s);
+	assert_int_equal(s.messages, 1);
+	assert_int_equal(s.recipients, 2);
+	assert_int_equal(s.ready, 1);
+	assert_int_equal(s.incoming, 1);
+	assert_int_equal(s.disk_low, 0);
+	assert_true(s.memory_per_message > 0 && s.memory_per_message < 400);
+	session_close(&open);
+	close(fd);
+}
+
+/* as another uid: a child, since who asks is what the kernel says */
+static void
+strangers_are_refused_and_few(void **state)
+{
+	struct harness *h = *state;
+	char path[128];
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(h->folder, 0755), 0);
+	snprintf(path, sizeof(path), "%s/control", h->folder);
+	assert_int_equal(chmod(path, 0666), 0);
+	int go[2];
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		int fds[4], refused = 0;
+		size_t len;
+		static char datagram[CHANNEL_MAX];
+		struct wire_header header;
+		if (setresuid(65534, 65534, 65534) != 0)
+			_exit(100);
+		for (int i = 0; i < 4; i++) {
+			fds[i] = channel_connect(path, 0);
+			if (fds[i] < 0)
+				_exit(101);
+		}
+		(void)!write(go[1], "x", 1);
+		for (int i = 0; i < 4; i++) {
+			const int64_t deadline = clock_monotonic_ms() + 3000;
+			if (wire_send_wait(fds[i], wire_find(control_calls, CONTROL_STATUS), 0, 1,
+					   NULL, NULL, deadline) != CHANNEL_OK)
+				continue;
+			if (channel_receive_wait(fds[i], datagram, &len, NULL, deadline) ==
+				    CHANNEL_OK &&
+			    wire_peek(span_from(datagram, len), &header) == 0 &&
+			    header.type == CONTROL_REFUSED)
+				refused++;
+		}
+		_exit(refused);
+	}
+	int status = 0;
+	char x;
+	assert_int_equal(read(go[0], &x, 1), 1);
+	for (int i = 0; i < 100 && waitpid(child, &status, WNOHANG) == 0; i++)
+		run_for(h, 20);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CONTROL_PEERS_MAX);
+	close(go[0]);
+	close(go[1]);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(list_finds_what_the_selector_says),
+		TEST(selectors_that_are_not_understood_select_nothing),
+		TEST(hold_release_retry_and_remove_do_what_they_say),
+		TEST(bounce_fails_every_recipient_that_is_left),
+		TEST(show_tells_each_recipient_with_its_last_reply),
+		TEST(a_list_that_nobody_reads_stalls_nobody),
+		TEST(status_counts_messages),
+		TEST(strangers_are_refused_and_few),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
