@@ -107,6 +107,7 @@ take_text(struct span *rest, char *to, size_t size)
 {
 	struct buffer b;
 	buffer_init(&b, size);
+	*rest = span_trim(*rest); /* span_word leaves the blank between two words; an escaped word begins at once */
 	int result = unescape_word(rest, &b);
 	if (result == 0)
 		result = b.failed ? -1 : span_copy(buffer_get(&b), to, size);
@@ -182,8 +183,6 @@ state_decode(struct span text, struct state *s)
 	while (text.len > 0) {
 		struct span line = span_cut(&text, '\n');
 		struct span key = span_word(&line);
-		/* span_word may leave the blank between two words; an escaped word begins at once */
-		line = span_trim(line);
 		if (span_equal(key, SPAN(STATE_END)))
 			return s->master > 0 ? 0 : -1;
 		if (take_line(key, &line, s) != 0)
