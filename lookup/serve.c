@@ -25,8 +25,7 @@
 
 #define SLICE_US 5000 /* of work for one client before the others have their turn */
 #define ACCEPTS_A_TURN 64
-#define READS_A_TURN 16	     /* requests of one client */
-#define RETIRED_LOOK_MS 1000 /* how often a retired generation looks for idle clients */
+#define READS_A_TURN 16 /* requests of one client */
 
 struct datagram {
 	struct datagram *next;
@@ -43,7 +42,6 @@ struct client {
 	struct loop_watch watch;
 	struct loop_task work;
 	struct loop_timer stalled;
-	int64_t heard_ms;
 	uint16_t type; /* of the request at hand */
 	uint32_t request;
 	struct wire_list left; /* its questions without answer */
@@ -57,7 +55,7 @@ struct serve {
 	const struct start_listen *listen;
 	const struct routes *routes;
 	struct loop_watch door;
-	struct loop_timer stop, look_idle;
+	struct loop_timer stop;
 	struct client *clients;
 	size_t client_count, clients_max;
 	bool is_stopping, is_retired;
@@ -121,6 +119,16 @@ client_end(struct client *c, const char *reason)
 	s->client_count--;
 	open_door(s);
 	stop_if_done(s);
+}
+
+/* goes_on - false: it was idle, and we are retired: it is gone */
+static bool
+goes_on(struct client *c)
+{
+	if (!c->serve->is_retired || c->left.count > 0 || c->first != NULL)
+		return true;
+	client_end(c, NULL);
+	return false;
 }
 
 /* ---- sending ---- */
@@ -291,7 +299,7 @@ work(struct client *c)
 		loop_task_wake(s->loop, &c->work);
 	}
 	watch(c);
-	return true;
+	return goes_on(c);
 }
 
 static bool
@@ -362,14 +370,14 @@ client_ready(struct loop_watch *w, uint32_t events)
 	struct serve *s = c->serve;
 	size_t len;
 
-	c->heard_ms = loop_now_ms(s->loop);
 	if (c->first != NULL) {
 		if (!flush(c))
 			return;
 		if (c->first == NULL && c->left.count > 0)
 			loop_task_wake(s->loop, &c->work);
 		watch(c);
-		stop_if_done(s);
+		if (goes_on(c))
+			stop_if_done(s);
 		return;
 	}
 	if (c->left.count > 0) {
@@ -429,7 +437,6 @@ door_ready(struct loop_watch *w, uint32_t events)
 			continue;
 		}
 		*c = (struct client){.fd = fd, .serve = s, .peer = peer, .next = s->clients};
-		c->heard_ms = loop_now_ms(s->loop);
 		c->watch = (struct loop_watch){.fd = fd, .ready = client_ready, .owner = c};
 		c->work = (struct loop_task){.step = work_step, .owner = c};
 		c->stalled = (struct loop_timer){.fire = client_stalled, .owner = c};
@@ -463,22 +470,10 @@ on_term(void *owner)
 	stop_if_done(s);
 }
 
-/* a retired generation answers from old tables: whoever is idle is sent to the new one, by the end of his connection */
-static void
-end_idle(struct loop_timer *t)
-{
-	struct serve *s = t->owner;
-	int64_t now_ms = loop_now_ms(s->loop);
-
-	for (struct client *c = s->clients, *next; c != NULL; c = next) {
-		next = c->next;
-		if (c->left.count == 0 && c->first == NULL &&
-		    now_ms - c->heard_ms >= SERVE_RETIRED_IDLE_MS)
-			client_end(c, NULL);
-	}
-	loop_timer_set(s->loop, t, now_ms + RETIRED_LOOK_MS);
-}
-
+/*
+ * on_retire - a retired generation would answer from an old configuration: who is idle is sent to the new one at once, by the end of
+ * his connection, the others with their answer.  A question that crosses is asked again there.
+ */
 static void
 on_retire(void *owner)
 {
@@ -486,7 +481,10 @@ on_retire(void *owner)
 
 	s->is_retired = true;
 	open_door(s);
-	loop_timer_set(s->loop, &s->look_idle, loop_now_ms(s->loop) + RETIRED_LOOK_MS);
+	for (struct client *c = s->clients, *next; c != NULL; c = next) {
+		next = c->next;
+		(void)!goes_on(c);
+	}
 	stop_if_done(s);
 }
 
@@ -506,13 +504,11 @@ serve(const struct start_listen *listen, const struct routes *routes, size_t cli
 	s->clients_max = clients_max;
 	s->door = (struct loop_watch){.fd = listen->fd, .ready = door_ready, .owner = s};
 	s->stop = (struct loop_timer){.fire = stop_now, .owner = s};
-	s->look_idle = (struct loop_timer){.fire = end_idle, .owner = s};
 	arena_init(&s->arena, ALIASES_MEMORY_MAX);
 	loop_signal(s->loop, SIGTERM, on_term, s);
 	loop_signal(s->loop, SIGUSR1, on_retire, s);
 	open_door(s);
 	loop_run(s->loop);
-	loop_timer_clear(s->loop, &s->look_idle);
 	s->is_retired = s->is_stopping = false;
 	for (struct client *c = s->clients, *next; c != NULL; c = next) {
 		next = c->next;

@@ -11,12 +11,13 @@
 #include "common/system/start.h"
 #include "lookup/routes.h"
 
-#define SERVE_CLIENTS_SPARE 64	   /* descriptors besides one for each session */
-#define SERVE_STALLED_MS 30000	   /* without reading an answer */
-#define SERVE_STOP_MS 2000	   /* SIGTERM: what is in hand has that long */
-#define SERVE_RETIRED_IDLE_MS 5000 /* SIGUSR1: a client that is idle that long is ended */
+#define SERVE_CLIENTS_SPARE 64 /* descriptors besides one for each session */
+#define SERVE_STALLED_MS 30000 /* without reading an answer */
+#define SERVE_STOP_MS 2000     /* SIGTERM: what is in hand has that long */
 
-/* serve - until SIGTERM, or after SIGUSR1 until no client is left; `listen` may hold clients_max at a time */
+/*
+ * serve - until SIGTERM, or after SIGUSR1 until what is in hand is answered; at most clients_max clients at a time, more wait
+ */
 void serve(const struct start_listen *listen, const struct routes *routes, size_t clients_max);
 
 #endif

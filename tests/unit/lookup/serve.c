@@ -400,19 +400,28 @@ nonsense_ends_its_client_and_no_other(void **state)
 }
 
 static void
-a_retired_server_ends_with_its_last_client(void **state)
+a_retired_server_answers_what_was_asked_and_ends(void **state)
 {
 	static const char *const one[] = {"nobody@example.org"};
-	int fd = connect_client();
-	size_t parts;
+	const char *addresses[LOOKUP_QUESTIONS_MAX];
+	int idle = connect_client(), busy = connect_client();
+	size_t parts, len;
 
 	(void)state;
-	assert_int_equal(ask(fd, LOOKUP_ROUTES, 1, one, 1), CHANNEL_OK);
-	assert_int_equal(count_leaves(fd, 1, &parts), 1);
+	for (size_t i = 0; i < LOOKUP_QUESTIONS_MAX; i++)
+		addresses[i] = "big@example.org";
+	assert_int_equal(ask(idle, LOOKUP_ROUTES, 1, one, 1), CHANNEL_OK);
+	assert_int_equal(count_leaves(idle, 1, &parts), 1);
+	assert_int_equal(ask(busy, LOOKUP_ROUTES, 2, addresses, LOOKUP_QUESTIONS_MAX), CHANNEL_OK);
+	/* another's answer shows that the busy one's question has been taken */
+	assert_int_equal(ask(idle, LOOKUP_ROUTES, 3, one, 1), CHANNEL_OK);
+	assert_int_equal(count_leaves(idle, 3, &parts), 1);
 	kill(server, SIGUSR1);
-	assert_int_equal(ask(fd, LOOKUP_ROUTES, 2, one, 1), CHANNEL_OK);
-	assert_int_equal(count_leaves(fd, 2, &parts), 1);
-	close(fd);
+	assert_int_equal(channel_receive_wait(idle, in, &len, NULL, deadline()), CHANNEL_CLOSED);
+	assert_int_equal(count_leaves(busy, 2, &parts), (size_t)LOOKUP_QUESTIONS_MAX * BIG_LIST);
+	assert_int_equal(channel_receive_wait(busy, in, &len, NULL, deadline()), CHANNEL_CLOSED);
+	close(idle);
+	close(busy);
 	assert_int_equal(end_server(0), 0);
 	assert_int_equal(start_server(NULL), 0);
 }
@@ -472,7 +481,7 @@ main(void)
 		cmocka_unit_test(who_goes_amid_a_long_answer_harms_nobody),
 		cmocka_unit_test(more_clients_than_may_be_wait_for_their_turn),
 		cmocka_unit_test(nonsense_ends_its_client_and_no_other),
-		cmocka_unit_test(a_retired_server_ends_with_its_last_client),
+		cmocka_unit_test(a_retired_server_answers_what_was_asked_and_ends),
 		cmocka_unit_test(it_ends_by_sigterm),
 	};
 
