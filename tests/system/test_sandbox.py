@@ -104,7 +104,7 @@ def test_probe_finds_every_door_shut(culver):
     done = culver.command("sandbox", "--probe")
     assert done.returncode == 0, done.stdout + done.stderr
     for program in helper.SERVICES:
-        assert program in done.stdout
+        assert program in done.stdout + done.stderr
     # looking has disturbed nothing
     assert {p: v[0] for p, v in culver.pids().items()} == {p: v[0] for p, v in pids.items()}
     smtp.check(culver.smtp().command("NOOP"), 250)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@
 #include "common/system/clock.h"
 
 #define WAIT_MS 10000
+#define AGENTS 5
 
 static struct {
 	char directory[64];
@@ -128,7 +130,7 @@ start(bool with_socket)
 	struct jobs_parent_program program = {
 		.kind = JOBS_SMTP,
 		.path = t.path,
-		.agents_max = 2,
+		.agents_max = AGENTS,
 		.may_serve = may_serve,
 		.serve = serve,
 	};
@@ -141,6 +143,7 @@ start(bool with_socket)
 	t.pid = fork();
 	assert_true(t.pid >= 0);
 	if (t.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		jobs_parent_run(&program);
 		_exit(0);
 	}
@@ -196,7 +199,7 @@ an_agent_comes_for_each_want_and_ends_at_the_close(void **state)
 {
 	(void)state;
 	start(true);
-	for (uint32_t i = 1; i <= 5; i++) {
+	for (uint32_t i = 1; i <= AGENTS; i++) {
 		want(i, "192.0.2.1:25");
 		close(accept_agent(i));
 	}
@@ -208,7 +211,7 @@ what_cannot_be_served_is_answered_with_its_number(void **state)
 {
 	struct jobs_cannot m;
 	uint32_t request;
-	int agents[2];
+	int agents[AGENTS];
 	(void)state;
 
 	start(true);
@@ -217,16 +220,16 @@ what_cannot_be_served_is_answered_with_its_number(void **state)
 	assert_int_equal(request, 7);
 	assert_int_equal(m.fate, FATE_FAILED);
 	/* more than may be */
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < AGENTS; i++) {
 		want(8 + i, "192.0.2.1:25");
 		agents[i] = accept_agent(8 + i);
 	}
-	want(10, "192.0.2.1:25");
+	want(8 + AGENTS, "192.0.2.1:25");
 	receive(t.parent, JOBS_CANNOT, &m, &request);
-	assert_int_equal(request, 10);
+	assert_int_equal(request, 8 + AGENTS);
 	assert_int_equal(m.fate, FATE_DEFERRED);
-	close(agents[0]);
-	close(agents[1]);
+	for (size_t i = 0; i < AGENTS; i++)
+		close(agents[i]);
 	stop();
 }
 
