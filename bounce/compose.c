@@ -30,7 +30,9 @@ put_clean(struct buffer *to, struct span text)
 			buffer_char(to, '\r');
 		if (before == '\r' && c != '\n')
 			buffer_char(to, '\n');
-		buffer_char(to, c == '\0' ? ' ' : c);
+		if (c == '\0')
+			c = ' ';
+		buffer_char(to, c);
 		before = c;
 	}
 	if (before == '\r')
@@ -143,8 +145,7 @@ put_header(struct composed *c, const struct notice *n, const struct compose_orig
 	buffer_format(to, "Date: %s\r\n", date);
 	buffer_format(to, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", n->hostname);
 	buffer_string(to, "To: <");
-	for (const char *at = n->to; *at != '\0'; at++)
-		buffer_char(to, *at >= 0x20 && *at <= 0x7e ? *at : '?');
+	notice_printable(to, span_of(n->to));
 	buffer_string(to, ">\r\n");
 	buffer_format(to, "Subject: %s\r\n",
 		      notice_is_double(n)

@@ -10,7 +10,7 @@
 #include "common/system/clock.h"
 #include "common/text/number.h"
 
-#define PEOPLE_MAX (NOTICE_PEOPLE_MAX * 4096)
+#define PEOPLE_MAX ((size_t)NOTICE_PEOPLE_MAX * 4096)
 #define SAID_MAX 1024
 
 void
@@ -37,11 +37,19 @@ notice_is_double(const struct notice *n)
 
 /* ---- lines ---- */
 
-static void
-put_printable(struct buffer *to, struct span s)
+static char
+printable(char c)
+{
+	if (c >= 0x20 && c <= 0x7e)
+		return c;
+	return '?';
+}
+
+void
+notice_printable(struct buffer *to, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		buffer_char(to, s.at[i] >= 0x20 && s.at[i] <= 0x7e ? s.at[i] : '?');
+		buffer_char(to, printable(s.at[i]));
 }
 
 /* words, broken before the one that would pass the last column; what follows a break is led by `indent` */
@@ -60,7 +68,7 @@ put_wrapped(struct buffer *to, size_t column, const char *indent, struct span te
 			buffer_char(to, ' ');
 			column++;
 		}
-		put_printable(to, word);
+		notice_printable(to, word);
 		column += word.len;
 		first = false;
 	}
@@ -170,18 +178,18 @@ add_for_people(struct notice *n, const struct jobs_failure *f, struct span said)
 	struct span server = server_name(f->host);
 
 	buffer_string(&n->people, "    ");
-	put_printable(&n->people, f->address);
+	notice_printable(&n->people, f->address);
 	buffer_string(&n->people, "\r\n");
 	if (f->original.len > 0 && !span_equal(f->original, f->address)) {
 		buffer_string(&n->people, "        (you wrote to ");
-		put_printable(&n->people, f->original);
+		notice_printable(&n->people, f->original);
 		buffer_string(&n->people, ")\r\n");
 	}
 	buffer_string(&n->people, "        ");
 	put_wrapped(&n->people, 8, "        ", span_of(meaning(f->status)));
 	if (f->code != 0 && server.len > 0) {
 		buffer_string(&n->people, "        The server ");
-		put_printable(&n->people, server);
+		notice_printable(&n->people, server);
 		buffer_string(&n->people, " said:\r\n");
 	} else {
 		buffer_string(&n->people, "        The reason is:\r\n");
@@ -216,7 +224,7 @@ add_for_programs(struct notice *n, const struct jobs_failure *f, struct span sai
 		put_typed(&n->status, "Remote-MTA", "dns", server);
 	put_typed(&n->status, "Diagnostic-Code", f->code != 0 ? "smtp" : "x-culver", said);
 	if (f->at_us > 0)
-		put_date(&n->status, "Last-Attempt-Date", f->at_us);
+		put_date(&n->status, "Last-Attempt-Date", (int64_t)f->at_us);
 }
 
 void

@@ -44,6 +44,8 @@ void notice_people(const struct notice *n, struct span subject, bool whole, stru
 /* notice_message_fields - the fields of the whole message, at the top of the delivery-status part */
 void notice_message_fields(const struct notice *n, struct buffer *to);
 
+/* what is not printable ASCII becomes a question mark */
+void notice_printable(struct buffer *to, struct span s);
 /* a header field, broken at blanks where it is long; printable ASCII whatever the value was */
 void notice_field(struct buffer *to, const char *name, struct span value);
 

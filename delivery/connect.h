@@ -16,11 +16,11 @@
 #include "delivery/hosts.h"
 
 /* RFC 5321, section 4.5.3.2: how long each answer is waited for */
-#define CONNECT_TCP_MS (30 * 1000)
-#define CONNECT_GREETING_MS (5 * 60 * 1000)
-#define CONNECT_HELO_MS (5 * 60 * 1000)
+#define CONNECT_TCP_MS INT64_C(30000)
+#define CONNECT_GREETING_MS INT64_C(300000)
+#define CONNECT_HELO_MS INT64_C(300000)
 /* not the RFC's: nobody waits for a mail system to say goodbye */
-#define CONNECT_QUIT_MS 2000
+#define CONNECT_QUIT_MS INT64_C(2000)
 
 struct connection {
 	struct stream stream;

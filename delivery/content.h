@@ -14,8 +14,8 @@
 #include "common/text/span.h"
 
 #define CONTENT_BLOCK 131072 /* bytes read from the file at a time */
-#define CONTENT_BLOCK_MS \
-	(3 * 60 * 1000) /* RFC 5321, section 4.5.3.2.5: for the peer to take a block */
+/* RFC 5321, section 4.5.3.2.5: for the peer to take a block */
+#define CONTENT_BLOCK_MS INT64_C(180000)
 
 enum content_outcome {
 	CONTENT_SENT,	    /* all of it is put, with a last CRLF; the dot is the caller's */

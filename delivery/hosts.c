@@ -24,9 +24,11 @@ static struct span hosts_text = {"", 0};
 void
 hosts_load_text(struct span text)
 {
-	char *copy = malloc(text.len + 1);
+	static char *copy;
 
 	hosts_text = SPAN_NONE;
+	free(copy);
+	copy = malloc(text.len + 1);
 	if (copy == NULL)
 		return;
 	memcpy(copy, text.at, text.len);

@@ -16,10 +16,10 @@
 #include "delivery/report.h"
 
 /* RFC 5321, section 4.5.3.2 */
-#define TRANSACTION_MAIL_MS (5 * 60 * 1000)
-#define TRANSACTION_RCPT_MS (5 * 60 * 1000)
-#define TRANSACTION_DATA_MS (2 * 60 * 1000)
-#define TRANSACTION_END_MS (10 * 60 * 1000)
+#define TRANSACTION_MAIL_MS INT64_C(300000)
+#define TRANSACTION_RCPT_MS INT64_C(300000)
+#define TRANSACTION_DATA_MS INT64_C(120000)
+#define TRANSACTION_END_MS INT64_C(600000)
 /*
  * Commands sent before their replies are read.  Both directions must fit into what the two kernels buffer, or each side waits for the
  * other (RFC 2920, section 3.1): 100 commands of at most 530 bytes, 100 replies.

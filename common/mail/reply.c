@@ -19,7 +19,9 @@ printable(char c)
 {
 	if (c == '\t' || c == '\r' || c == '\n')
 		return ' ';
-	return c >= 0x20 && c <= 0x7e ? c : '?';
+	if (c >= 0x20 && c <= 0x7e)
+		return c;
+	return '?';
 }
 
 bool

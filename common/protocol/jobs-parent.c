@@ -289,10 +289,9 @@ grace_is_over(struct loop_timer *t)
 void
 jobs_parent_run(const struct jobs_parent_program *program)
 {
-	struct parent *p = calloc(1, sizeof(*p));
+	static struct parent parent; /* a process is the parent of one kind of agents */
+	struct parent *p = &parent;
 
-	if (p == NULL)
-		fatal(EXIT_OS, ENOMEM, "the parent of agents");
 	p->program = program;
 	p->agents_max = program->agents_max < JOBS_PARENT_AGENTS_MAX ? program->agents_max
 								     : JOBS_PARENT_AGENTS_MAX;
@@ -312,5 +311,4 @@ jobs_parent_run(const struct jobs_parent_program *program)
 	disconnect(p);
 	loop_free(p->loop);
 	free(p->agents);
-	free(p);
 }
