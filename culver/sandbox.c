@@ -110,8 +110,8 @@ look_at(pid_t pid, const char *name, struct sandbox_process *p)
 	ssize_t len = read_file(path, text, sizeof(text));
 	if (len <= 0 || sandbox_parse(span_from(text, (size_t)len), p) != 0)
 		return -1;
-	/* what is not dumpable belongs to root in /proc */
-	snprintf(path, sizeof(path), "/proc/%lld", (long long)pid);
+	/* the files (not the folder) of what is not dumpable belong to root in /proc: proc(5) */
+	snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
 	if (p->uid != 0 && stat(path, &st) == 0)
 		p->dumpable = st.st_uid != 0;
 	snprintf(path, sizeof(path), "/proc/%lld/root", (long long)pid);

@@ -10,25 +10,26 @@
 
 #include "common/protocol/wire.h"
 
-enum control_type {	   /* numbers are never reused */
-	CONTROL_LIST = 1,  /* <- CONTROL_MESSAGE ... CONTROL_DONE */
-	CONTROL_SHOW = 2,  /* <- CONTROL_MESSAGE + CONTROL_RECIPIENT ... CONTROL_DONE; CONTROL_FILE first */
-	CONTROL_ACT = 3,   /* <- CONTROL_DONE */
-	CONTROL_STATUS = 4,/* <- CONTROL_STATE */
-	CONTROL_MESSAGE = 101,
-	CONTROL_RECIPIENT = 102,
-	CONTROL_FILE = 103,
-	CONTROL_STATE = 104,
-	CONTROL_DONE = 105,
-	CONTROL_REFUSED = 106,
+enum control_type {		      /* numbers are never reused */
+		    CONTROL_LIST = 1, /* <- CONTROL_MESSAGE ... CONTROL_DONE */
+		    CONTROL_SHOW =
+			    2, /* <- CONTROL_MESSAGE + CONTROL_RECIPIENT ... CONTROL_DONE; CONTROL_FILE first */
+		    CONTROL_ACT = 3,	/* <- CONTROL_DONE */
+		    CONTROL_STATUS = 4, /* <- CONTROL_STATE */
+		    CONTROL_MESSAGE = 101,
+		    CONTROL_RECIPIENT = 102,
+		    CONTROL_FILE = 103,
+		    CONTROL_STATE = 104,
+		    CONTROL_DONE = 105,
+		    CONTROL_REFUSED = 106,
 };
 
 enum control_verb {
-	CONTROL_RETRY = 1,   /* due now */
+	CONTROL_RETRY = 1, /* due now */
 	CONTROL_HOLD = 2,
 	CONTROL_RELEASE = 3,
-	CONTROL_REMOVE = 4,  /* gone, nobody is told */
-	CONTROL_BOUNCE = 5,  /* every recipient that is left fails; the sender is told */
+	CONTROL_REMOVE = 4, /* gone, nobody is told */
+	CONTROL_BOUNCE = 5, /* every recipient that is left fails; the sender is told */
 };
 
 #define CONTROL_SELECTOR_MAX 8192
@@ -54,22 +55,22 @@ struct control_act {
 
 struct control_message {
 	uint64_t id;
-	struct span state;	/* incoming, ready, active, deferred, held */
-	uint64_t size;		/* content, bytes */
-	uint64_t arrived_us;	/* wall clock */
-	uint64_t next_us;	/* wall clock of the next attempt; 0: none planned */
+	struct span state;   /* incoming, ready, active, deferred, held */
+	uint64_t size;	     /* content, bytes */
+	uint64_t arrived_us; /* wall clock */
+	uint64_t next_us;    /* wall clock of the next attempt; 0: none planned */
 	uint64_t attempts;
 	struct span sender;
-	uint64_t recipients;	/* in all */
-	uint64_t open;		/* recipients still to be served */
+	uint64_t recipients; /* in all */
+	uint64_t open;	     /* recipients still to be served */
 };
 
 struct control_recipient {
-	uint64_t id;		/* of the message */
+	uint64_t id; /* of the message */
 	uint64_t number;
 	struct span address;
-	struct span state;	/* waiting, active, deferred, delivered, failed, expanded */
-	struct span reply;	/* the last one */
+	struct span state; /* waiting, active, deferred, delivered, failed, expanded */
+	struct span reply; /* the last one */
 };
 
 /* CONTROL_FILE brings a read-only descriptor of the message's file */
@@ -80,9 +81,9 @@ struct control_file {
 
 struct control_state {
 	uint64_t messages, recipients, incoming, ready, active, deferred, held;
-	uint64_t replaying;	  /* 1: the queue is still being read */
-	uint64_t disk_low;	  /* 1: below the floor, nothing is taken in */
-	uint64_t longest_turn_us; /* of the loop, since the last STATUS */
+	uint64_t replaying;	     /* 1: the queue is still being read */
+	uint64_t disk_low;	     /* 1: below the floor, nothing is taken in */
+	uint64_t longest_turn_us;    /* of the loop, since the last STATUS */
 	uint64_t memory_per_message; /* bytes */
 };
 

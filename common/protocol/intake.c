@@ -7,20 +7,26 @@
 #define RECIPIENTS_MAX 1000000
 
 const struct wire_shape intake_recipient_shape =
-	WIRE_SHAPE(0, intake_recipient, 0, WIRE_FIELD_SPAN(intake_recipient, address, 1, INTAKE_RECIPIENT_MAX));
+	WIRE_SHAPE(0, intake_recipient, 0,
+		   WIRE_FIELD_SPAN(intake_recipient, address, 1, INTAKE_RECIPIENT_MAX));
 
 const struct wire_shape intake_calls[] = {
 	WIRE_SHAPE(INTAKE_OPEN, intake_open, 0, WIRE_FIELD_U64(intake_open, size, 0, LENGTH_MAX)),
-	WIRE_SHAPE(INTAKE_ENVELOPE, intake_envelope, 0, WIRE_FIELD_U64(intake_envelope, origin, INTAKE_NETWORK, INTAKE_LOCAL),
-		   WIRE_FIELD_SPAN(intake_envelope, client, 0, 64), WIRE_FIELD_SPAN(intake_envelope, helo, 0, INTAKE_HELO_MAX),
+	WIRE_SHAPE(INTAKE_ENVELOPE, intake_envelope, 0,
+		   WIRE_FIELD_U64(intake_envelope, origin, INTAKE_NETWORK, INTAKE_LOCAL),
+		   WIRE_FIELD_SPAN(intake_envelope, client, 0, 64),
+		   WIRE_FIELD_SPAN(intake_envelope, helo, 0, INTAKE_HELO_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, protocol, 1, 32),
 		   WIRE_FIELD_SPAN(intake_envelope, sender, 0, INTAKE_SENDER_MAX),
-		   WIRE_FIELD_U64(intake_envelope, eight_bit, 0, 1), WIRE_FIELD_U64(intake_envelope, length, 0, LENGTH_MAX),
+		   WIRE_FIELD_U64(intake_envelope, eight_bit, 0, 1),
+		   WIRE_FIELD_U64(intake_envelope, length, 0, LENGTH_MAX),
 		   WIRE_FIELD_U64(intake_envelope, checksum, 0, UINT64_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, top, 0, INTAKE_TOP_MAX)),
 	WIRE_SHAPE(INTAKE_RECIPIENTS, intake_recipients, 0,
-		   WIRE_FIELD_LIST(intake_recipients, recipients, 1, UINT16_MAX, &intake_recipient_shape)),
-	WIRE_SHAPE(INTAKE_COMMIT, intake_commit, 0, WIRE_FIELD_U64(intake_commit, count, 1, RECIPIENTS_MAX)),
+		   WIRE_FIELD_LIST(intake_recipients, recipients, 1, UINT16_MAX,
+				   &intake_recipient_shape)),
+	WIRE_SHAPE(INTAKE_COMMIT, intake_commit, 0,
+		   WIRE_FIELD_U64(intake_commit, count, 1, RECIPIENTS_MAX)),
 	WIRE_SHAPE_EMPTY(INTAKE_KEEP, 0),
 	WIRE_SHAPE_EMPTY(INTAKE_ABANDON, 0),
 	{.name = NULL},
@@ -28,8 +34,10 @@ const struct wire_shape intake_calls[] = {
 
 const struct wire_shape intake_answers[] = {
 	WIRE_SHAPE(INTAKE_FILE, intake_file, 2, WIRE_FIELD_U64(intake_file, id, 1, UINT64_MAX)),
-	WIRE_SHAPE(INTAKE_REFUSED, intake_refused, 0, WIRE_FIELD_U64(intake_refused, code, 400, 599),
-		   WIRE_FIELD_SPAN(intake_refused, status, 5, 11), WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
+	WIRE_SHAPE(INTAKE_REFUSED, intake_refused, 0,
+		   WIRE_FIELD_U64(intake_refused, code, 400, 599),
+		   WIRE_FIELD_SPAN(intake_refused, status, 5, 11),
+		   WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
 	WIRE_SHAPE_EMPTY(INTAKE_QUEUED, 1),
 	{.name = NULL},
 };

@@ -12,16 +12,20 @@
 /* the content begins at this offset of the file; the session's writer stands there when it is received */
 #define INTAKE_CONTENT_AT 40
 
-enum intake_type {	   /* numbers are never reused */
-	INTAKE_OPEN = 1,   /* a message, please  <- INTAKE_FILE + writer, reader | INTAKE_REFUSED */
-	INTAKE_ENVELOPE = 2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
-	INTAKE_RECIPIENTS = 3, /* as many as fit; again */
-	INTAKE_COMMIT = 4,   /* that was all of them  <- INTAKE_QUEUED + reader | INTAKE_REFUSED */
-	INTAKE_KEEP = 5,     /* it is on disk; I say 250 now (no answer) */
-	INTAKE_ABANDON = 6,  /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
-	INTAKE_FILE = 101,
-	INTAKE_REFUSED = 102,
-	INTAKE_QUEUED = 103,
+enum intake_type { /* numbers are never reused */
+		   INTAKE_OPEN =
+			   1, /* a message, please  <- INTAKE_FILE + writer, reader | INTAKE_REFUSED */
+		   INTAKE_ENVELOPE =
+			   2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
+		   INTAKE_RECIPIENTS = 3, /* as many as fit; again */
+		   INTAKE_COMMIT =
+			   4, /* that was all of them  <- INTAKE_QUEUED + reader | INTAKE_REFUSED */
+		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
+		   INTAKE_ABANDON =
+			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
+		   INTAKE_FILE = 101,
+		   INTAKE_REFUSED = 102,
+		   INTAKE_QUEUED = 103,
 };
 
 enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };
@@ -36,15 +40,16 @@ struct intake_open {
 };
 
 struct intake_envelope {
-	uint64_t origin;      /* enum intake_origin */
-	struct span client;   /* address of the client, as text; empty for a notice */
+	uint64_t origin;    /* enum intake_origin */
+	struct span client; /* address of the client, as text; empty for a notice */
 	struct span helo;
 	struct span protocol; /* SMTP, ESMTP, LOCAL, NOTICE */
 	struct span sender;   /* canonical; empty: the null reverse-path */
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
 	uint64_t length;      /* of the content in the file */
 	uint64_t checksum;    /* XXH3 of the content */
-	struct span top;      /* header lines put on top: with CRLF each; whoever sends or stores the message puts them there */
+	struct span
+		top; /* header lines put on top: with CRLF each; whoever sends or stores the message puts them there */
 };
 
 struct intake_recipient {
@@ -70,7 +75,7 @@ struct intake_refused {
 };
 
 extern const struct wire_shape intake_recipient_shape;
-extern const struct wire_shape intake_calls[];   /* what a client may send */
+extern const struct wire_shape intake_calls[];	 /* what a client may send */
 extern const struct wire_shape intake_answers[]; /* what the queue-manager answers */
 
 #endif

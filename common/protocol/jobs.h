@@ -12,16 +12,19 @@
 
 #include "common/protocol/wire.h"
 
-enum jobs_type {		/* numbers are never reused */
-	JOBS_PARENT = 1,	/* parent: this program serves jobs of that kind */
-	JOBS_CANNOT = 2,	/* parent: no agent for WANT (answers its request number) */
-	JOBS_AGENT = 3,		/* first on an agent's connection: it serves WANT number N of its parent */
-	JOBS_RESULT = 4,	/* agent: what became of one recipient */
-	JOBS_LEAVE = 5,		/* agent: idle for long, or its peer closed; no job will be taken any more */
-	JOBS_WANT = 101,	/* queue-manager -> parent: an agent for this place, please */
-	JOBS_JOB = 102,		/* queue-manager -> agent: a message + its descriptor; RECIPIENTS (or FAILURES) follow */
-	JOBS_RECIPIENTS = 103,	/* WIRE_MORE on all but the last */
-	JOBS_FAILURES = 104,	/* the same for bounce: who failed and why */
+enum jobs_type {		  /* numbers are never reused */
+		 JOBS_PARENT = 1, /* parent: this program serves jobs of that kind */
+		 JOBS_CANNOT = 2, /* parent: no agent for WANT (answers its request number) */
+		 JOBS_AGENT =
+			 3, /* first on an agent's connection: it serves WANT number N of its parent */
+		 JOBS_RESULT = 4, /* agent: what became of one recipient */
+		 JOBS_LEAVE =
+			 5, /* agent: idle for long, or its peer closed; no job will be taken any more */
+		 JOBS_WANT = 101, /* queue-manager -> parent: an agent for this place, please */
+		 JOBS_JOB =
+			 102, /* queue-manager -> agent: a message + its descriptor; RECIPIENTS (or FAILURES) follow */
+		 JOBS_RECIPIENTS = 103, /* WIRE_MORE on all but the last */
+		 JOBS_FAILURES = 104,	/* the same for bounce: who failed and why */
 };
 
 enum jobs_kind {
@@ -50,26 +53,27 @@ struct jobs_want {
 };
 
 struct jobs_cannot {
-	uint64_t fate;	    /* deferred or failed, for every recipient of the place */
+	uint64_t fate; /* deferred or failed, for every recipient of the place */
 	struct span status;
 	struct span text;
 };
 
 struct jobs_job {
 	uint64_t id;
-	uint64_t content_at;	/* offset in the file */
+	uint64_t content_at; /* offset in the file */
 	uint64_t content_length;
-	uint64_t arrived_us;	/* wall clock */
+	uint64_t arrived_us; /* wall clock */
 	uint64_t eight_bit;
-	struct span sender;	/* canonical; empty: null reverse-path */
-	struct span top;	/* header lines put on top of the content */
-	uint64_t recipients;	/* in all parts */
+	struct span sender;  /* canonical; empty: null reverse-path */
+	struct span top;     /* header lines put on top of the content */
+	uint64_t recipients; /* in all parts */
 };
 
 struct jobs_recipient {
-	uint64_t number;       /* of the recipient in the message; RESULT names it */
-	struct span address;   /* deliver to this */
-	struct span original;  /* as the sender gave it, when an alias made this one of it; else empty */
+	uint64_t number;     /* of the recipient in the message; RESULT names it */
+	struct span address; /* deliver to this */
+	struct span
+		original; /* as the sender gave it, when an alias made this one of it; else empty */
 };
 
 struct jobs_recipients {
@@ -81,10 +85,10 @@ struct jobs_failure {
 	struct span address;
 	struct span original;
 	struct span status;
-	struct span reply;     /* text, perhaps led by its code */
-	uint64_t code;	       /* 0: no reply of a server: `reply` is our own sentence */
-	struct span host;      /* who answered so; empty: we */
-	uint64_t at_us;	       /* when */
+	struct span reply; /* text, perhaps led by its code */
+	uint64_t code;	   /* 0: no reply of a server: `reply` is our own sentence */
+	struct span host;  /* who answered so; empty: we */
+	uint64_t at_us;	   /* when */
 };
 
 struct jobs_failures {
@@ -92,19 +96,21 @@ struct jobs_failures {
 };
 
 struct jobs_result {
-	uint64_t number;    /* recipient; for a notice: 0 */
-	uint64_t fate;	    /* enum fate */
-	uint64_t code;	    /* 0: no reply was had */
+	uint64_t number; /* recipient; for a notice: 0 */
+	uint64_t fate;	 /* enum fate */
+	uint64_t code;	 /* 0: no reply was had */
 	struct span status;
-	struct span text;   /* reply or reason */
-	struct span host;   /* who said so: NAME[ADDRESS]:PORT, a mailbox path, the id of the notice */
-	uint64_t last;	    /* 1: the job is done, I am free */
-	uint64_t connection; /* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
+	struct span text; /* reply or reason */
+	struct span
+		host;  /* who said so: NAME[ADDRESS]:PORT, a mailbox path, the id of the notice */
+	uint64_t last; /* 1: the job is done, I am free */
+	uint64_t
+		connection; /* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
 };
 
 extern const struct wire_shape jobs_recipient_shape;
 extern const struct wire_shape jobs_failure_shape;
-extern const struct wire_shape jobs_calls[];   /* what parents and agents may send */
-extern const struct wire_shape jobs_orders[];  /* what the queue-manager sends */
+extern const struct wire_shape jobs_calls[];  /* what parents and agents may send */
+extern const struct wire_shape jobs_orders[]; /* what the queue-manager sends */
 
 #endif

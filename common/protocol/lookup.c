@@ -11,11 +11,13 @@
 
 const struct wire_shape lookup_question_shape =
 	WIRE_SHAPE(0, lookup_question, 0, WIRE_FIELD_U64(lookup_question, number, 0, UINT32_MAX),
-		   WIRE_FIELD_SPAN(lookup_question, address, 1, ADDRESS_MAX_BYTES), WIRE_FIELD_U64(lookup_question, direct, 0, 1));
+		   WIRE_FIELD_SPAN(lookup_question, address, 1, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(lookup_question, direct, 0, 1));
 
 const struct wire_shape lookup_verdict_shape =
 	WIRE_SHAPE(0, lookup_verdict, 0, WIRE_FIELD_U64(lookup_verdict, number, 0, UINT32_MAX),
-		   WIRE_FIELD_U64(lookup_verdict, class, LOOKUP_LOCAL, LOOKUP_TROUBLE), WIRE_FIELD_U64(lookup_verdict, code, 0, 599),
+		   WIRE_FIELD_U64(lookup_verdict, class, LOOKUP_LOCAL, LOOKUP_TROUBLE),
+		   WIRE_FIELD_U64(lookup_verdict, code, 0, 599),
 		   WIRE_FIELD_SPAN(lookup_verdict, status, 0, STATUS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_verdict, text, 0, LOOKUP_TEXT_MAX));
 
@@ -23,23 +25,29 @@ const struct wire_shape lookup_leaf_shape =
 	WIRE_SHAPE(0, lookup_leaf, 0, WIRE_FIELD_U64(lookup_leaf, number, 0, UINT32_MAX),
 		   WIRE_FIELD_U64(lookup_leaf, leaves, 1, LEAVES_MAX),
 		   WIRE_FIELD_U64(lookup_leaf, kind, LOOKUP_MAILBOX, LOOKUP_DEFER),
-		   WIRE_FIELD_SPAN(lookup_leaf, address, 1, ADDRESS_MAX_BYTES), WIRE_FIELD_U64(lookup_leaf, direct, 0, 1),
-		   WIRE_FIELD_SPAN(lookup_leaf, user, 0, NAME_MAX_BYTES), WIRE_FIELD_SPAN(lookup_leaf, domain, 0, NAME_MAX_BYTES),
-		   WIRE_FIELD_SPAN(lookup_leaf, hosts, 0, HOSTS_MAX), WIRE_FIELD_U64(lookup_leaf, code, 0, 599),
+		   WIRE_FIELD_SPAN(lookup_leaf, address, 1, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(lookup_leaf, direct, 0, 1),
+		   WIRE_FIELD_SPAN(lookup_leaf, user, 0, NAME_MAX_BYTES),
+		   WIRE_FIELD_SPAN(lookup_leaf, domain, 0, NAME_MAX_BYTES),
+		   WIRE_FIELD_SPAN(lookup_leaf, hosts, 0, HOSTS_MAX),
+		   WIRE_FIELD_U64(lookup_leaf, code, 0, 599),
 		   WIRE_FIELD_SPAN(lookup_leaf, status, 0, STATUS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, text, 0, LOOKUP_TEXT_MAX));
 
 const struct wire_shape lookup_calls[] = {
 	WIRE_SHAPE(LOOKUP_RECIPIENTS, lookup_questions, 0,
-		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX, &lookup_question_shape)),
+		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX,
+				   &lookup_question_shape)),
 	WIRE_SHAPE(LOOKUP_ROUTES, lookup_questions, 0,
-		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX, &lookup_question_shape)),
+		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX,
+				   &lookup_question_shape)),
 	{.name = NULL},
 };
 
 const struct wire_shape lookup_answers[] = {
 	WIRE_SHAPE(LOOKUP_VERDICTS, lookup_verdicts, 0,
-		   WIRE_FIELD_LIST(lookup_verdicts, verdicts, 1, LOOKUP_QUESTIONS_MAX, &lookup_verdict_shape)),
+		   WIRE_FIELD_LIST(lookup_verdicts, verdicts, 1, LOOKUP_QUESTIONS_MAX,
+				   &lookup_verdict_shape)),
 	WIRE_SHAPE(LOOKUP_LEAVES, lookup_leaves, 0,
 		   WIRE_FIELD_LIST(lookup_leaves, leaves, 1, UINT16_MAX, &lookup_leaf_shape)),
 	{.name = NULL},

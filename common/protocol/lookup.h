@@ -9,11 +9,11 @@
 
 #include "common/protocol/wire.h"
 
-enum lookup_type {	     /* numbers are never reused */
-	LOOKUP_RECIPIENTS = 1, /* may this stand at RCPT?  <- LOOKUP_VERDICTS */
-	LOOKUP_ROUTES = 2,     /* where does it go?        <- LOOKUP_LEAVES */
-	LOOKUP_VERDICTS = 101,
-	LOOKUP_LEAVES = 102,
+enum lookup_type {			  /* numbers are never reused */
+		   LOOKUP_RECIPIENTS = 1, /* may this stand at RCPT?  <- LOOKUP_VERDICTS */
+		   LOOKUP_ROUTES = 2,	  /* where does it go?        <- LOOKUP_LEAVES */
+		   LOOKUP_VERDICTS = 101,
+		   LOOKUP_LEAVES = 102,
 };
 
 #define LOOKUP_QUESTIONS_MAX 256 /* in one datagram */
@@ -21,17 +21,18 @@ enum lookup_type {	     /* numbers are never reused */
 
 /* what an address is, for the one who asks at RCPT */
 enum lookup_class {
-	LOOKUP_LOCAL = 1,  /* ours, and there */
-	LOOKUP_RELAY = 2,  /* somebody else's: only for those who may relay */
-	LOOKUP_REFUSED = 3,/* ours, and not to be had: code, status, text */
-	LOOKUP_TROUBLE = 4,/* cannot say now: 451 */
+	LOOKUP_LOCAL = 1,   /* ours, and there */
+	LOOKUP_RELAY = 2,   /* somebody else's: only for those who may relay */
+	LOOKUP_REFUSED = 3, /* ours, and not to be had: code, status, text */
+	LOOKUP_TROUBLE = 4, /* cannot say now: 451 */
 };
 
 enum lookup_leaf_kind {
 	LOOKUP_MAILBOX = 1, /* user, domain, extension */
-	LOOKUP_SMTP = 2,    /* host, port: hosts in the order of the configuration, each "host:port", parted by blanks */
-	LOOKUP_REFUSE = 3,  /* code, status, text: a failed recipient */
-	LOOKUP_DEFER = 4,   /* the same, later again */
+	LOOKUP_SMTP =
+		2, /* host, port: hosts in the order of the configuration, each "host:port", parted by blanks */
+	LOOKUP_REFUSE = 3, /* code, status, text: a failed recipient */
+	LOOKUP_DEFER = 4,  /* the same, later again */
 };
 
 struct lookup_question {
@@ -64,12 +65,13 @@ struct lookup_leaf {
 	uint64_t number; /* of the question */
 	uint64_t leaves;
 	uint64_t kind;
-	struct span address;  /* deliver to this (canonical) */
-	uint64_t direct;      /* ask with this for it again */
-	struct span user;     /* mailbox */
-	struct span domain;   /* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
-	struct span hosts;    /* smtp */
-	uint64_t code;	      /* refuse, defer */
+	struct span address; /* deliver to this (canonical) */
+	uint64_t direct;     /* ask with this for it again */
+	struct span user;    /* mailbox */
+	struct span
+		domain; /* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
+	struct span hosts; /* smtp */
+	uint64_t code;	   /* refuse, defer */
 	struct span status;
 	struct span text;
 };

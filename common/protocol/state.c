@@ -107,7 +107,8 @@ take_text(struct span *rest, char *to, size_t size)
 {
 	struct buffer b;
 	buffer_init(&b, size);
-	*rest = span_trim(*rest); /* span_word leaves the blank between two words; an escaped word begins at once */
+	*rest = span_trim(
+		*rest); /* span_word leaves the blank between two words; an escaped word begins at once */
 	int result = unescape_word(rest, &b);
 	if (result == 0)
 		result = b.failed ? -1 : span_copy(buffer_get(&b), to, size);

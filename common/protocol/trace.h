@@ -6,22 +6,24 @@
 
 #include "common/protocol/wire.h"
 
-enum trace_type {	/* numbers are never reused */
-	TRACE_ASK = 1,	/* <- TRACE_EVENT ... TRACE_END, oldest first | TRACE_REFUSED */
-	TRACE_EVENT = 101,
-	TRACE_END = 102,
-	TRACE_REFUSED = 103,
+enum trace_type {		 /* numbers are never reused */
+		  TRACE_ASK = 1, /* <- TRACE_EVENT ... TRACE_END, oldest first | TRACE_REFUSED */
+		  TRACE_EVENT = 101,
+		  TRACE_END = 102,
+		  TRACE_REFUSED = 103,
 };
 
 #define TRACE_LINE_MAX 8192
 
 struct trace_ask {
-	struct span what; /* an id of a message or a session, or an address (sender, recipient, client) */
+	struct span
+		what; /* an id of a message or a session, or an address (sender, recipient, client) */
 };
 
 /* several events a datagram */
 struct trace_line {
-	struct span json; /* one object, as in the store: {"time":"...","program":"...","event":"...", ...} */
+	struct span
+		json; /* one object, as in the store: {"time":"...","program":"...","event":"...", ...} */
 };
 
 struct trace_event {

@@ -89,7 +89,8 @@ put_fields(struct wire *w, const struct wire_shape *shape, const void *message)
 }
 
 int
-wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request, const void *message)
+wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+	    const void *message)
 {
 	w->len = 0;
 	w->failed = false;
@@ -141,7 +142,8 @@ static int
 take_span(struct span *in, unsigned kind, const struct wire_field *f, struct span *s)
 {
 	uint32_t len;
-	if (kind != WIRE_SPAN || take_u32_raw(in, &len) < 0 || len > in->len || len < f->min || len > f->max)
+	if (kind != WIRE_SPAN || take_u32_raw(in, &len) < 0 || len > in->len || len < f->min ||
+	    len > f->max)
 		return -1;
 	*s = span_from(in->at, len);
 	*in = span_skip(*in, len);
@@ -151,7 +153,8 @@ take_span(struct span *in, unsigned kind, const struct wire_field *f, struct spa
 static int take_fields(struct span *in, const struct wire_shape *shape, void *message, int depth);
 
 static int
-take_list(struct span *in, unsigned kind, const struct wire_field *f, struct wire_list *list, int depth)
+take_list(struct span *in, unsigned kind, const struct wire_field *f, struct wire_list *list,
+	  int depth)
 {
 	uint32_t count, len;
 	if (kind != WIRE_LIST || take_u32_raw(in, &count) < 0 || take_u32_raw(in, &len) < 0)
@@ -221,9 +224,11 @@ wire_peek(struct span datagram, struct wire_header *h)
 	uint16_t head[2];
 	uint32_t length, request;
 	if (take_bytes(&datagram, head, sizeof(head)) < 0 || take_u32_raw(&datagram, &length) < 0 ||
-	    take_u32_raw(&datagram, &request) < 0 || length != datagram.len || (le16toh(head[1]) & ~WIRE_MORE) != 0)
+	    take_u32_raw(&datagram, &request) < 0 || length != datagram.len ||
+	    (le16toh(head[1]) & ~WIRE_MORE) != 0)
 		return -1;
-	*h = (struct wire_header){.type = le16toh(head[0]), .flags = le16toh(head[1]), .request = request};
+	*h = (struct wire_header){
+		.type = le16toh(head[0]), .flags = le16toh(head[1]), .request = request};
 	return 0;
 }
 
@@ -297,7 +302,8 @@ wire_find(const struct wire_shape *shapes, uint16_t type)
 }
 
 enum channel_outcome
-wire_send(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request, const void *message, const int *fds)
+wire_send(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+	  const void *message, const int *fds)
 {
 	struct wire w;
 	if (wire_encode(&w, shape, flags, request, message) < 0)
@@ -306,8 +312,8 @@ wire_send(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t reque
 }
 
 enum channel_outcome
-wire_send_wait(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request, const void *message, const int *fds,
-	       int64_t deadline_ms)
+wire_send_wait(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+	       const void *message, const int *fds, int64_t deadline_ms)
 {
 	struct wire w;
 	if (wire_encode(&w, shape, flags, request, message) < 0)

@@ -23,8 +23,8 @@ enum wire_kind { WIRE_U64 = 1, WIRE_SPAN = 2, WIRE_LIST = 3 };
 
 struct wire_field {
 	enum wire_kind kind;
-	size_t at;		       /* offsetof in the struct: uint64_t, struct span or struct wire_list */
-	uint64_t min, max;	       /* of the number; of the span's bytes; of the list's items */
+	size_t at;	   /* offsetof in the struct: uint64_t, struct span or struct wire_list */
+	uint64_t min, max; /* of the number; of the span's bytes; of the list's items */
 	const struct wire_shape *item; /* of a list */
 };
 
@@ -44,19 +44,33 @@ struct wire_list {
 	struct span bytes;
 };
 
-#define WIRE_FIELD_U64(type_, member_, min_, max_) {WIRE_U64, offsetof(struct type_, member_), min_, max_, NULL}
-#define WIRE_FIELD_SPAN(type_, member_, min_, max_) {WIRE_SPAN, offsetof(struct type_, member_), min_, max_, NULL}
-#define WIRE_FIELD_LIST(type_, member_, min_, max_, item_) {WIRE_LIST, offsetof(struct type_, member_), min_, max_, item_}
+#define WIRE_FIELD_U64(type_, member_, min_, max_) \
+	{ \
+		WIRE_U64, offsetof(struct type_, member_), min_, max_, NULL \
+	}
+#define WIRE_FIELD_SPAN(type_, member_, min_, max_) \
+	{ \
+		WIRE_SPAN, offsetof(struct type_, member_), min_, max_, NULL \
+	}
+#define WIRE_FIELD_LIST(type_, member_, min_, max_, item_) \
+	{ \
+		WIRE_LIST, offsetof(struct type_, member_), min_, max_, item_ \
+	}
 /* WIRE_SHAPE(INTAKE_OPEN, intake_open, 0, fields...): a shape for struct intake_open */
 #define WIRE_SHAPE(type_, struct_, fds_, ...) \
-	{.type = (type_), \
-	 .name = #type_, \
-	 .size = sizeof(struct struct_), \
-	 .fields = (const struct wire_field[]){__VA_ARGS__}, \
-	 .field_count = sizeof((const struct wire_field[]){__VA_ARGS__}) / sizeof(struct wire_field), \
-	 .fds = (fds_)}
+	{ \
+		.type = (type_), .name = #type_, .size = sizeof(struct struct_), \
+		.fields = (const struct wire_field[]){__VA_ARGS__}, \
+		.field_count = sizeof((const struct wire_field[]){__VA_ARGS__}) / \
+			       sizeof(struct wire_field), \
+		.fds = (fds_) \
+	}
 /* a message without fields */
-#define WIRE_SHAPE_EMPTY(type_, fds_) {.type = (type_), .name = #type_, .size = 0, .fields = NULL, .field_count = 0, .fds = (fds_)}
+#define WIRE_SHAPE_EMPTY(type_, fds_) \
+	{ \
+		.type = (type_), .name = #type_, .size = 0, .fields = NULL, .field_count = 0, \
+		.fds = (fds_) \
+	}
 
 enum wire_flags {
 	WIRE_MORE = 1, /* another part of the same follows */
@@ -76,11 +90,12 @@ struct wire {
 };
 
 /* wire_encode - the whole datagram into `w`; -1 if it does not fit or a field is outside its bounds */
-int wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request, const void *message)
-	__attribute__((warn_unused_result));
+int wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+		const void *message) __attribute__((warn_unused_result));
 /* wire_peek - the header alone; -1: not one of ours */
 int wire_peek(struct span datagram, struct wire_header *h) __attribute__((warn_unused_result));
-int wire_decode(struct span datagram, const struct wire_shape *shape, void *message) __attribute__((warn_unused_result));
+int wire_decode(struct span datagram, const struct wire_shape *shape, void *message)
+	__attribute__((warn_unused_result));
 
 /*
  * A list is built in a wire of its own: wire_list_start, wire_list_add for each item (-1 when it would pass `room` bytes: send
@@ -88,7 +103,8 @@ int wire_decode(struct span datagram, const struct wire_shape *shape, void *mess
  */
 #define WIRE_LIST_ROOM 60000 /* leaves space for the other fields of a message with few */
 void wire_list_start(struct wire *w);
-int wire_list_add(struct wire *w, size_t room, const struct wire_shape *item, const void *value) __attribute__((warn_unused_result));
+int wire_list_add(struct wire *w, size_t room, const struct wire_shape *item, const void *value)
+	__attribute__((warn_unused_result));
 struct wire_list wire_list_get(const struct wire *w);
 /* takes the next item off; false at the end */
 bool wire_list_next(struct wire_list *list, const struct wire_shape *item, void *value);
@@ -99,10 +115,11 @@ bool wire_list_next(struct wire_list *list, const struct wire_shape *item, void 
 const struct wire_shape *wire_find(const struct wire_shape *shapes, uint16_t type);
 
 /* wire_send / wire_send_wait - encode and send on a channel; CHANNEL_BROKEN when it cannot be encoded (our fault: logged by the caller) */
-enum channel_outcome wire_send(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request, const void *message,
-			       const int *fds) __attribute__((warn_unused_result));
-enum channel_outcome wire_send_wait(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request,
-				    const void *message, const int *fds, int64_t deadline_ms)
+enum channel_outcome wire_send(int fd, const struct wire_shape *shape, uint16_t flags,
+			       uint32_t request, const void *message, const int *fds)
 	__attribute__((warn_unused_result));
+enum channel_outcome wire_send_wait(int fd, const struct wire_shape *shape, uint16_t flags,
+				    uint32_t request, const void *message, const int *fds,
+				    int64_t deadline_ms) __attribute__((warn_unused_result));
 
 #endif

@@ -170,7 +170,10 @@ channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
 {
 	union control control;
 	struct iovec part = {.iov_base = into, .iov_len = CHANNEL_MAX};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	struct msghdr m = {.msg_iov = &part,
+			   .msg_iovlen = 1,
+			   .msg_control = control.room,
+			   .msg_controllen = sizeof(control.room)};
 	struct channel_fds none = {.count = 0};
 	if (fds == NULL)
 		fds = &none;
@@ -187,7 +190,8 @@ channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
 		channel_close_fds(fds);
 		return CHANNEL_CLOSED;
 	}
-	if (!fit || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || (fds == &none && none.count > 0)) {
+	if (!fit || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    (fds == &none && none.count > 0)) {
 		channel_close_fds(fds);
 		return CHANNEL_BROKEN;
 	}

@@ -48,13 +48,13 @@ int channel_peer_in_group(int fd, gid_t gid);
 enum channel_outcome channel_send(int fd, struct span message, const int *fds, size_t fd_count)
 	__attribute__((warn_unused_result));
 /* channel_send_wait - as above, but waits for room until the deadline: for sessions and agents only, never for a service */
-enum channel_outcome channel_send_wait(int fd, struct span message, const int *fds, size_t fd_count, int64_t deadline_ms)
-	__attribute__((warn_unused_result));
+enum channel_outcome channel_send_wait(int fd, struct span message, const int *fds, size_t fd_count,
+				       int64_t deadline_ms) __attribute__((warn_unused_result));
 /* channel_receive - without waiting; `into` has CHANNEL_MAX bytes; *len is what came; fds may be NULL: then any descriptor is BROKEN */
 enum channel_outcome channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
 	__attribute__((warn_unused_result));
-enum channel_outcome channel_receive_wait(int fd, char *into, size_t *len, struct channel_fds *fds, int64_t deadline_ms)
-	__attribute__((warn_unused_result));
+enum channel_outcome channel_receive_wait(int fd, char *into, size_t *len, struct channel_fds *fds,
+					  int64_t deadline_ms) __attribute__((warn_unused_result));
 void channel_close_fds(struct channel_fds *fds);
 
 #endif

@@ -54,7 +54,7 @@ clock_rfc5322(int64_t wall_us, char text[CLOCK_TEXT_MAX])
 	localtime_r(&seconds, &tm);
 	int zone = (int)(tm.tm_gmtoff / 60);
 	unsigned minutes = (unsigned)(zone < 0 ? -zone : zone);
-	snprintf(text, CLOCK_TEXT_MAX, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday], tm.tm_mday,
-		 months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone < 0 ? '-' : '+', minutes / 60 % 100,
-		 minutes % 60);
+	snprintf(text, CLOCK_TEXT_MAX, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday],
+		 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 zone < 0 ? '-' : '+', minutes / 60 % 100, minutes % 60);
 }

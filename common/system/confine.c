@@ -47,8 +47,9 @@ struct ruleset {
 
 #define ACCESS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define ACCESS_WRITE \
-	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
-	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE)
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE)
 
 /* ---- uid, groups, room ---- */
 
@@ -72,7 +73,8 @@ set_limit(int resource, uint64_t value, const char *name)
 	struct rlimit l = {.rlim_cur = value, .rlim_max = value};
 	struct rlimit now;
 	/* an ordinary user cannot raise what he was given */
-	if (getrlimit((__rlimit_resource_t)resource, &now) == 0 && geteuid() != 0 && now.rlim_max < value)
+	if (getrlimit((__rlimit_resource_t)resource, &now) == 0 && geteuid() != 0 &&
+	    now.rlim_max < value)
 		l.rlim_cur = l.rlim_max = now.rlim_max;
 	if (setrlimit((__rlimit_resource_t)resource, &l) < 0)
 		fatal(EXIT_OS, errno, "limit of %s", name);
@@ -154,19 +156,27 @@ allow_directory(int ruleset, const struct start_directory *d, uint64_t known)
 			return;
 		fatal(EXIT_OS, errno, "directory %s", d->path);
 	}
-	struct landlock_path_beneath_attr rule = {.allowed_access = directory_access(d->rights) & known, .parent_fd = fd};
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = directory_access(d->rights) & known, .parent_fd = fd};
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 		fatal(EXIT_OS, errno, "Landlock rule for %s", d->path);
 	close(fd);
 }
 
-/* made before the chroot, since the directories are named from outside; -1: the kernel has no Landlock */
+/*
+ * made before the chroot, since the directories are named from outside; -1: the kernel has no Landlock
+ *
+ * `all_files`: only network, signals and abstract sockets are restricted (local, whose children open their users' files)
+ */
 static int
-make_ruleset(int abi, const struct start_directory *directories, size_t count, bool network_out)
+make_ruleset(int abi, const struct start_directory *directories, size_t count, bool all_files,
+	     bool network_out)
 {
-	struct ruleset r = {.access_fs = known_fs(abi)};
+	/* a domain that does not name REFER forbids moves between folders, in all that are nested in it too */
+	const struct start_directory everything = {.path = "/", .rights = START_WRITE};
+	struct ruleset r = {.access_fs = all_files ? LANDLOCK_ACCESS_FS_REFER : known_fs(abi)};
 	size_t size = abi >= 6 ? sizeof(r) : abi >= 4 ? sizeof(uint64_t) * 2 : sizeof(uint64_t);
-	if (abi < 1)
+	if (abi < 1 || (all_files && abi < 4))
 		return -1;
 	if (abi >= 4)
 		r.access_net = ACCESS_NET_BIND_TCP | (network_out ? 0 : ACCESS_NET_CONNECT_TCP);
@@ -177,6 +187,8 @@ make_ruleset(int abi, const struct start_directory *directories, size_t count, b
 		fatal(EXIT_OS, errno, "Landlock rules");
 	for (size_t i = 0; i < count; i++)
 		allow_directory(ruleset, &directories[i], r.access_fs);
+	if (all_files)
+		allow_directory(ruleset, &everything, r.access_fs);
 	return ruleset;
 }
 
@@ -195,20 +207,26 @@ enforce_ruleset(int ruleset)
 /* what every program needs, whatever it does */
 static const struct syscall_group base_groups[] = {
 	SYSCALL_GROUP("memory of malloc and stacks, never executable", SYSCALL(brk),
-		      SYSCALL_MASKED(mmap, 3, PROT_EXEC, 0), SYSCALL(munmap), SYSCALL(mremap), SYSCALL(madvise),
-		      SYSCALL_MASKED(mprotect, 3, PROT_EXEC, 0)),
-	SYSCALL_GROUP("reading, writing and closing what is open", SYSCALL(read), SYSCALL(write), SYSCALL(readv),
-		      SYSCALL(writev), SYSCALL(pread64), SYSCALL(pwrite64), SYSCALL(close), SYSCALL(fstat),
-		      SYSCALL(newfstatat), SYSCALL(lseek), SYSCALL(fcntl)),
-	SYSCALL_GROUP("messages on open sockets", SYSCALL(sendmsg), SYSCALL(recvmsg), SYSCALL(sendto), SYSCALL(recvfrom)),
-	SYSCALL_GROUP("a new connection to log, or another of the row's sockets", SYSCALL_IF(socket, 1, AF_UNIX),
-		      SYSCALL(connect)),
-	SYSCALL_GROUP("waiting", SYSCALL(poll), SYSCALL(ppoll), SYSCALL(epoll_wait), SYSCALL(epoll_pwait),
-		      SYSCALL(epoll_ctl), SYSCALL(epoll_create1), SYSCALL(signalfd4), SYSCALL(restart_syscall),
-		      SYSCALL(futex), SYSCALL(sched_yield)),
-	SYSCALL_GROUP("time, where the vDSO cannot say it", SYSCALL(clock_gettime), SYSCALL(gettimeofday)),
-	SYSCALL_GROUP("signals of its own", SYSCALL(rt_sigprocmask), SYSCALL(rt_sigaction), SYSCALL(rt_sigreturn)),
-	SYSCALL_GROUP("who am I", SYSCALL(getpid), SYSCALL(gettid), SYSCALL(getppid), SYSCALL(getuid), SYSCALL(geteuid)),
+		      SYSCALL_MASKED(mmap, 3, PROT_EXEC, 0), SYSCALL(munmap), SYSCALL(mremap),
+		      SYSCALL(madvise), SYSCALL_MASKED(mprotect, 3, PROT_EXEC, 0)),
+	SYSCALL_GROUP("reading, writing and closing what is open", SYSCALL(read), SYSCALL(write),
+		      SYSCALL(readv), SYSCALL(writev), SYSCALL(pread64), SYSCALL(pwrite64),
+		      SYSCALL(close), SYSCALL(fstat), SYSCALL(newfstatat), SYSCALL(lseek),
+		      SYSCALL(fcntl)),
+	SYSCALL_GROUP("messages on open sockets", SYSCALL(sendmsg), SYSCALL(recvmsg),
+		      SYSCALL(sendto), SYSCALL(recvfrom)),
+	SYSCALL_GROUP("a new connection to log, or another of the row's sockets",
+		      SYSCALL_IF(socket, 1, AF_UNIX), SYSCALL(connect)),
+	SYSCALL_GROUP("waiting", SYSCALL(poll), SYSCALL(ppoll), SYSCALL(epoll_wait),
+		      SYSCALL(epoll_pwait), SYSCALL(epoll_ctl), SYSCALL(epoll_create1),
+		      SYSCALL(signalfd4), SYSCALL(restart_syscall), SYSCALL(futex),
+		      SYSCALL(sched_yield)),
+	SYSCALL_GROUP("time, where the vDSO cannot say it", SYSCALL(clock_gettime),
+		      SYSCALL(gettimeofday)),
+	SYSCALL_GROUP("signals of its own", SYSCALL(rt_sigprocmask), SYSCALL(rt_sigaction),
+		      SYSCALL(rt_sigreturn)),
+	SYSCALL_GROUP("who am I", SYSCALL(getpid), SYSCALL(gettid), SYSCALL(getppid),
+		      SYSCALL(getuid), SYSCALL(geteuid)),
 	SYSCALL_GROUP("random bytes of malloc and hash tables", SYSCALL(getrandom)),
 	SYSCALL_GROUP("the end", SYSCALL(exit), SYSCALL(exit_group)),
 	SYSCALL_GROUP("abort() of libc, to itself", SYSCALL(tgkill)),
@@ -218,10 +236,12 @@ static const struct syscall_group base_groups[] = {
 #ifdef CULVER_SANITIZE
 /* what the sanitizers ask for besides: the one list of extra calls, only in a build with SANITIZE=1 */
 static const struct syscall_group sanitizer_groups[] = {
-	SYSCALL_GROUP("reports: their own stack, maps and symbols", SYSCALL(openat), SYSCALL(readlink), SYSCALL(readlinkat),
-		      SYSCALL(sigaltstack), SYSCALL(sched_getaffinity), SYSCALL(getrlimit), SYSCALL(prlimit64),
-		      SYSCALL(dup), SYSCALL(dup2), SYSCALL(pipe2), SYSCALL(stat), SYSCALL(access), SYSCALL(getcwd),
-		      SYSCALL(uname), SYSCALL(ioctl), SYSCALL(open), SYSCALL(getdents64), SYSCALL(set_robust_list)),
+	SYSCALL_GROUP("reports: their own stack, maps and symbols", SYSCALL(openat),
+		      SYSCALL(readlink), SYSCALL(readlinkat), SYSCALL(sigaltstack),
+		      SYSCALL(sched_getaffinity), SYSCALL(getrlimit), SYSCALL(prlimit64),
+		      SYSCALL(dup), SYSCALL(dup2), SYSCALL(pipe2), SYSCALL(stat), SYSCALL(access),
+		      SYSCALL(getcwd), SYSCALL(uname), SYSCALL(ioctl), SYSCALL(open),
+		      SYSCALL(getdents64), SYSCALL(set_robust_list)),
 	SYSCALL_GROUPS_END,
 };
 
@@ -237,11 +257,12 @@ __lsan_is_turned_off(void)
 #endif
 
 /* asked for by nobody who is well: the process dies, strict or not */
-static const int deadly[] = {SYS_ptrace,	  SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf,
-			     SYS_perf_event_open, SYS_init_module,	SYS_finit_module,      SYS_kexec_load,
-			     SYS_mount,		  SYS_umount2,		SYS_pivot_root,	       SYS_setns,
-			     SYS_unshare,	  SYS_keyctl,		SYS_add_key,	       SYS_request_key,
-			     SYS_userfaultfd,	  SYS_io_uring_setup,	SYS_execveat};
+static const int deadly[] = {
+	SYS_ptrace,	     SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf,
+	SYS_perf_event_open, SYS_init_module,	   SYS_finit_module,	  SYS_kexec_load,
+	SYS_mount,	     SYS_umount2,	   SYS_pivot_root,	  SYS_setns,
+	SYS_unshare,	     SYS_keyctl,	   SYS_add_key,		  SYS_request_key,
+	SYS_userfaultfd,     SYS_io_uring_setup,   SYS_execveat};
 
 static bool
 is_listed(const struct syscall_group *groups, int number)
@@ -262,13 +283,17 @@ allow_groups(scmp_filter_ctx filter, const struct syscall_group *groups)
 			int wrong;
 			if (r->argument > 0) {
 				struct scmp_arg_cmp only =
-					SCMP_CMP64((unsigned)(r->argument - 1), SCMP_CMP_MASKED_EQ, r->mask, r->value);
-				wrong = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->number, 1, &only);
+					SCMP_CMP64((unsigned)(r->argument - 1), SCMP_CMP_MASKED_EQ,
+						   r->mask, r->value);
+				wrong = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->number, 1,
+							       &only);
 			} else {
-				wrong = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->number, 0, NULL);
+				wrong = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->number, 0,
+							       NULL);
 			}
 			if (wrong < 0)
-				fatal(EXIT_OS, -wrong, "seccomp rule for system call %d (%s)", r->number, groups->why);
+				fatal(EXIT_OS, -wrong, "seccomp rule for system call %d (%s)",
+				      r->number, groups->why);
 		}
 }
 
@@ -276,7 +301,8 @@ allow_groups(scmp_filter_ctx filter, const struct syscall_group *groups)
 static scmp_filter_ctx
 make_filter(const struct syscall_group *groups, bool strict)
 {
-	scmp_filter_ctx filter = seccomp_init(strict ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
+	scmp_filter_ctx filter =
+		seccomp_init(strict ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
 	if (filter == NULL)
 		fatal(EXIT_OS, 0, "seccomp filter");
 	/* a filter that looks a number up in a tree instead of a list */
@@ -322,7 +348,8 @@ no_new_privileges(void)
 }
 
 void
-confine(const struct start *s, const struct syscall_group *groups, const struct confine_limits *limits)
+confine(const struct start *s, const struct syscall_group *groups,
+	const struct confine_limits *limits)
 {
 	int attempt = s->probe ? probe_fork(s) : -1;
 	pid_t parent = getppid();
@@ -330,9 +357,11 @@ confine(const struct start *s, const struct syscall_group *groups, const struct 
 	bool stays_root = s->as_root && s->uid == 0;
 	tzset(); /* the zone's file cannot be reached later */
 	scmp_filter_ctx filter = make_filter(groups, s->strict);
-	int ruleset = stays_root ? -1 : make_ruleset(abi, s->directories, s->directory_count, s->network_out);
-	EVENT("confined", event_string("program", s->program), event_number("uid", s->as_root ? s->uid : geteuid()),
-	      event_string("room", s->room), event_number("landlock", ruleset < 0 ? 0 : abi),
+	int ruleset =
+		make_ruleset(abi, s->directories, s->directory_count, stays_root, s->network_out);
+	EVENT("confined", event_string("program", s->program),
+	      event_number("uid", s->as_root ? s->uid : geteuid()), event_string("room", s->room),
+	      event_number("landlock", ruleset < 0 ? 0 : abi),
 	      event_string("seccomp", s->strict ? "strict" : "on"));
 	if (s->as_root)
 		become_nobody(s);
@@ -361,11 +390,11 @@ confine_child(void)
 }
 
 void
-confine_user(const struct start_directory *directories, size_t count, const struct syscall_group *groups,
-	     const struct confine_limits *limits, bool strict)
+confine_user(const struct start_directory *directories, size_t count,
+	     const struct syscall_group *groups, const struct confine_limits *limits, bool strict)
 {
 	scmp_filter_ctx filter = make_filter(groups, strict);
-	int ruleset = make_ruleset(landlock_abi(), directories, count, false);
+	int ruleset = make_ruleset(landlock_abi(), directories, count, false, false);
 	make_private();
 	set_limits(limits, false);
 	no_new_privileges();

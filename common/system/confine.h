@@ -24,10 +24,19 @@ struct syscall_rule {
 	uint64_t value;
 };
 
-#define SYSCALL(name) {SYS_##name, 0, 0, 0}
+#define SYSCALL(name) \
+	{ \
+		SYS_##name, 0, 0, 0 \
+	}
 /* int arguments: the kernel looks at their low 32 bits alone */
-#define SYSCALL_IF(name, argument, value) {SYS_##name, argument, UINT32_MAX, value}
-#define SYSCALL_MASKED(name, argument, mask, value) {SYS_##name, argument, mask, value}
+#define SYSCALL_IF(name, argument, value) \
+	{ \
+		SYS_##name, argument, UINT32_MAX, value \
+	}
+#define SYSCALL_MASKED(name, argument, mask, value) \
+	{ \
+		SYS_##name, argument, mask, value \
+	}
 
 /* what a program asks of the kernel, and why; a list of these ends with .rules == NULL */
 struct syscall_group {
@@ -37,23 +46,29 @@ struct syscall_group {
 };
 
 #define SYSCALL_GROUP(why_, ...) \
-	{.why = (why_), \
-	 .rules = (const struct syscall_rule[]){__VA_ARGS__}, \
-	 .count = sizeof((const struct syscall_rule[]){__VA_ARGS__}) / sizeof(struct syscall_rule)}
-#define SYSCALL_GROUPS_END {NULL, NULL, 0}
+	{ \
+		.why = (why_), .rules = (const struct syscall_rule[]){__VA_ARGS__}, \
+		.count = sizeof((const struct syscall_rule[]){__VA_ARGS__}) / \
+			 sizeof(struct syscall_rule) \
+	}
+#define SYSCALL_GROUPS_END \
+	{ \
+		NULL, NULL, 0 \
+	}
 
 /* for the lists of those that fork children: what confine_child asks for */
 #define SYSCALL_GROUP_CHILD \
-	SYSCALL_GROUP("a fork, and the child shut off from its siblings", SYSCALL(clone), SYSCALL(clone3), SYSCALL(wait4), \
-		      SYSCALL(set_robust_list), SYSCALL(rseq), SYSCALL_IF(prctl, 1, PR_SET_DUMPABLE), \
-		      SYSCALL(landlock_create_ruleset), SYSCALL(landlock_restrict_self))
+	SYSCALL_GROUP("a fork, and the child shut off from its siblings", SYSCALL(clone), \
+		      SYSCALL(clone3), SYSCALL(wait4), SYSCALL(set_robust_list), SYSCALL(rseq), \
+		      SYSCALL_IF(prctl, 1, PR_SET_DUMPABLE), SYSCALL(landlock_create_ruleset), \
+		      SYSCALL(landlock_restrict_self))
 
 /* rlimits; 0 is "none of it" for processes and file size, and "leave as it is" for the others */
 struct confine_limits {
-	uint64_t descriptors;	/* RLIMIT_NOFILE */
-	uint64_t memory;	/* RLIMIT_AS, bytes; not set in a sanitized build */
-	uint64_t file_size;	/* RLIMIT_FSIZE, bytes */
-	bool may_fork;		/* else RLIMIT_NPROC 0 (not when it stays root) */
+	uint64_t descriptors; /* RLIMIT_NOFILE */
+	uint64_t memory;      /* RLIMIT_AS, bytes; not set in a sanitized build */
+	uint64_t file_size;   /* RLIMIT_FSIZE, bytes */
+	bool may_fork;	      /* else RLIMIT_NPROC 0 (not when it stays root) */
 };
 
 /*
@@ -62,7 +77,8 @@ struct confine_limits {
  * Every list also gets the base groups of confine.c: memory, clocks, reading, writing and closing what is open, poll,
  * exit, the event to `log`.  The parent's death ends the process (PR_SET_PDEATHSIG).  In a row with `probe` this does not return.
  */
-void confine(const struct start *s, const struct syscall_group *groups, const struct confine_limits *limits);
+void confine(const struct start *s, const struct syscall_group *groups,
+	     const struct confine_limits *limits);
 
 /*
  * confine_child - after a fork: the part that is each process's own
@@ -72,7 +88,8 @@ void confine(const struct start *s, const struct syscall_group *groups, const st
 void confine_child(void);
 
 /* confine_user - what a file agent of `local` does once it is the user: `directories` and groups as above, no chroot */
-void confine_user(const struct start_directory *directories, size_t count, const struct syscall_group *groups,
-		  const struct confine_limits *limits, bool strict);
+void confine_user(const struct start_directory *directories, size_t count,
+		  const struct syscall_group *groups, const struct confine_limits *limits,
+		  bool strict);
 
 #endif

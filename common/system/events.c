@@ -133,7 +133,8 @@ connected(int64_t deadline_ms)
 	if (events.fd < 0)
 		return false;
 	char hello[64];
-	int n = snprintf(hello, sizeof(hello), "%" PRId64 " hello program=%s\n", clock_wall_us(), events.program);
+	int n = snprintf(hello, sizeof(hello), "%" PRId64 " hello program=%s\n", clock_wall_us(),
+			 events.program);
 	if (channel_send(events.fd, span_from(hello, (size_t)n), NULL, 0) != CHANNEL_OK) {
 		close(events.fd);
 		events.fd = -1;
@@ -148,9 +149,11 @@ tell_lost(int64_t deadline_ms)
 	char line[96];
 	if (events.lost == 0)
 		return CHANNEL_OK;
-	int n = snprintf(line, sizeof(line), "%" PRId64 " events-lost program=%s count=%" PRIu64 "\n", clock_wall_us(),
+	int n = snprintf(line, sizeof(line),
+			 "%" PRId64 " events-lost program=%s count=%" PRIu64 "\n", clock_wall_us(),
 			 events.program, events.lost);
-	enum channel_outcome o = channel_send_wait(events.fd, span_from(line, (size_t)n), NULL, 0, deadline_ms);
+	enum channel_outcome o =
+		channel_send_wait(events.fd, span_from(line, (size_t)n), NULL, 0, deadline_ms);
 	if (o == CHANNEL_OK)
 		events.lost = 0;
 	return o;
@@ -165,7 +168,8 @@ send_lines(int64_t deadline_ms)
 			return;
 		enum channel_outcome o = tell_lost(deadline_ms);
 		if (o == CHANNEL_OK)
-			o = channel_send_wait(events.fd, buffer_get(&events.lines), NULL, 0, deadline_ms);
+			o = channel_send_wait(events.fd, buffer_get(&events.lines), NULL, 0,
+					      deadline_ms);
 		if (o == CHANNEL_OK) {
 			buffer_clear(&events.lines);
 			events.line_count = 0;

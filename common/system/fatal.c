@@ -21,7 +21,8 @@ fatal(enum exit_status status, int errno_value, const char *what, ...)
 	va_end(args);
 	const char *why = errno_value != 0 ? strerror(errno_value) : "";
 	const char *between = errno_value != 0 ? ": " : "";
-	EVENT("fatal", event_string("reason", text), event_string("errno", why), event_number("status", status));
+	EVENT("fatal", event_string("reason", text), event_string("errno", why),
+	      event_number("status", status));
 	events_end();
 	dprintf(STDERR_FILENO, "%s: %s%s%s\n", events_program(), text, between, why);
 	_exit(status);

@@ -11,7 +11,7 @@
 enum exit_status {
 	EXIT_UNAVAILABLE = 69, /* not running */
 	EXIT_SOFTWARE = 70,    /* an invariant is broken */
-	EXIT_OS = 71,          /* the kernel refused something */
+	EXIT_OS = 71,	       /* the kernel refused something */
 	EXIT_TRY_LATER = 75,
 	EXIT_CONFIGURATION = 78,
 };

@@ -89,7 +89,8 @@ loop_unwatch(struct loop *l, struct loop_watch *w)
 	if (w->events == 0)
 		return;
 	if (epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL) < 0)
-		fatal(EXIT_SOFTWARE, errno, "epoll_ctl: descriptor %d was closed while it was watched", w->fd);
+		fatal(EXIT_SOFTWARE, errno,
+		      "epoll_ctl: descriptor %d was closed while it was watched", w->fd);
 	w->events = 0;
 	/* it may stand further on in the batch at hand */
 	for (int i = l->batch_at; i < l->batch_len; i++)

@@ -22,7 +22,7 @@ struct loop_watch {
 };
 
 struct loop_timer {
-	size_t slot;  /* 0: not set; kept by the loop */
+	size_t slot;   /* 0: not set; kept by the loop */
 	int64_t at_ms; /* monotonic */
 	void (*fire)(struct loop_timer *t);
 	void *owner;
@@ -39,12 +39,15 @@ struct loop_task {
 struct loop *loop_new(void); /* fatal() when there is none */
 void loop_free(struct loop *l);
 
-void loop_watch(struct loop *l, struct loop_watch *w, uint32_t events); /* adds, or changes the events; fatal() on ENOMEM */
-void loop_unwatch(struct loop *l, struct loop_watch *w);		 /* before close(); fine when not watched */
+void loop_watch(struct loop *l, struct loop_watch *w,
+		uint32_t events); /* adds, or changes the events; fatal() on ENOMEM */
+void loop_unwatch(struct loop *l, struct loop_watch *w); /* before close(); fine when not watched */
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t at_ms); /* sets or moves */
 void loop_timer_clear(struct loop *l, struct loop_timer *t);
 void loop_task_wake(struct loop *l, struct loop_task *t); /* fine when it waits already */
-void loop_task_clear(struct loop *l, struct loop_task *t); /* before its owner ends; not from within another task's step */
+void loop_task_clear(
+	struct loop *l,
+	struct loop_task *t); /* before its owner ends; not from within another task's step */
 /* loop_signal - `handle` is called in the loop, never in the signal's context; the signal is blocked from now on */
 void loop_signal(struct loop *l, int signal, void (*handle)(void *owner), void *owner);
 

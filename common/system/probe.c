@@ -41,7 +41,8 @@ reads_below(const struct start *s, const char *path)
 static int
 try_open(const struct start *s, const char *path, int flags)
 {
-	return reads_below(s, path) ? STATUS_NOT_ASKED : answer(open(path, flags | O_CLOEXEC, 0600));
+	return reads_below(s, path) ? STATUS_NOT_ASKED
+				    : answer(open(path, flags | O_CLOEXEC, 0600));
 }
 
 static int
@@ -85,7 +86,8 @@ run_shell(const struct start *s)
 static int
 connect_network(const struct start *s)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	if (s->network_out)
 		return STATUS_NOT_ASKED;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -202,7 +204,8 @@ report(const struct start *s, const struct attempt *a, int status)
 		verdict = "died";
 		well = false;
 	}
-	dprintf(STDERR_FILENO, "%s: %s: %s%s%s\n", s->program, a->name, verdict, why[0] != '\0' ? ": " : "", why);
+	dprintf(STDERR_FILENO, "%s: %s: %s%s%s\n", s->program, a->name, verdict,
+		why[0] != '\0' ? ": " : "", why);
 	return well;
 }
 

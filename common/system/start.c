@@ -122,8 +122,8 @@ decode_listen(const struct words *w, struct start *s)
 	if (s->listen_count == START_SOCKETS_MAX || w->count < 4 || w->count - 4 > START_UIDS_MAX)
 		return -1;
 	struct start_listen *l = &s->listens[s->listen_count];
-	if (word_copy(w, 1, l->name, sizeof(l->name)) < 0 || word_number(w, 2, INT32_MAX, &fd) < 0 ||
-	    word_number(w, 3, 1, &anybody) < 0)
+	if (word_copy(w, 1, l->name, sizeof(l->name)) < 0 ||
+	    word_number(w, 2, INT32_MAX, &fd) < 0 || word_number(w, 3, 1, &anybody) < 0)
 		return -1;
 	l->fd = (int)fd;
 	l->anybody = anybody == 1;
@@ -143,7 +143,10 @@ decode_reach(const struct words *w, struct start *s)
 	if (s->reach_count == START_SOCKETS_MAX)
 		return -1;
 	struct start_reach *r = &s->reaches[s->reach_count++];
-	return word_copy(w, 1, r->name, sizeof(r->name)) < 0 || word_copy(w, 2, r->path, sizeof(r->path)) < 0 ? -1 : 0;
+	return word_copy(w, 1, r->name, sizeof(r->name)) < 0 ||
+			       word_copy(w, 2, r->path, sizeof(r->path)) < 0
+		       ? -1
+		       : 0;
 }
 
 static int
@@ -154,7 +157,10 @@ decode_directory(const struct words *w, struct start *s)
 		return -1;
 	struct start_directory *d = &s->directories[s->directory_count++];
 	d->rights = (unsigned)rights;
-	return word_copy(w, 2, d->name, sizeof(d->name)) < 0 || word_copy(w, 3, d->path, sizeof(d->path)) < 0 ? -1 : 0;
+	return word_copy(w, 2, d->name, sizeof(d->name)) < 0 ||
+			       word_copy(w, 3, d->path, sizeof(d->path)) < 0
+		       ? -1
+		       : 0;
 }
 
 static int
@@ -224,7 +230,8 @@ map_whole(int fd, const char *what)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
-		fatal(EXIT_OS, errno, "%s at descriptor %d (is this program started by master?)", what, fd);
+		fatal(EXIT_OS, errno, "%s at descriptor %d (is this program started by master?)",
+		      what, fd);
 	if (st.st_size == 0)
 		return SPAN_NONE;
 	void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -265,7 +272,8 @@ start_take(const char *program)
 {
 	static struct start s;
 	if (start_decode(map_whole(START_ROW_FD, "row"), &s) < 0 || strcmp(s.program, program) != 0)
-		fatal(EXIT_SOFTWARE, 0, "%s: the row at descriptor %d is not mine", program, START_ROW_FD);
+		fatal(EXIT_SOFTWARE, 0, "%s: the row at descriptor %d is not mine", program,
+		      START_ROW_FD);
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	tidy_descriptors(&s);
@@ -317,5 +325,6 @@ start_serving(const struct start *s)
 	events_flush();
 	/* master may be gone: then this process is told to end by the kernel */
 	if (write(start_listen(s, "master")->fd, "Y", 1) < 0)
-		EVENT("trouble", event_string("reason", "master does not hear that I serve"), event_number("errno", errno));
+		EVENT("trouble", event_string("reason", "master does not hear that I serve"),
+		      event_number("errno", errno));
 }

@@ -30,7 +30,8 @@
 
 /* a socket this program serves: listening already */
 struct start_listen {
-	char name[START_NAME_MAX]; /* intake, jobs ... trace; tcp.0, tcp.1 ...: the n-th `listen`; master: a connected pair */
+	char name
+		[START_NAME_MAX]; /* intake, jobs ... trace; tcp.0, tcp.1 ...: the n-th `listen`; master: a connected pair */
 	int fd;
 	uid_t uids[START_UIDS_MAX]; /* who may connect, besides nobody */
 	size_t uid_count;
@@ -44,8 +45,8 @@ struct start_reach {
 };
 
 enum start_rights {
-	START_READ = 1,	   /* files and directories, read */
-	START_WRITE = 2,   /* create, write, rename, remove below */
+	START_READ = 1,	 /* files and directories, read */
+	START_WRITE = 2, /* create, write, rename, remove below */
 	START_EXECUTE = 4,
 };
 
@@ -58,17 +59,17 @@ struct start_directory {
 
 struct start {
 	char program[START_NAME_MAX];
-	bool as_root;	/* the whole runs as root: uid, chroot and rooms hold */
-	uid_t uid;	/* become this (0: stay root: local) */
+	bool as_root; /* the whole runs as root: uid, chroot and rooms hold */
+	uid_t uid;    /* become this (0: stay root: local) */
 	gid_t gid;
 	gid_t groups[START_UIDS_MAX];
 	size_t group_count;
 	char room[START_PATH_MAX]; /* chroot here; "" is none */
 	bool strict;		   /* seccomp: an unknown call kills (tests) instead of ENOSYS */
-	bool probe;		   /* confine, try what is forbidden, print the answers, exit (culver sandbox --probe) */
-	bool network_out;	   /* may connect by TCP */
-	uid_t admin_uid;	   /* besides root: sees and does all (the ordinary user who runs it; else 0) */
-	gid_t admin_gid;	   /* group culver-admin; (gid_t)-1 when there is none */
+	bool probe; /* confine, try what is forbidden, print the answers, exit (culver sandbox --probe) */
+	bool network_out; /* may connect by TCP */
+	uid_t admin_uid; /* besides root: sees and does all (the ordinary user who runs it; else 0) */
+	gid_t admin_gid; /* group culver-admin; (gid_t)-1 when there is none */
 	struct start_listen listens[START_SOCKETS_MAX];
 	size_t listen_count;
 	struct start_reach reaches[START_SOCKETS_MAX];

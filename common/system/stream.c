@@ -67,7 +67,8 @@ wait_for(struct stream *s, short events)
 static enum stream_outcome
 trouble(void)
 {
-	return errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN ? STREAM_CLOSED : STREAM_ERROR;
+	return errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN ? STREAM_CLOSED
+									  : STREAM_ERROR;
 }
 
 static enum stream_outcome
@@ -202,7 +203,8 @@ stream_line(struct stream *s, size_t max, struct span *line)
 			if (whole < 2 || at[whole - 2] != '\r')
 				return STREAM_BARE;
 			line->len--;
-			return span_has(*line, '\r') || span_has(*line, '\0') ? STREAM_BARE : STREAM_OK;
+			return span_has(*line, '\r') || span_has(*line, '\0') ? STREAM_BARE
+									      : STREAM_OK;
 		}
 		seen = len;
 		enum stream_outcome o = fill(s);

@@ -20,18 +20,18 @@
 
 enum stream_outcome {
 	STREAM_OK,
-	STREAM_LONG,	/* stream_line: longer than allowed; all of it has been read away */
-	STREAM_BARE,	/* stream_line: ended by LF without CR, or holding a CR or NUL; it was read away */
+	STREAM_LONG, /* stream_line: longer than allowed; all of it has been read away */
+	STREAM_BARE, /* stream_line: ended by LF without CR, or holding a CR or NUL; it was read away */
 	STREAM_CLOSED,	/* the peer is gone, or reset the connection */
 	STREAM_TIMEOUT, /* the deadline has passed */
 	STREAM_INTERRUPTED, /* a signal came while waiting for input: look at what it asked for, and call again */
-	STREAM_ERROR,	/* errno */
+	STREAM_ERROR, /* errno */
 };
 
 struct stream {
 	int fd;
 	int64_t deadline_ms; /* monotonic; set by the caller before each wait that has a limit of its own */
-	uint64_t received;   /* bytes, since the start */
+	uint64_t received; /* bytes, since the start */
 	uint64_t sent;
 	char *in; /* owned */
 	size_t in_at, in_len;
@@ -48,15 +48,18 @@ void stream_close(struct stream *s);
  *
  * Flushes what was put before it waits.  `max` counts the CRLF (at most STREAM_IN_MAX).
  */
-enum stream_outcome stream_line(struct stream *s, size_t max, struct span *line) __attribute__((warn_unused_result));
+enum stream_outcome stream_line(struct stream *s, size_t max, struct span *line)
+	__attribute__((warn_unused_result));
 /* stream_chunk - at least one byte of input, as much as is buffered; flushes and waits when there is none.  It stays until stream_take. */
-enum stream_outcome stream_chunk(struct stream *s, struct span *chunk) __attribute__((warn_unused_result));
+enum stream_outcome stream_chunk(struct stream *s, struct span *chunk)
+	__attribute__((warn_unused_result));
 void stream_take(struct stream *s, size_t n);
 /* stream_has_input - bytes that are buffered or that the kernel has: has the peer spoken already?  Never waits. */
 bool stream_has_input(struct stream *s);
 
 /* stream_put - gathers; sends when the buffer is full (that may wait for the peer, until the deadline) */
-enum stream_outcome stream_put(struct stream *s, struct span bytes) __attribute__((warn_unused_result));
+enum stream_outcome stream_put(struct stream *s, struct span bytes)
+	__attribute__((warn_unused_result));
 enum stream_outcome stream_printf(struct stream *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), warn_unused_result));
 enum stream_outcome stream_flush(struct stream *s) __attribute__((warn_unused_result));

@@ -7,7 +7,8 @@
 static int
 add_digit(uint64_t *value, uint64_t base, uint64_t digit)
 {
-	if (__builtin_mul_overflow(*value, base, value) || __builtin_add_overflow(*value, digit, value))
+	if (__builtin_mul_overflow(*value, base, value) ||
+	    __builtin_add_overflow(*value, digit, value))
 		return -1;
 	return 0;
 }
@@ -19,7 +20,8 @@ parse_digits(struct span s, uint64_t *value)
 	if (s.len == 0)
 		return -1;
 	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] < '0' || s.at[i] > '9' || add_digit(&v, 10, (uint64_t)(s.at[i] - '0')) < 0)
+		if (s.at[i] < '0' || s.at[i] > '9' ||
+		    add_digit(&v, 10, (uint64_t)(s.at[i] - '0')) < 0)
 			return -1;
 	*value = v;
 	return 0;
@@ -84,8 +86,12 @@ duration_unit(struct span s, size_t *len)
 		char name[3];
 		uint64_t ms;
 	} units[] = {
-		{"ms", 1},	   {"s", 1000},		 {"m", 60 * 1000},
-		{"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}, {"w", 7 * 24 * 3600 * 1000},
+		{"ms", 1},
+		{"s", 1000},
+		{"m", 60 * 1000},
+		{"h", 3600 * 1000},
+		{"d", 24 * 3600 * 1000},
+		{"w", 7 * 24 * 3600 * 1000},
 	};
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (span_starts(s, span_of(units[i].name))) {
@@ -110,7 +116,8 @@ number_parse_duration(struct span s, uint64_t min, uint64_t max, uint64_t *ms)
 			return -1;
 		s = span_skip(s, digits);
 		uint64_t unit = duration_unit(s, &unit_len);
-		if (unit == 0 || __builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum))
+		if (unit == 0 || __builtin_mul_overflow(v, unit, &v) ||
+		    __builtin_add_overflow(sum, v, &sum))
 			return -1;
 		s = span_skip(s, unit_len);
 	}

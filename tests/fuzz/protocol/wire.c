@@ -16,7 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char message[SAMPLE_SIZE], back[SAMPLE_SIZE];
 		if (s == NULL || wire_decode(datagram, s, message) < 0)
 			continue;
-		if (wire_encode(&w, s, h.flags, h.request, message) < 0 || wire_decode(span_from(w.at, w.len), s, back) < 0)
+		if (wire_encode(&w, s, h.flags, h.request, message) < 0 ||
+		    wire_decode(span_from(w.at, w.len), s, back) < 0)
 			abort();
 		if (!sample_same(s, message, back))
 			abort();

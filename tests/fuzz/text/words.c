@@ -26,7 +26,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct span once = buffer_get(&word);
 		struct buffer twice;
 		buffer_init(&twice, 1 << 20);
-		if (unescape_word(&once, &twice) < 0 || !span_equal(buffer_get(&twice), buffer_get(&bytes)))
+		if (unescape_word(&once, &twice) < 0 ||
+		    !span_equal(buffer_get(&twice), buffer_get(&bytes)))
 			abort();
 		buffer_free(&twice);
 	}

@@ -18,8 +18,8 @@
 #define SAMPLE_SIZE 1024 /* no message's struct is larger */
 
 static const struct wire_shape *const sample_tables[] = {
-	intake_calls, intake_answers, jobs_calls,    jobs_orders, lookup_calls,
-	lookup_answers, control_calls,  control_answers, trace_calls, trace_answers,
+	intake_calls,	intake_answers, jobs_calls,	 jobs_orders, lookup_calls,
+	lookup_answers, control_calls,	control_answers, trace_calls, trace_answers,
 };
 
 #define SAMPLE_TABLES (sizeof(sample_tables) / sizeof(sample_tables[0]))
@@ -41,7 +41,8 @@ sample_fill(const struct wire_shape *shape, char *message, uint64_t *seed, struc
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const struct wire_field *f = &shape->fields[i];
 		uint64_t range = f->max - f->min;
-		uint64_t number = f->min + (range == UINT64_MAX ? sample_next(seed) : sample_next(seed) % (range + 1));
+		uint64_t number = f->min + (range == UINT64_MAX ? sample_next(seed)
+								: sample_next(seed) % (range + 1));
 		if (f->kind == WIRE_U64) {
 			memcpy(message + f->at, &number, sizeof(number));
 		} else if (f->kind == WIRE_SPAN) {

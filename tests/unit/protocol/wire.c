@@ -49,14 +49,17 @@ a_cut_or_longer_message_sets_nothing(void **state)
 			assert_int_equal(wire_encode(&whole, s, 0, 1, message), 0);
 			for (size_t len = 0; len < whole.len; len++) {
 				memcpy(&again, &whole, sizeof(whole));
-				uint32_t body = (uint32_t)(len >= WIRE_HEADER ? len - WIRE_HEADER : 0);
+				uint32_t body =
+					(uint32_t)(len >= WIRE_HEADER ? len - WIRE_HEADER : 0);
 				memcpy(again.at + 4, &body, sizeof(body));
-				assert_int_equal(wire_decode(span_from(again.at, len), s, back), -1);
+				assert_int_equal(wire_decode(span_from(again.at, len), s, back),
+						 -1);
 			}
 			whole.at[whole.len] = 0;
 			uint32_t body = (uint32_t)(whole.len + 1 - WIRE_HEADER);
 			memcpy(whole.at + 4, &body, sizeof(body));
-			assert_int_equal(wire_decode(span_from(whole.at, whole.len + 1), s, back), -1);
+			assert_int_equal(wire_decode(span_from(whole.at, whole.len + 1), s, back),
+					 -1);
 			assert_memory_equal(back, untouched, sizeof(back));
 		}
 }
@@ -85,7 +88,8 @@ a_list_is_read_item_by_item(void **state)
 	wire_list_start(&lists);
 	for (size_t i = 0; i < 3; i++) {
 		r.address = span_of(addresses[i]);
-		assert_int_equal(wire_list_add(&lists, WIRE_LIST_ROOM, &intake_recipient_shape, &r), 0);
+		assert_int_equal(wire_list_add(&lists, WIRE_LIST_ROOM, &intake_recipient_shape, &r),
+				 0);
 	}
 	assert_int_equal(wire_list_add(&lists, 20, &intake_recipient_shape, &r), -1);
 	struct intake_recipients m = {wire_list_get(&lists)}, back;

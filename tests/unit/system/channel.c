@@ -45,7 +45,8 @@ a_datagram_of_the_largest_size_passes(void **state)
 	assert_int_equal(channel_receive(fd[1], room, &len, NULL), CHANNEL_OK);
 	assert_int_equal(len, CHANNEL_MAX);
 	assert_int_equal(channel_receive(fd[1], room, &len, NULL), CHANNEL_AGAIN);
-	assert_int_equal(channel_send(fd[0], span_from(large, CHANNEL_MAX + 1), NULL, 0), CHANNEL_BROKEN);
+	assert_int_equal(channel_send(fd[0], span_from(large, CHANNEL_MAX + 1), NULL, 0),
+			 CHANNEL_BROKEN);
 	close(fd[0]);
 	assert_int_equal(channel_receive(fd[1], room, &len, NULL), CHANNEL_CLOSED);
 	close(fd[1]);
@@ -73,10 +74,14 @@ send_descriptors(int fd, size_t count)
 {
 	char control[CMSG_SPACE(sizeof(int) * 16)] = {0};
 	struct iovec part = {.iov_base = room, .iov_len = 5};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = {.msg_iov = &part,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
 			   .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * count)};
+	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS,
+			      .cmsg_len = CMSG_LEN(sizeof(int) * count)};
 	for (size_t i = 0; i < count; i++)
 		memcpy(CMSG_DATA(c) + i * sizeof(int), &(int){0}, sizeof(int));
 	assert_int_equal(sendmsg(fd, &m, 0), 5);

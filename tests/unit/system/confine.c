@@ -71,7 +71,9 @@ child_of_its_own(void)
 		confine_child();
 		_exit(kill(getppid(), 0) < 0 ? 0 : 1);
 	}
-	return child < 0 || waitpid(child, &status, 0) < 0 ? 99 : WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	return child < 0 || waitpid(child, &status, 0) < 0 ? 99
+	       : WIFSIGNALED(status)			   ? WTERMSIG(status)
+							   : WEXITSTATUS(status);
 }
 
 static void

@@ -52,7 +52,8 @@ events_say_hello_and_then_what_happened(void **state)
 	(void)state;
 	int listener = serve();
 	events_start("tester", path);
-	EVENT("delivered", event_id(0x62D0F6A3E1CAB), event_text("to", SPAN("a b@c")), event_number("size", -5));
+	EVENT("delivered", event_id(0x62D0F6A3E1CAB), event_text("to", SPAN("a b@c")),
+	      event_number("size", -5));
 	assert_true(events_waiting());
 	events_flush();
 	assert_false(events_waiting());
@@ -84,7 +85,8 @@ a_log_that_does_not_read_is_not_waited_for(void **state)
 	events_start("tester", path);
 	int64_t start = clock_monotonic_ms();
 	for (int i = 0; i < 20000; i++) {
-		EVENT("flood", event_number("n", i), event_string("text", "abcdefghijklmnopqrstuvwxyz"));
+		EVENT("flood", event_number("n", i),
+		      event_string("text", "abcdefghijklmnopqrstuvwxyz"));
 		if (i % 16 == 0)
 			events_flush();
 	}

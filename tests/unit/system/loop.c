@@ -62,7 +62,8 @@ step(struct loop_task *t)
 static void
 tasks_take_turns(void **state)
 {
-	struct loop_task tasks[3] = {{.step = step, .owner = &steps[0]}, {.step = step, .owner = &steps[1]},
+	struct loop_task tasks[3] = {{.step = step, .owner = &steps[0]},
+				     {.step = step, .owner = &steps[1]},
 				     {.step = step, .owner = &steps[2]}};
 	(void)state;
 	loop = loop_new();

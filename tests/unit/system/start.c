@@ -11,17 +11,27 @@
 static void
 row_comes_back_as_it_was(void **state)
 {
-	struct start s = {.program = "smtpd", .as_root = true, .uid = 1001, .gid = 1002, .groups = {7, 8}, .group_count = 2,
-			  .room = "/run/culver/rooms/smtpd", .strict = true, .network_out = true, .admin_gid = 44};
+	struct start s = {.program = "smtpd",
+			  .as_root = true,
+			  .uid = 1001,
+			  .gid = 1002,
+			  .groups = {7, 8},
+			  .group_count = 2,
+			  .room = "/run/culver/rooms/smtpd",
+			  .strict = true,
+			  .network_out = true,
+			  .admin_gid = 44};
 	struct start back;
 	struct buffer text;
 	(void)state;
-	s.listens[0] = (struct start_listen){.name = "tcp.0", .fd = 5, .uids = {1, 2, 3}, .uid_count = 3};
+	s.listens[0] =
+		(struct start_listen){.name = "tcp.0", .fd = 5, .uids = {1, 2, 3}, .uid_count = 3};
 	s.listens[1] = (struct start_listen){.name = "control", .fd = 6, .anybody = true};
 	s.listen_count = 2;
 	s.reaches[0] = (struct start_reach){.name = "log", .path = "/a path with \"blanks\"/log"};
 	s.reach_count = 1;
-	s.directories[0] = (struct start_directory){.name = "", .path = "/etc", .rights = START_READ | START_EXECUTE};
+	s.directories[0] = (struct start_directory){
+		.name = "", .path = "/etc", .rights = START_READ | START_EXECUTE};
 	s.directory_count = 1;
 	buffer_init(&text, 65536);
 	start_encode(&s, &text);
@@ -39,8 +49,10 @@ row_comes_back_as_it_was(void **state)
 static void
 a_wrong_row_is_refused(void **state)
 {
-	static const char *const wrong[] = {"uid x\n",		"uid 1 2\n",	"nothing 1\n", "listen a 5\n", "listen a -1 0\n",
-					    "directory 9 a /b\n", "reach log\n", "\n",	  "uid 99999999999\n"};
+	static const char *const wrong[] = {
+		"uid x\n",	    "uid 1 2\n",	  "nothing 1\n", "listen a 5\n",
+		"listen a -1 0\n",  "directory 9 a /b\n", "reach log\n", "\n",
+		"uid 99999999999\n"};
 	struct start s;
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -65,8 +65,9 @@ escape_gives_back_every_byte(void **state)
 static void
 unescape_refuses_what_escape_would_not_write(void **state)
 {
-	static const char *const wrong[] = {"",	      " ",	"\"abc",     "\"\\q\"", "\"\\x4\"", "\"\\x4G\"",
-					    "\"\\x41\"", "\"\\x5c\"", "\"a\"b",	  "a\"b",	"a\tb",	    "\"a\nb\""};
+	static const char *const wrong[] = {"",		" ",	     "\"abc",	  "\"\\q\"",
+					    "\"\\x4\"", "\"\\x4G\"", "\"\\x41\"", "\"\\x5c\"",
+					    "\"a\"b",	"a\"b",	     "a\tb",	  "\"a\nb\""};
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct buffer back;
@@ -86,7 +87,8 @@ json_escapes_and_replaces_what_is_no_utf8(void **state)
 	buffer_init(&b, 256);
 	escape_json(&b, SPAN("a\"\\\n\xc3\xa4\xff\xed\xa0\x80\xc0\x80"));
 	buffer_char(&b, '\0');
-	assert_string_equal(b.at, "a\\\"\\\\\\u000a\xc3\xa4\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd");
+	assert_string_equal(b.at,
+			    "a\\\"\\\\\\u000a\xc3\xa4\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd");
 	buffer_free(&b);
 }
 

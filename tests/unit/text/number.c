@@ -16,7 +16,15 @@ number_takes_the_whole_field_within_its_range(void **state)
 	assert_int_equal(v, 0);
 	assert_int_equal(number_parse(SPAN("18446744073709551615"), 0, UINT64_MAX, &v), 0);
 	assert_true(v == UINT64_MAX);
-	static const char *const wrong[] = {"", " 1", "1 ", "+1", "-1", "0x1", "1a", "18446744073709551616", "99999999999999999999999"};
+	static const char *const wrong[] = {"",
+					    " 1",
+					    "1 ",
+					    "+1",
+					    "-1",
+					    "0x1",
+					    "1a",
+					    "18446744073709551616",
+					    "99999999999999999999999"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(number_parse(span_of(wrong[i]), 0, UINT64_MAX, &v), -1);
 	assert_int_equal(number_parse(SPAN("10"), 0, 9, &v), -1);
@@ -52,7 +60,8 @@ size_and_duration_know_their_units(void **state)
 	assert_true(v == 250);
 	assert_int_equal(number_parse_duration(SPAN("5"), 0, UINT64_MAX, &v), -1);
 	assert_int_equal(number_parse_duration(SPAN("5d"), 0, 1000, &v), -1);
-	assert_int_equal(number_parse_duration(SPAN("99999999999999999999w"), 0, UINT64_MAX, &v), -1);
+	assert_int_equal(number_parse_duration(SPAN("99999999999999999999w"), 0, UINT64_MAX, &v),
+			 -1);
 }
 
 int
