@@ -339,6 +339,7 @@ end_data(struct transaction *t)
 	struct reply r;
 	struct verdict v;
 	enum exchange outcome;
+	enum stream_outcome sent;
 
 	/* with queue-manager gone nobody would remember that it was delivered */
 	if (!jobs_agent_is_held(t->report->end)) {
@@ -347,9 +348,12 @@ end_data(struct transaction *t)
 		return STEP_TROUBLE;
 	}
 	t->c->stream.deadline_ms = clock_monotonic_ms() + CONTENT_BLOCK_MS;
-	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK ||
-	    stream_flush(&t->c->stream) != STREAM_OK)
-		return end_in_content(t, EXCHANGE_CLOSED);
+	sent = stream_put(&t->c->stream, SPAN(".\r\n"));
+	if (sent == STREAM_OK)
+		sent = stream_flush(&t->c->stream);
+	if (sent != STREAM_OK)
+		return end_in_content(t,
+				      sent == STREAM_TIMEOUT ? EXCHANGE_TIMEOUT : EXCHANGE_CLOSED);
 	outcome = connect_reply(t->c, TRANSACTION_END_MS, &r);
 	if (outcome == EXCHANGE_OK && r.code / 100 == 3)
 		outcome = EXCHANGE_NONSENSE;
