@@ -1,7 +1,7 @@
 /*
  * journal - the lines of a message's file: written, and read back
  *
- * See journal.h, docs/spool.md.  Promises: what journal_write wrote journal_read gives back; a line that was cut anywhere, or one
+ * See journal.h, spool(5).  Promises: what journal_write wrote journal_read gives back; a line that was cut anywhere, or one
  * byte of which was changed, is JOURNAL_PARTIAL or JOURNAL_BAD, never another line (but for one chance in 2^32).
  *
  * Invariants of a journal, kept by those who append (message.c, intake.c) and relied on by replay.c:

@@ -1,5 +1,5 @@
 /*
- * journal - the lines of a message's file; nobody else knows their spelling (docs/spool.md)
+ * journal - the lines of a message's file; nobody else knows their spelling (spool(5))
  *
  * Called by intake (the head), message (what happened after), replay and whoever re-reads a line.  One line is
  *

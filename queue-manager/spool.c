@@ -1,7 +1,7 @@
 /*
  * spool - the files of SPOOL
  *
- *     SPOOL/queue/XX/ID   one file a message, XX being the last two digits of ID (docs/spool.md)
+ *     SPOOL/queue/XX/ID   one file a message, XX being the last two digits of ID (spool(5))
  *     SPOOL/damaged/ID    files that were set aside
  *     SPOOL/id            a bound above every id given
  *     SPOOL/running       the boot that this spool was last used in, and the first id given in it

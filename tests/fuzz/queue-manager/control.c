@@ -50,7 +50,7 @@ turn(void)
 static void
 start(void)
 {
-	static char folder[] = "/tmp/culver-fuzz-XXXXXX";
+	static char folder[] = "culver-fuzz-XXXXXX";
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	must(mkdtemp(folder) != NULL);
 	events_start("queue-manager", "/nowhere");

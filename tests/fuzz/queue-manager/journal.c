@@ -39,8 +39,10 @@ round_trip(const struct journal_entry *e)
 	struct span rest = buffer_get(&line);
 	must(journal_read(&rest, ID, &words, &again) == JOURNAL_LINE);
 	must(rest.len == 0);
-	must(again.verb == e->verb && again.number == e->number && again.parent == e->parent && again.direct == e->direct);
-	must(again.time_us == e->time_us && again.next_us == e->next_us && again.attempt == e->attempt);
+	must(again.verb == e->verb && again.number == e->number && again.parent == e->parent &&
+	     again.direct == e->direct);
+	must(again.time_us == e->time_us && again.next_us == e->next_us &&
+	     again.attempt == e->attempt);
 	must(again.origin == e->origin && again.eight_bit == e->eight_bit && again.code == e->code);
 	must(again.checksum == e->checksum && again.count == e->count && again.notice == e->notice);
 	must_equal(again.sender, e->sender);
