@@ -418,6 +418,14 @@ class Culver:
             found += [os.path.join(folder, name) for name in names]
         return found
 
+    def expect_empty_spool(self, rounds=20):
+        """No message's file is left: at once, or after some round trips, since what is refused is removed behind the reply."""
+        for _ in range(rounds):
+            if not self.queue_files():
+                return
+            self.command("status", check=0)
+        assert self.queue_files() == []
+
     def socket_path(self, name):
         """RUNTIME/name."""
         return os.path.join(self.runtime, name)

@@ -87,7 +87,7 @@ def test_content_line_of_10_MB(culver):
         if before and after and calm.memory_counts:
             assert after - before <= SESSION_KB
         client.command("QUIT", 221)
-    assert culver.queue_files() == []
+    culver.expect_empty_spool()
     calm.check()
 
 
@@ -100,7 +100,7 @@ def test_message_above_the_size_limit(culver):
         client.command("MAIL FROM:<a@client.test> SIZE=99999999", 552)
         smtp.check(client.message("a@client.test", [culver.address], mail.small("big", 3 * MEGABYTE)), 552)
         client.command("NOOP", 250)
-    assert culver.queue_files() == []
+    culver.expect_empty_spool()
     calm.check()
 
 
@@ -192,7 +192,7 @@ def test_slow_message_ends(culver):
         assert said.startswith(b"421"), said
         assert time.monotonic() - start < 15
     culver.wait_event("disconnected", since=calm.mark)
-    assert culver.queue_files() == []
+    culver.expect_empty_spool()
     calm.check()
 
 
@@ -231,7 +231,7 @@ def test_clients_that_vanish_at_every_step(culver):
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
     culver.wait_event("disconnected", since=calm.mark, count=12)
-    assert culver.queue_files() == []
+    culver.expect_empty_spool()
     assert not culver.events("accepted", since=calm.mark)
     calm.check()
 
@@ -303,7 +303,7 @@ def check_smuggled(instance, sequence, replies):
     wanted = r"550 5\.6\.0 " if b"\0" in sequence else r"550 5\.6\.11 "
     assert re.match(wanted, replies[0]), replies
     assert len(replies) == 2 and replies[1].startswith("221"), replies
-    assert instance.queue_files() == []
+    instance.expect_empty_spool()
     assert not instance.events("accepted"), "something was taken"
 
 

@@ -47,7 +47,7 @@ def test_maildir_holds_what_was_sent(culver, kind):
     top = mail.below(letters[0], mail.lf(content))
     assert TOP.match(top), top
     assert b"Return-Path: <sender@client.test>\n" in top and ident.encode() in top
-    assert culver.queue_files() == [], "a finished message leaves the spool"
+    culver.expect_empty_spool()
 
 
 @pytest.mark.parametrize("kind", CONTENTS)

@@ -23,7 +23,7 @@ def read(name):
 def c_shapes(protocol):
     """{NAME: (type, [(field, kind or [fields of the item])])} as the C file has them."""
     header, source = read(f"{protocol}.h"), re.sub(r"\s+", " ", read(f"{protocol}.c"))
-    types = {m[1]: int(m[2]) for m in re.finditer(r"\b([A-Z]+_[A-Z_]+) = (\d+)", header)}
+    types = {m[1]: int(m[2]) for m in re.finditer(r"\b([A-Z]+_[A-Z_]+)\s*=\s*(\d+)", header)}
 
     def fields(text, items):
         found = []
