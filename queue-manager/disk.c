@@ -7,6 +7,7 @@
 #include "queue-manager/disk.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/system/events.h"
 #include "queue-manager/manager.h"
@@ -161,7 +162,7 @@ disk_failed(struct manager *q, uint64_t id, int error)
 		spool_reserve_free(&q->spool);
 	if (d->state == DISK_FULL)
 		return;
-	EVENT("spool-trouble", event_id(id), event_number("errno", error));
+	EVENT("spool-trouble", event_id(id), event_string("errno", strerror(error)));
 	d->state = DISK_FULL;
 	tell_low(q);
 	/* at once, with the room of the ballast; the timer, since we may be called from the midst of a change */

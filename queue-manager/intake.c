@@ -106,7 +106,7 @@ drop(struct peer *p)
 		t->message->uses--;
 		message_remove(p->q, t->message);
 	} else if (t->id != 0 && spool_remove(&p->q->spool, t->id) != 0 && errno != ENOENT) {
-		EVENT("spool-trouble", event_id(t->id), event_number("errno", errno));
+		EVENT("spool-trouble", event_id(t->id), event_string("errno", strerror(errno)));
 	}
 	over(p);
 }
@@ -176,7 +176,7 @@ handle_open(struct peer *p, const struct wire_header *h, const void *message)
 	t->id = create(q, &writer, &t->reader);
 	if (t->id == 0) {
 		int error = errno;
-		EVENT("spool-trouble", event_number("errno", error),
+		EVENT("spool-trouble", event_string("errno", strerror(error)),
 		      event_string("reason", "a message's file cannot be created"));
 		t->reader = -1;
 		if (error == ENOSPC || error == EDQUOT)
@@ -246,7 +246,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	if (writers > 0)
 		return has_writer(p, "still has the message open for writing");
 	if (writers < 0 || fstat(t->reader, &st) != 0) {
-		EVENT("spool-trouble", event_id(t->id), event_number("errno", errno));
+		EVENT("spool-trouble", event_id(t->id), event_string("errno", strerror(errno)));
 		refuse_later(p, 451, "4.3.0", "the spool does not work");
 		return NULL;
 	}
@@ -421,7 +421,8 @@ opened(struct peer *p)
 	if (t == NULL)
 		return "no memory";
 	t->reader = t->appender = -1;
-	buffer_init(&t->head, INTAKE_HEAD_MAX + 2 * (size_t)JOURNAL_LINE_MAX + 8 * INTAKE_TOP_MAX);
+	buffer_init(&t->head, (size_t)INTAKE_HEAD_MAX + 2 * (size_t)JOURNAL_LINE_MAX +
+				      8 * (size_t)INTAKE_TOP_MAX);
 	p->state = t;
 	return NULL;
 }

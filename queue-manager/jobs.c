@@ -404,7 +404,7 @@ give(struct manager *q, struct agent *a)
 			break;
 		case LISTED_UNREADABLE:
 			EVENT("spool-trouble", event_id(a->message->id),
-			      event_number("errno", errno));
+			      event_string("errno", strerror(errno)));
 			peer_end(p, NULL);
 			return SCHEDULE_AGENT_GONE;
 		case LISTED_PEER_GONE:

@@ -230,10 +230,9 @@ static int
 bytes_at(struct manager *q, struct message *m, uint32_t at, uint32_t want, struct span *bytes)
 {
 	struct messages *t = &q->messages;
-	struct open_file *f = m->file;
 	if (at >= m->written && message_flush(q, m) != 0)
 		return -1;
-	f = m->file;
+	struct open_file *f = m->file;
 	if (at >= m->written) {
 		errno = EBADMSG;
 		return -1;

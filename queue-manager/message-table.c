@@ -148,7 +148,7 @@ message_cursor_end(struct manager *q, struct message_cursor *c)
 	struct message_cursor **at = &q->messages.cursors;
 	while (*at != NULL && *at != c)
 		at = &(*at)->next;
-	if (*at == c)
+	if (*at != NULL)
 		*at = c->next;
 	c->at = NULL;
 }

@@ -160,7 +160,8 @@ message_remove(struct manager *q, struct message *m)
 	if (!m->is_gone) {
 		if (spool_remove(&q->spool, m->id) != 0 && errno != ENOENT) {
 			/* what is done is said in the file, so that the next start removes it without doubling anything */
-			EVENT("spool-trouble", event_id(m->id), event_number("errno", errno));
+			EVENT("spool-trouble", event_id(m->id),
+			      event_string("errno", strerror(errno)));
 			(void)!message_flush(q, m);
 		}
 		let_go(q, m);
@@ -175,7 +176,8 @@ message_set_aside(struct manager *q, struct message *m, const char *reason)
 	if (!m->is_gone) {
 		(void)!message_flush(q, m);
 		if (spool_set_aside(&q->spool, m->id) != 0)
-			EVENT("spool-trouble", event_id(m->id), event_number("errno", errno));
+			EVENT("spool-trouble", event_id(m->id),
+			      event_string("errno", strerror(errno)));
 		EVENT("damaged", event_id(m->id), event_string("reason", reason));
 		let_go(q, m);
 	}

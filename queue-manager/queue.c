@@ -88,13 +88,8 @@ queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct spa
 }
 
 static void
-free_place(struct places *t, struct place *p)
+free_place(struct place *p)
 {
-	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];
-	while (*at != p)
-		at = &(*at)->hash_next;
-	*at = p->hash_next;
-	t->count--;
 	free(p->key);
 	free(p);
 }
@@ -107,7 +102,13 @@ queue_place_let_go(struct manager *q, struct place *p)
 	/* a smarthost's window and back-off are worth keeping; mailboxes are many, and begin anew cheaply */
 	if (!p->is_stale && (p->is_dead || p->kind != JOBS_MAILBOX))
 		return;
-	free_place(&q->schedule.places, p);
+	struct places *t = &q->schedule.places;
+	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];
+	while (*at != p)
+		at = &(*at)->hash_next;
+	*at = p->hash_next;
+	t->count--;
+	free_place(p);
 }
 
 void
@@ -124,8 +125,11 @@ queue_places_free(struct manager *q)
 {
 	struct places *t = &q->schedule.places;
 	for (size_t i = 0; i < t->bucket_count; i++)
-		while (t->buckets[i] != NULL)
-			free_place(t, t->buckets[i]);
+		while (t->buckets[i] != NULL) {
+			struct place *p = t->buckets[i];
+			t->buckets[i] = p->hash_next;
+			free_place(p);
+		}
 	free(t->buckets);
 	*t = (struct places){0};
 }

@@ -217,7 +217,7 @@ set_aside(struct manager *q, const char *reason)
 	if (m != NULL)
 		message_forget(q, m);
 	if (spool_set_aside(&q->spool, r->id) != 0)
-		EVENT("spool-trouble", event_id(r->id), event_number("errno", errno));
+		EVENT("spool-trouble", event_id(r->id), event_string("errno", strerror(errno)));
 	EVENT("damaged", event_id(r->id), event_string("reason", reason));
 }
 
@@ -258,7 +258,7 @@ search_on(struct manager *q)
 	if (m != NULL)
 		message_forget(q, m);
 	if (spool_remove(&q->spool, r->id) != 0 && errno != ENOENT)
-		EVENT("spool-trouble", event_id(r->id), event_number("errno", errno));
+		EVENT("spool-trouble", event_id(r->id), event_string("errno", strerror(errno)));
 }
 
 static void
@@ -266,7 +266,8 @@ cut_tail(struct manager *q, uint64_t at)
 {
 	int fd = spool_open(&q->spool, q->replay.id, O_RDWR);
 	if (fd < 0 || ftruncate(fd, (off_t)at) != 0)
-		EVENT("spool-trouble", event_id(q->replay.id), event_number("errno", errno));
+		EVENT("spool-trouble", event_id(q->replay.id),
+		      event_string("errno", strerror(errno)));
 	if (fd >= 0)
 		close(fd);
 }
@@ -415,7 +416,7 @@ next_file(struct manager *q)
 	errno = 0;
 	struct dirent *d = readdir(r->dir);
 	if (d == NULL && errno != 0)
-		EVENT("spool-trouble", event_number("errno", errno),
+		EVENT("spool-trouble", event_string("errno", strerror(errno)),
 		      event_string("reason", "a folder of the spool cannot be read to its end"));
 	if (d == NULL)
 		return false;
@@ -434,7 +435,8 @@ next_file(struct manager *q)
 	r->fd = spool_open(&q->spool, r->id, O_RDONLY);
 	if (r->fd < 0) {
 		if (errno != ENOENT)
-			EVENT("spool-trouble", event_id(r->id), event_number("errno", errno));
+			EVENT("spool-trouble", event_id(r->id),
+			      event_string("errno", strerror(errno)));
 		return true;
 	}
 	begin_file(q);

@@ -14,7 +14,7 @@
 #include "common/text/span.h"
 
 #define SPOOL_FOLDERS 256
-#define SPOOL_ID_AHEAD_US (60 * 1000000) /* SPOOL/id is raised by so much beyond what is given */
+#define SPOOL_ID_AHEAD_US (UINT64_C(60) * 1000000) /* SPOOL/id is raised by so much beyond what is given */
 #define SPOOL_NAME_MAX 32		 /* "queue/A3/0006A2B4C5D6E7A3", with the NUL */
 #define SPOOL_BOOT_MAX 64
 
