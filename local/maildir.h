@@ -38,8 +38,8 @@ struct maildir_letter {
 	struct span head; /* header lines on top, LF or CRLF; at most MAILDIR_HEAD_MAX */
 	int content;	  /* the spool's file */
 	uint64_t content_at, content_length;
-	struct span
-		first; /* the begin of the content: already read, whole or MAILDIR_BLOCK of it */
+	/* the begin of the content: already read, whole or MAILDIR_BLOCK of it */
+	struct span first;
 	char *block; /* MAILDIR_BLOCK bytes to read the rest into; may be where `first` is if that is all of it */
 };
 

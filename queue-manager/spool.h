@@ -14,8 +14,9 @@
 #include "common/text/span.h"
 
 #define SPOOL_FOLDERS 256
-#define SPOOL_ID_AHEAD_US (UINT64_C(60) * 1000000) /* SPOOL/id is raised by so much beyond what is given */
-#define SPOOL_NAME_MAX 32		 /* "queue/A3/0006A2B4C5D6E7A3", with the NUL */
+#define SPOOL_ID_AHEAD_US \
+	(UINT64_C(60) * 1000000) /* SPOOL/id is raised by so much beyond what is given */
+#define SPOOL_NAME_MAX 32	 /* "queue/A3/0006A2B4C5D6E7A3", with the NUL */
 #define SPOOL_BOOT_MAX 64
 
 struct spool {
@@ -26,8 +27,8 @@ struct spool {
 	uint64_t last_id;
 	uint64_t id_bound; /* what SPOOL/id says: above all given */
 	uint64_t first_id; /* of this run: files with lower ones were there before */
-	uint64_t
-		older; /* files with lower ids were written in another boot: their content is to be verified */
+	/* files with lower ids were written in another boot: their content is to be verified */
+	uint64_t older;
 	char boot[SPOOL_BOOT_MAX];
 };
 

@@ -159,8 +159,8 @@ struct config_defaults {
 	const char *mailname; /* first line of /etc/mailname, or NULL */
 	const char *runtime;  /* NULL: `run` beside the spool */
 	const char *spool;
-	const char *
-		state; /* /var/lib/culver: parent of trace/ and root/; of an ordinary user who names a spool, what is beside it */
+	/* /var/lib/culver: parent of trace/ and root/; of an ordinary user who names a spool, what is beside it */
+	const char *state;
 	bool log_to_stderr; /* culver run */
 };
 

@@ -25,8 +25,8 @@
 #define GRAMMAR_WORDS_MAX 4096 /* of one line */
 
 struct grammar_word {
-	struct span
-		text; /* without its quotes; points into the line, or into the arena where an escape was undone */
+	/* without its quotes; points into the line, or into the arena where an escape was undone */
+	struct span text;
 	unsigned column; /* of its first byte (the quote, if there is one), from 1, in bytes */
 	bool quoted;
 };

@@ -48,8 +48,8 @@ struct intake_envelope {
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
 	uint64_t length;      /* of the content in the file */
 	uint64_t checksum;    /* XXH3 of the content */
-	struct span
-		top; /* header lines put on top: with CRLF each; whoever sends or stores the message puts them there */
+	/* header lines put on top, with CRLF each, by whoever sends or stores the message */
+	struct span top;
 };
 
 struct intake_recipient {

@@ -70,10 +70,9 @@ struct jobs_job {
 };
 
 struct jobs_recipient {
-	uint64_t number;     /* of the recipient in the message; RESULT names it */
-	struct span address; /* deliver to this */
-	struct span
-		original; /* as the sender gave it, when an alias made this one of it; else empty */
+	uint64_t number;      /* of the recipient in the message; RESULT names it */
+	struct span address;  /* deliver to this */
+	struct span original; /* what the sender gave, if an alias made this of it; else empty */
 };
 
 struct jobs_recipients {
@@ -101,11 +100,10 @@ struct jobs_result {
 	uint64_t code;	 /* 0: no reply was had */
 	struct span status;
 	struct span text; /* reply or reason */
-	struct span
-		host;  /* who said so: NAME[ADDRESS]:PORT, a mailbox path, the id of the notice */
-	uint64_t last; /* 1: the job is done, I am free */
-	uint64_t
-		connection; /* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
+	struct span host; /* NAME[ADDRESS]:PORT, a mailbox path, the id of the notice */
+	uint64_t last;	  /* 1: the job is done, I am free */
+	/* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
+	uint64_t connection;
 };
 
 extern const struct wire_shape jobs_recipient_shape;

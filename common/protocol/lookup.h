@@ -68,8 +68,8 @@ struct lookup_leaf {
 	struct span address; /* deliver to this (canonical) */
 	uint64_t direct;     /* ask with this for it again */
 	struct span user;    /* mailbox */
-	struct span
-		domain; /* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
+	/* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
+	struct span domain;
 	struct span hosts; /* smtp */
 	uint64_t code;	   /* refuse, defer */
 	struct span status;

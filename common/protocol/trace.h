@@ -16,14 +16,14 @@ enum trace_type {		 /* numbers are never reused */
 #define TRACE_LINE_MAX 8192
 
 struct trace_ask {
-	struct span
-		what; /* an id of a message or a session, or an address (sender, recipient, client) */
+	/* an id of a message or a session, or an address (sender, recipient, client) */
+	struct span what;
 };
 
 /* several events a datagram */
 struct trace_line {
-	struct span
-		json; /* one object, as in the store: {"time":"...","program":"...","event":"...", ...} */
+	/* one object, as in the store: {"time":"...","program":"...","event":"...", ...} */
+	struct span json;
 };
 
 struct trace_event {

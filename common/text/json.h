@@ -14,8 +14,8 @@
 
 struct json_member {
 	struct span key; /* letters, digits, - and _ */
-	struct span
-		value; /* between the quotes, still escaped; or the digits, perhaps with a minus */
+	/* between the quotes, still escaped; or the digits, perhaps with a minus */
+	struct span value;
 	bool is_string;
 };
 
