@@ -223,6 +223,13 @@ leaf_is_itself(struct manager *q, struct message *m, const struct lookup_leaf *l
 	case LOOKUP_DEFER:
 		message_deferred(q, m, number, &a, 0);
 		return NULL;
+	case LOOKUP_DISCARD:
+		message_delivered(q, m, number, &a);
+		return NULL;
+	case LOOKUP_HOLD:
+		message_again(q, m, number);
+		message_hold(q, m, "its route says so");
+		return NULL;
 	}
 	return "answered with a leaf of no kind";
 }

@@ -6,9 +6,10 @@
 #define LENGTH_MAX (UINT64_C(1) << 48)
 #define RECIPIENTS_MAX 1000000
 
-const struct wire_shape intake_recipient_shape =
-	WIRE_SHAPE(0, intake_recipient, 0,
-		   WIRE_FIELD_SPAN(intake_recipient, address, 1, INTAKE_RECIPIENT_MAX));
+const struct wire_shape intake_recipient_shape = WIRE_SHAPE(
+	0, intake_recipient, 0, WIRE_FIELD_SPAN(intake_recipient, address, 1, INTAKE_RECIPIENT_MAX),
+	WIRE_FIELD_U64(intake_recipient, notify, 0, 15),
+	WIRE_FIELD_SPAN(intake_recipient, orcpt, 0, INTAKE_ORCPT_MAX));
 
 const struct wire_shape intake_calls[] = {
 	WIRE_SHAPE(INTAKE_OPEN, intake_open, 0, WIRE_FIELD_U64(intake_open, size, 0, LENGTH_MAX)),
@@ -19,6 +20,10 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_SPAN(intake_envelope, protocol, 1, 32),
 		   WIRE_FIELD_SPAN(intake_envelope, sender, 0, INTAKE_SENDER_MAX),
 		   WIRE_FIELD_U64(intake_envelope, eight_bit, 0, 1),
+		   WIRE_FIELD_U64(intake_envelope, utf8, 0, 1),
+		   WIRE_FIELD_U64(intake_envelope, ret, 0, 2),
+		   WIRE_FIELD_SPAN(intake_envelope, envid, 0, INTAKE_ENVID_MAX),
+		   WIRE_FIELD_U64(intake_envelope, uid, 0, UINT32_MAX),
 		   WIRE_FIELD_U64(intake_envelope, length, 0, LENGTH_MAX),
 		   WIRE_FIELD_U64(intake_envelope, checksum, 0, UINT64_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, top, 0, INTAKE_TOP_MAX)),

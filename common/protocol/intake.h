@@ -30,7 +30,20 @@ enum intake_type { /* numbers are never reused */
 
 enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };
 
+/* RET= of MAIL: what of the message a notice carries */
+enum intake_ret { INTAKE_RET_UNSAID = 0, INTAKE_RET_FULL = 1, INTAKE_RET_HDRS = 2 };
+
+/* NOTIFY= of RCPT */
+enum intake_notify {
+	INTAKE_NOTIFY_NEVER = 1,
+	INTAKE_NOTIFY_SUCCESS = 2,
+	INTAKE_NOTIFY_FAILURE = 4,
+	INTAKE_NOTIFY_DELAY = 8,
+};
+
 #define INTAKE_SENDER_MAX 512
+#define INTAKE_ENVID_MAX 100 /* RFC 3461, section 4.4 */
+#define INTAKE_ORCPT_MAX 512
 #define INTAKE_RECIPIENT_MAX 512
 #define INTAKE_HELO_MAX 512
 #define INTAKE_TOP_MAX 32768
@@ -46,14 +59,20 @@ struct intake_envelope {
 	struct span protocol; /* SMTP, ESMTP, LOCAL, NOTICE */
 	struct span sender;   /* canonical; empty: the null reverse-path */
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
-	uint64_t length;      /* of the content in the file */
-	uint64_t checksum;    /* XXH3 of the content */
+	uint64_t utf8;	      /* 1: SMTPUTF8 was said (RFC 6531) */
+	uint64_t ret;	      /* DSN (RFC 3461): enum intake_ret */
+	struct span envid;    /* ENVID as its xtext says, decoded; empty: none */
+	uint64_t uid;	   /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */
+	uint64_t length;   /* of the content in the file */
+	uint64_t checksum; /* XXH3 of the content */
 	/* header lines put on top, with CRLF each, by whoever sends or stores the message */
 	struct span top;
 };
 
 struct intake_recipient {
 	struct span address; /* canonical */
+	uint64_t notify;     /* bits of enum intake_notify; 0: NOTIFY was not given */
+	struct span orcpt;   /* ORCPT, "rfc822;a@b" decoded from its xtext; empty: none */
 };
 
 struct intake_recipients {

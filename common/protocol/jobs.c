@@ -13,7 +13,9 @@
 const struct wire_shape jobs_recipient_shape =
 	WIRE_SHAPE(0, jobs_recipient, 0, WIRE_FIELD_U64(jobs_recipient, number, 1, UINT32_MAX),
 		   WIRE_FIELD_SPAN(jobs_recipient, address, 1, ADDRESS_MAX_BYTES),
-		   WIRE_FIELD_SPAN(jobs_recipient, original, 0, ADDRESS_MAX_BYTES));
+		   WIRE_FIELD_SPAN(jobs_recipient, original, 0, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(jobs_recipient, notify, 0, 15),
+		   WIRE_FIELD_SPAN(jobs_recipient, orcpt, 0, ADDRESS_MAX_BYTES));
 
 const struct wire_shape jobs_failure_shape =
 	WIRE_SHAPE(0, jobs_failure, 0, WIRE_FIELD_U64(jobs_failure, number, 1, UINT32_MAX),
@@ -23,7 +25,10 @@ const struct wire_shape jobs_failure_shape =
 		   WIRE_FIELD_SPAN(jobs_failure, reply, 0, JOBS_REPLY_MAX),
 		   WIRE_FIELD_U64(jobs_failure, code, 0, 599),
 		   WIRE_FIELD_SPAN(jobs_failure, host, 0, JOBS_HOST_MAX),
-		   WIRE_FIELD_U64(jobs_failure, at_us, 0, INT64_MAX));
+		   WIRE_FIELD_U64(jobs_failure, at_us, 0, INT64_MAX),
+		   WIRE_FIELD_U64(jobs_failure, action, 0, JOBS_ACTION_EXPANDED),
+		   WIRE_FIELD_SPAN(jobs_failure, orcpt, 0, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(jobs_failure, until_us, 0, INT64_MAX));
 
 const struct wire_shape jobs_calls[] = {
 	WIRE_SHAPE(JOBS_PARENT, jobs_parent, 0,
@@ -39,7 +44,8 @@ const struct wire_shape jobs_calls[] = {
 		   WIRE_FIELD_SPAN(jobs_result, text, 0, JOBS_REPLY_MAX),
 		   WIRE_FIELD_SPAN(jobs_result, host, 0, JOBS_HOST_MAX),
 		   WIRE_FIELD_U64(jobs_result, last, 0, 1),
-		   WIRE_FIELD_U64(jobs_result, connection, 0, 1)),
+		   WIRE_FIELD_U64(jobs_result, connection, 0, 1),
+		   WIRE_FIELD_U64(jobs_result, relayed, 0, 1)),
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
 	{.name = NULL},
 };
@@ -48,12 +54,14 @@ const struct wire_shape jobs_orders[] = {
 	WIRE_SHAPE(JOBS_WANT, jobs_want, 0, WIRE_FIELD_U64(jobs_want, kind, JOBS_SMTP, JOBS_NOTICE),
 		   WIRE_FIELD_SPAN(jobs_want, hosts, 0, HOSTS_MAX),
 		   WIRE_FIELD_SPAN(jobs_want, user, 0, NAME_MAX_BYTES),
-		   WIRE_FIELD_SPAN(jobs_want, domain, 0, NAME_MAX_BYTES)),
+		   WIRE_FIELD_SPAN(jobs_want, domain, 0, NAME_MAX_BYTES),
+		   WIRE_FIELD_SPAN(jobs_want, home, 0, 512)),
 	WIRE_SHAPE(JOBS_JOB, jobs_job, 1, WIRE_FIELD_U64(jobs_job, id, 1, UINT64_MAX),
 		   WIRE_FIELD_U64(jobs_job, content_at, 0, LENGTH_MAX),
 		   WIRE_FIELD_U64(jobs_job, content_length, 0, LENGTH_MAX),
 		   WIRE_FIELD_U64(jobs_job, arrived_us, 0, INT64_MAX),
-		   WIRE_FIELD_U64(jobs_job, eight_bit, 0, 1),
+		   WIRE_FIELD_U64(jobs_job, eight_bit, 0, 1), WIRE_FIELD_U64(jobs_job, utf8, 0, 1),
+		   WIRE_FIELD_U64(jobs_job, ret, 0, 2), WIRE_FIELD_SPAN(jobs_job, envid, 0, 100),
 		   WIRE_FIELD_SPAN(jobs_job, sender, 0, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(jobs_job, top, 0, TOP_MAX),
 		   WIRE_FIELD_U64(jobs_job, recipients, 1, UINT32_MAX)),

@@ -47,9 +47,10 @@ struct jobs_agent {
 /* where to: which members count depends on the kind; the rest are empty */
 struct jobs_want {
 	uint64_t kind;
-	struct span hosts;  /* smtp: "host:port" parted by blanks, tried in their order */
+	struct span hosts;  /* smtp: hops (common/mail/hop.h), parted by blanks, in their order */
 	struct span user;   /* mailbox: login name */
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
+	struct span home;   /* mailbox of a virtual user: below the block's prefix; else empty */
 };
 
 struct jobs_cannot {
@@ -64,6 +65,9 @@ struct jobs_job {
 	uint64_t content_length;
 	uint64_t arrived_us; /* wall clock */
 	uint64_t eight_bit;
+	uint64_t utf8; /* 1: only where SMTPUTF8 is offered, if an address or the header needs it */
+	uint64_t ret;  /* enum intake_ret */
+	struct span envid;   /* empty: none */
 	struct span sender;  /* canonical; empty: null reverse-path */
 	struct span top;     /* header lines put on top of the content */
 	uint64_t recipients; /* in all parts */
@@ -73,8 +77,11 @@ struct jobs_recipient {
 	uint64_t number;      /* of the recipient in the message; RESULT names it */
 	struct span address;  /* deliver to this */
 	struct span original; /* what the sender gave, if an alias made this of it; else empty */
+	uint64_t notify;      /* bits of enum intake_notify */
+	struct span orcpt;    /* empty: none */
 };
 
+/* jobs_recipient.notify and orcpt are as in intake.h */
 struct jobs_recipients {
 	struct wire_list recipients;
 };
@@ -88,6 +95,18 @@ struct jobs_failure {
 	uint64_t code;	   /* 0: no reply of a server: `reply` is our own sentence */
 	struct span host;  /* who answered so; empty: we */
 	uint64_t at_us;	   /* when */
+	uint64_t action;   /* enum jobs_action; 0 is JOBS_ACTION_FAILED */
+	struct span orcpt; /* empty: none */
+	uint64_t until_us; /* delayed: tried until then */
+};
+
+/* what a notice says of a recipient (RFC 3464, section 2.3.3) */
+enum jobs_action {
+	JOBS_ACTION_FAILED = 1,
+	JOBS_ACTION_DELAYED = 2,
+	JOBS_ACTION_DELIVERED = 3,
+	JOBS_ACTION_RELAYED = 4,
+	JOBS_ACTION_EXPANDED = 5,
 };
 
 struct jobs_failures {
@@ -104,6 +123,7 @@ struct jobs_result {
 	uint64_t last;	  /* 1: the job is done, I am free */
 	/* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
 	uint64_t connection;
+	uint64_t relayed; /* 1: the next hop takes DSN parameters: it will tell, we need not */
 };
 
 extern const struct wire_shape jobs_recipient_shape;

@@ -24,7 +24,7 @@ const struct wire_shape lookup_verdict_shape =
 const struct wire_shape lookup_leaf_shape =
 	WIRE_SHAPE(0, lookup_leaf, 0, WIRE_FIELD_U64(lookup_leaf, number, 0, UINT32_MAX),
 		   WIRE_FIELD_U64(lookup_leaf, leaves, 1, LEAVES_MAX),
-		   WIRE_FIELD_U64(lookup_leaf, kind, LOOKUP_MAILBOX, LOOKUP_DEFER),
+		   WIRE_FIELD_U64(lookup_leaf, kind, LOOKUP_MAILBOX, LOOKUP_HOLD),
 		   WIRE_FIELD_SPAN(lookup_leaf, address, 1, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_U64(lookup_leaf, direct, 0, 1),
 		   WIRE_FIELD_SPAN(lookup_leaf, user, 0, NAME_MAX_BYTES),
@@ -32,7 +32,8 @@ const struct wire_shape lookup_leaf_shape =
 		   WIRE_FIELD_SPAN(lookup_leaf, hosts, 0, HOSTS_MAX),
 		   WIRE_FIELD_U64(lookup_leaf, code, 0, 599),
 		   WIRE_FIELD_SPAN(lookup_leaf, status, 0, STATUS_MAX_BYTES),
-		   WIRE_FIELD_SPAN(lookup_leaf, text, 0, LOOKUP_TEXT_MAX));
+		   WIRE_FIELD_SPAN(lookup_leaf, text, 0, LOOKUP_TEXT_MAX),
+		   WIRE_FIELD_SPAN(lookup_leaf, home, 0, 512));
 
 const struct wire_shape lookup_calls[] = {
 	WIRE_SHAPE(LOOKUP_RECIPIENTS, lookup_questions, 0,

@@ -31,8 +31,10 @@ enum lookup_leaf_kind {
 	LOOKUP_MAILBOX = 1, /* user, domain, extension */
 	LOOKUP_SMTP =
 		2, /* host, port: hosts in the order of the configuration, each "host:port", parted by blanks */
-	LOOKUP_REFUSE = 3, /* code, status, text: a failed recipient */
-	LOOKUP_DEFER = 4,  /* the same, later again */
+	LOOKUP_REFUSE = 3,  /* code, status, text: a failed recipient */
+	LOOKUP_DEFER = 4,   /* the same, later again */
+	LOOKUP_DISCARD = 5, /* delivered to nowhere; text says by which line */
+	LOOKUP_HOLD = 6,    /* held for the administrator; text */
 };
 
 struct lookup_question {
@@ -74,6 +76,7 @@ struct lookup_leaf {
 	uint64_t code;	   /* refuse, defer */
 	struct span status;
 	struct span text;
+	struct span home; /* mailbox of a virtual user (`users TABLE`); else empty */
 };
 
 struct lookup_leaves {

@@ -82,7 +82,7 @@ static void
 a_list_is_read_item_by_item(void **state)
 {
 	static const char *const addresses[] = {"a@example.org", "b@example.org", "c@example.org"};
-	struct intake_recipient r;
+	struct intake_recipient r = {0};
 	size_t seen = 0;
 	(void)state;
 	wire_list_start(&lists);
