@@ -147,7 +147,7 @@ lint-house:
 lint-cppcheck:
 	$(SAY) LINT cppcheck
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(PROGRAMS) common
+		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(PROGRAMS) common
 
 lint-tidy:
 	$(SAY) LINT clang-tidy

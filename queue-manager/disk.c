@@ -79,6 +79,7 @@ try_again(struct loop_timer *t)
 		d->state = DISK_SCARCE;
 	if (d->state == DISK_SCARCE) {
 		schedule_wake(q);
+		loop_task_wake(q->loop, &q->route.task);
 		look(q);
 		if (make_reserve(q)) {
 			look(q);

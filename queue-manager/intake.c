@@ -414,9 +414,18 @@ handle_abandon(struct peer *p, const struct wire_header *h, const void *message)
 	return NULL;
 }
 
+static const struct peer_kind intake_kind;
+
 static const char *
 opened(struct peer *p)
 {
+	unsigned count = 0;
+	for (const struct peer *other = p->q->peers; other != NULL; other = other->next)
+		if (other->kind == &intake_kind && other->who.pid == p->who.pid)
+			count++;
+	/* a session is one process: one that was taken over must not take every descriptor */
+	if (count > INTAKE_PROCESS_MAX)
+		return "has too many connections";
 	struct transaction *t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return "no memory";

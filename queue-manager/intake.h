@@ -10,6 +10,7 @@
 
 #include "queue-manager/peer.h"
 
+#define INTAKE_PROCESS_MAX 4 /* connections of one process */
 #define INTAKE_HEAD_MAX \
 	65536 /* of the journal's head in memory; what is more is written meanwhile */
 

@@ -49,6 +49,18 @@ jobs_agent_of(struct peer *p)
 
 /* ---- come and go ---- */
 
+/* who says nothing keeps nobody else out; new peers stand first */
+static void
+end_oldest_stranger(struct manager *q, const struct peer *newest)
+{
+	struct peer *oldest = NULL;
+	for (struct peer *p = q->peers; p != NULL; p = p->next)
+		if (p->kind == &jobs_kind_of_peer && p->stage == STRANGER && p != newest)
+			oldest = p;
+	if (oldest != NULL)
+		peer_end(oldest, "has said nothing, and there are too many of its kind");
+}
+
 static const char *
 opened(struct peer *p)
 {
@@ -57,7 +69,7 @@ opened(struct peer *p)
 	if (p->state == NULL)
 		return "no memory";
 	if (++j->strangers > JOBS_WAITING_MAX)
-		return "too many connections that have said nothing";
+		end_oldest_stranger(p->q, p);
 	return NULL;
 }
 

@@ -214,6 +214,8 @@ receive(struct peer *p)
 	size_t len;
 	p->its_turn = false;
 	for (int i = 0; i < PEER_TURN_MAX && !p->its_turn && !p->ended; i++) {
+		if (clock_monotonic_ms() - loop_now_ms(p->q->loop) > PEER_TURN_MS)
+			return; /* the kernel will say again that there is something */
 		switch (channel_receive(p->watch.fd, datagram, &len, NULL)) {
 		case CHANNEL_OK: {
 			const char *wrong = handle(p, span_from(datagram, len));

@@ -152,24 +152,29 @@ link_to_place(struct batch *b)
 }
 
 static void
-free_batch(struct batch *b)
+unlink_from_place(struct batch *b)
 {
 	struct place *p = b->place;
+	if (b->previous != NULL)
+		b->previous->next = b->next;
+	else
+		p->head[b->rank] = b->next;
+	if (b->next != NULL)
+		b->next->previous = b->previous;
+	else
+		p->tail[b->rank] = b->previous;
+	p->batches--;
+	p->ready -= b->count;
+}
+
+static void
+free_batch(struct batch *b)
+{
 	struct message *m = b->message;
-	if (b->is_parked) {
-		p->parked--;
-	} else {
-		if (b->previous != NULL)
-			b->previous->next = b->next;
-		else
-			p->head[b->rank] = b->next;
-		if (b->next != NULL)
-			b->next->previous = b->previous;
-		else
-			p->tail[b->rank] = b->previous;
-		p->batches--;
-		p->ready -= b->count;
-	}
+	if (b->is_parked)
+		b->place->parked--;
+	else
+		unlink_from_place(b);
 	if (b->message_previous != NULL)
 		b->message_previous->message_next = b->message_next;
 	else
@@ -318,8 +323,13 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 	*m = b->message;
 	while (b->count > 0 && count < max)
 		numbers[count++] = take_first(b);
-	if (b->count == 0)
+	if (b->count == 0) {
 		free_batch(b);
+	} else if (b->next != NULL) {
+		/* the rest of a long list comes after the others: it delays nobody's letter */
+		unlink_from_place(b);
+		link_to_place(b);
+	}
 	return count;
 }
 

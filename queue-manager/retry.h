@@ -12,7 +12,7 @@
 #include "common/config/config.h"
 
 #define RETRY_LIFETIME_NOTICE_MS \
-	(24 * 3600 * 1000LL) /* mail without a sender is given up after a day */
+	INT64_C(86400000) /* mail without a sender is given up after a day */
 
 /*
  * retry_delay_ms - from retry_first doubling to retry_max, give or take an eighth

@@ -322,6 +322,7 @@ give_job(struct manager *q, struct agent *a)
 	a->message = m;
 	a->had_trouble = false;
 	a->since_ms = manager_now_ms(q);
+	look_again(service_of(q, p), a->since_ms + SCHEDULE_JOB_MS);
 	p->busy++;
 	q->schedule.active++;
 	m->uses++;
@@ -492,6 +493,23 @@ serve_some(struct loop_task *task)
 
 /* ---- time passes ---- */
 
+/* agents that hang: the kernel would tell us if they were gone */
+static void
+end_silent(struct manager *q, struct service *s, int64_t now)
+{
+	struct peer *next;
+	for (struct peer *p = q->peers; p != NULL; p = next) {
+		struct agent *a = jobs_agent_of(p);
+		next = p->next;
+		if (a == NULL || a->message == NULL || service_of(q, a->place) != s)
+			continue;
+		if (a->since_ms + SCHEDULE_JOB_MS <= now)
+			q->schedule.hands->end(q, a);
+		else
+			look_again(s, a->since_ms + SCHEDULE_JOB_MS);
+	}
+}
+
 static void
 timer_fired(struct loop_timer *t)
 {
@@ -502,6 +520,7 @@ timer_fired(struct loop_timer *t)
 		q->schedule.hands->end(q, s->idle_first);
 	if (s->idle_first != NULL)
 		look_again(s, s->idle_first->since_ms + SCHEDULE_IDLE_MS);
+	end_silent(q, s, now);
 	for (size_t i = 0; i < SCHEDULE_WANTS_MAX; i++) {
 		struct want *w = &s->want[i];
 		if (w->number == 0)
@@ -573,6 +592,7 @@ schedule_cannot(struct manager *q, struct want *w, const struct verdict *v)
 void
 schedule_answered(struct manager *q, struct agent *a, const struct answer *answer, bool trouble)
 {
+	a->since_ms = manager_now_ms(q);
 	if (!trouble || a->had_trouble)
 		return;
 	a->had_trouble = true;

@@ -30,6 +30,8 @@ struct peer;
 	1000 /* a place that its parent refuses for good is not asked for again so soon */
 #define SCHEDULE_BACK_OFF_MIN_MS 500
 #define SCHEDULE_NOTICE_AGENTS 4
+#define SCHEDULE_JOB_MS \
+	(12LL * 3600 * 1000)   /* an agent that has said nothing of its job for so long is ended */
 #define SCHEDULE_WANT_MS 30000 /* a parent that has not answered a WANT by then is ended */
 #define SCHEDULE_WANTS_MAX 64  /* under way at a time, of one service */
 

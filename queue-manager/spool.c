@@ -50,7 +50,6 @@
 #define LOCK_FILE "lock"
 #define RESERVE_FILE "reserve"
 #define RUNNING_FILE "running"
-#define PROBE_FILE "probe"
 #define DAMAGED "damaged"
 #define QUEUE "queue"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -105,7 +104,7 @@ take_lock(struct spool *s)
 {
 	struct sigaction ring = {.sa_handler = on_alarm}, before;
 	struct itimerval wait = {.it_value = {.tv_sec = SPOOL_LOCK_WAIT_S}}, none = {0};
-	s->lock = openat(s->dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	s->lock = openat(s->dir, LOCK_FILE, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock < 0)
 		fatal(EXIT_OS, errno, "create the lock of the spool");
 	sigaction(SIGALRM, &ring, &before);
@@ -195,20 +194,21 @@ start_running(struct spool *s)
 	close(fd);
 }
 
-/* a lease is granted without a writer and refused with one, or the spool cannot keep its promise */
+/*
+ * a lease is granted without a writer and refused with one, or the spool cannot keep its promise
+ *
+ * Tried with the lock, which nobody opens for writing: a full disk must not keep us from starting.
+ */
 static void
 probe_leases(const struct spool *s)
 {
-	int writer = openat(s->dir, PROBE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	int reader = writer < 0 ? -1 : openat(s->dir, PROBE_FILE, O_RDONLY | O_CLOEXEC);
-	if (reader < 0)
-		fatal(EXIT_OS, errno, "create a probe file in the spool");
-	int with = spool_has_writer(reader);
+	int writer = openat(s->dir, LOCK_FILE, O_WRONLY | O_CLOEXEC);
+	if (writer < 0)
+		fatal(EXIT_OS, errno, "open the lock of the spool for writing");
+	int with = spool_has_writer(s->lock);
 	close(writer);
-	int without = spool_has_writer(reader);
+	int without = spool_has_writer(s->lock);
 	int error = errno;
-	close(reader);
-	(void)unlinkat(s->dir, PROBE_FILE, 0); /* it is written over by the next start */
 	if (without < 0)
 		fatal(EXIT_OS, error,
 		      "leases do not work on the file system of the spool, so that it cannot be "

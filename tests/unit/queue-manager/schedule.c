@@ -346,6 +346,21 @@ SCENARIO(a_long_list_goes_in_parts_and_in_parallel, "parent up\n"
 						    "ready x 0\n"
 						    "busy x 2\n")
 
+SCENARIO(a_long_list_does_not_delay_the_letter_of_another,
+	 "parent up\n"
+	 "limit per-job 10\n"
+	 "limit window 1\n"
+	 "mail A x 100\n"
+	 "agent x\n"
+	 "mail B x 1\n"
+	 "job x A 10\n"
+	 "done x A\n"
+	 "job x A 10\n" /* it stood alone before; now it goes behind B */
+	 "done x A\n"
+	 "job x B 1\n"
+	 "done x B\n"
+	 "job x A 10\n")
+
 SCENARIO(new_mail_does_not_wait_behind_retries, "parent up\n"
 						"limit window 1\n"
 						"mail A x 1\n"
@@ -544,6 +559,7 @@ main(void)
 		TEST(nothing_is_wanted_while_no_parent_is_there),
 		TEST(a_window_begins_small_and_grows_with_success),
 		TEST(a_long_list_goes_in_parts_and_in_parallel),
+		TEST(a_long_list_does_not_delay_the_letter_of_another),
 		TEST(new_mail_does_not_wait_behind_retries),
 		TEST(places_take_turns_for_the_last_slots),
 		TEST(a_place_with_endless_work_gives_way_after_its_turn),
