@@ -39,6 +39,8 @@ recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, 
 		switch ((enum lookup_leaf_kind)e.leaves[i].kind) {
 		case LOOKUP_MAILBOX:
 		case LOOKUP_SMTP:
+		case LOOKUP_DISCARD:
+		case LOOKUP_HOLD:
 			set(v, LOOKUP_LOCAL, NULL);
 			return;
 		case LOOKUP_DEFER:
