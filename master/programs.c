@@ -127,9 +127,8 @@ heard(struct loop_watch *w, uint32_t events)
 }
 
 static void
-free_process(struct process *p)
+free_process(struct master *m, struct process *p)
 {
-	struct master *m = p->program->master;
 	struct process **at = &m->processes;
 	while (*at != p)
 		at = &(*at)->next;
@@ -317,14 +316,13 @@ tell_end(const struct process *p, int status)
 static void go_on_stopping(struct master *m);
 
 static void
-reaped(struct process *now, int status)
+reaped(struct master *m, struct process *now, int status)
 {
 	struct program *p = now->program;
-	struct master *m = p->master;
 	bool is_present = p->process == now;
 	int64_t lived_ms = clock_monotonic_ms() - now->started_ms;
 	tell_end(now, status);
-	free_process(now);
+	free_process(m, now);
 	if (is_present)
 		p->process = NULL;
 	if (is_present && !m->is_stopping) {
@@ -348,7 +346,7 @@ programs_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (struct process *p = m->processes; p != NULL; p = p->next) {
 			if (p->pid == pid) {
-				reaped(p, status);
+				reaped(m, p, status);
 				break;
 			}
 		}
