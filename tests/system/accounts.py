@@ -82,24 +82,32 @@ def call_as(entry, function, *args, groups=()):
 
 
 def connect_as(entry, path, groups=(), timeout=10):
-    """A connected SOCK_SEQPACKET socket whose peer credentials (SO_PEERCRED) are that user's.
+    """A connected SOCK_SEQPACKET socket whose peer credentials (SO_PEERCRED) are that user's."""
+    return connect_many_as(1, entry, path, groups, timeout)[0]
 
-    The kernel notes them at connect(), so a child of that user connects and hands the socket over.
+
+def connect_many_as(count, entry, path, groups=(), timeout=10):
+    """Several of them, all of one process.
+
+    The kernel notes who it is at connect(), so a child of that user connects and hands the sockets over.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def connect():
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        s.settimeout(timeout)
-        s.connect(str(path))
-        socket.send_fds(theirs, [b"."], [s.fileno()])
+        opened = []
+        for _ in range(count):
+            opened.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            opened[-1].settimeout(timeout)
+            opened[-1].connect(str(path))
+        socket.send_fds(theirs, [b"."], [s.fileno() for s in opened])
 
     try:
         call_as(entry, connect, groups=groups)
-        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+        _, fds, _, _ = socket.recv_fds(ours, 1, count)
     finally:
         ours.close()
         theirs.close()
-    connected = socket.socket(fileno=fds[0])
-    connected.settimeout(timeout)
+    connected = [socket.socket(fileno=fd) for fd in fds]
+    for s in connected:
+        s.settimeout(timeout)
     return connected

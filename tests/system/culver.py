@@ -111,12 +111,14 @@ class RootPlace(Place):
             raise Unusable("root mode needs root")
         super().__init__()
         stage = os.path.join(self.folder, "stage")
-        make = ["make", "-s", "-C", CHECKOUT, f"BUILD={BUILD}", "PREFIX=/usr/local"]
+        make = ["make", "-s", "-C", CHECKOUT, f"BUILD={BUILD}", "PREFIX=/usr/local", *(["SANITIZE=1"] if sanitized() else [])]
         self._run([*make, f"DESTDIR={stage}", "install"])
         before = self._culver_accounts()
+        self.command = os.path.join(stage, "usr/local/sbin/culver")
+        # what happens as root without the users can be seen now, or never
+        self.without_users = None if before else self._run_without_users()
         self._run([*make, "install-users"])
         RootPlace.made_users = self._culver_accounts() - before
-        self.command = os.path.join(stage, "usr/local/sbin/culver")
         self.runner = pwd.getpwuid(0)
         self.users = [accounts.make(label, os.path.join(self.folder, f"home-{label}")) for label in ("a", "b")]
 
@@ -125,6 +127,14 @@ class RootPlace(Place):
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+
+    def _run_without_users(self):
+        config = os.path.join(self.folder, "no-users.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write("hostname mx.culver.test\n" + "".join(
+                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "root-mail")))
+        return subprocess.run([self.command, "run", "-c", config], capture_output=True, text=True, check=False,
+                              timeout=START_S, stdin=subprocess.DEVNULL)
 
     @staticmethod
     def _culver_accounts():
@@ -433,6 +443,11 @@ class Culver:
     def connect(self, name, program):
         """A connection to an inner socket, as the uid of that program."""
         return accounts.connect_as(self.place.account_of(program), self.socket_path(name), groups=self._groups(program))
+
+    def connect_many(self, count, name, program):
+        """Several, all of one process."""
+        return accounts.connect_many_as(count, self.place.account_of(program), self.socket_path(name),
+                                        groups=self._groups(program))
 
     def _groups(self, program):
         if self.place.mode != "root":
