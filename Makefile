@@ -156,8 +156,13 @@ lint-tidy:
 
 # ---- everything
 
+# all tests, the long ones in their short forms; the runners' own lines stand in the output
 test: all
-	$(Q)$(MAKE) --no-print-directory unit system-test
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(if $(SANITIZE),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(FUZZ_SHORT_SECONDS))
+	$(Q)$(MAKE) --no-print-directory crash-short
+	$(Q)$(MAKE) --no-print-directory system-test
+FUZZ_SHORT_SECONDS ?= 2
 
 clean:
 	rm -rf build
