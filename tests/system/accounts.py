@@ -7,6 +7,7 @@ also after a failure.
 import os
 import pickle
 import pwd
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def is_root():
 
 def make(label, home):
     """A system user with that home (made too, 0700, his); returns his passwd entry."""
-    name = f"{PREFIX}{os.getpid() % 100000}{label}"
+    name = f"{PREFIX}{os.getpid()}{label}"
     subprocess.run(
         ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(home),
          "--shell", "/usr/sbin/nologin", name],
@@ -40,6 +41,14 @@ def remove_all():
     while _made:
         name = _made.pop()
         subprocess.run(["userdel", "--force", name], check=False, capture_output=True)
+
+
+def remove_stale():
+    """Users whom a run that was killed has left; their names tell which."""
+    for entry in pwd.getpwall() if is_root() else []:
+        found = re.fullmatch(PREFIX + r"(\d+)[a-z]", entry.pw_name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            subprocess.run(["userdel", "--force", entry.pw_name], check=False, capture_output=True)
 
 
 def become(entry):
