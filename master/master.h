@@ -58,6 +58,7 @@ struct program {
 	bool at_once;	  /* its end was ordered: no delay, no restart counted */
 	bool is_waiting;  /* for `again` */
 	struct loop_timer again;
+	struct loop_timer grace; /* of one that was told to make way for its successor */
 };
 
 struct master {
