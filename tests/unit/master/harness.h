@@ -159,7 +159,7 @@ write_file(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void
+__attribute__((unused)) static void
 program_does(const char *program, const char *what)
 {
 	char name[64];
@@ -168,7 +168,7 @@ program_does(const char *program, const char *what)
 }
 
 /* how often this line was said */
-static size_t
+__attribute__((unused)) static size_t
 said(const char *line)
 {
 	char path[200], text[200];
@@ -229,7 +229,7 @@ on_child(void *owner)
 	programs_reap(owner);
 }
 
-static bool
+__attribute__((unused)) static bool
 is_ready(void)
 {
 	return h.m.is_ready;
@@ -241,13 +241,13 @@ all_are_gone(void)
 	return h.m.processes == NULL;
 }
 
-static struct program *
+__attribute__((unused)) static struct program *
 program_of(const char *name)
 {
 	return &h.m.programs[trust_find(name) - trust_map];
 }
 
-static pid_t
+__attribute__((unused)) static pid_t
 pid_of(const char *name)
 {
 	const struct process *p = program_of(name)->process;
