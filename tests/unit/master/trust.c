@@ -239,7 +239,8 @@ who_may_connect_follows_from_who_reaches(void **state)
 			/* master tells events, too: to `log` as whoever it is, here perhaps root */
 			bool is_master = strcmp(t->name, "log") == 0 && people.uids[i] == geteuid();
 			assert_int_equal(may(&l, people.uids[i]), reaches || is_master);
-			assert_int_equal(start_is(&l, people.uids[i], trust_map[i].program), reaches);
+			assert_int_equal(start_is(&l, people.uids[i], trust_map[i].program),
+					 reaches);
 			expected += reaches;
 		}
 		assert_int_equal(l.peer_count, expected + (strcmp(t->name, "log") == 0 ? 1 : 0));
