@@ -88,7 +88,7 @@ tables_in_more_directories_than_a_row_can_hold_are_refused(void **state)
 	char more[4096] = "";
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		char line[100];
+		char line[200];
 		snprintf(line, sizeof(line), "domain d%d.example {\n\taliases %s/%d/aliases\n}\n",
 			 i, h.directory, i);
 		strcat(more, line);
