@@ -23,7 +23,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "system"))
 sys.path.insert(0, HERE)
 
-import accounts  # noqa: E402
 import culver as helper  # noqa: E402
 import peers  # noqa: E402
 import postfix  # noqa: E402
@@ -155,20 +154,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     helper.become_subreaper()
-    place = None
+    helper.end_on_signals()
     try:
         version = subprocess.run([os.path.join(peers.postfix_root(), "usr/sbin/postconf"), "-dh", "mail_version"],
                                  capture_output=True, text=True, check=False, env=peers.environment()).stdout.strip()
-        place = helper.RootPlace()
+        place = helper.place("root")
         print(f"bench: {options.messages} messages of {options.size} bytes, {options.sessions} connections, median of "
               f"{options.rounds} interleaved rounds, {os.cpu_count()} processors, Postfix {version or '?'}", flush=True)
         print(run(place, options))
     except (peers.Unavailable, helper.Unusable) as reason:
         print(f"bench: left out: {reason}")
     finally:
-        if place:
-            place.close()
-        accounts.remove_all()
+        helper.close_all()
 
 
 if __name__ == "__main__":

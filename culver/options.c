@@ -71,13 +71,13 @@ options_config(const struct culver_options *o)
 
 /* ---- the runtime ---- */
 
-/* the value of the line `runtime PATH` in a text that has mistakes elsewhere */
+/* the value of the line `WORD PATH` in a text that has mistakes elsewhere */
 static struct span
-find_runtime(struct span text)
+find_path(struct span text, struct span word)
 {
 	while (text.len > 0) {
 		struct span line = span_cut(&text, '\n');
-		if (!span_equal(span_word(&line), SPAN("runtime")))
+		if (!span_equal(span_word(&line), word))
 			continue;
 		struct span value = span_word(&line);
 		if (value.len >= 2 && (value.at[0] == '"' || value.at[0] == '\''))
@@ -85,6 +85,33 @@ find_runtime(struct span text)
 		return value;
 	}
 	return SPAN_NONE;
+}
+
+/* where the runtime is when no line says so; -1: too long */
+static int
+default_runtime(struct span text, char *to, size_t size)
+{
+	struct config_defaults defaults;
+	config_defaults_find(&defaults, false);
+	if (defaults.runtime != NULL)
+		return span_copy(span_of(defaults.runtime), to, size);
+	/* as config_parse does: beside the spool */
+	struct span spool = find_path(text, SPAN("spool"));
+	if (spool.len == 0)
+		spool = span_of(defaults.spool);
+	while (spool.len > 0 && spool.at[spool.len - 1] != '/')
+		spool.len--;
+	return snprintf(to, size, "%.*srun", SPAN_ARG(spool)) < (int)size ? 0 : -1;
+}
+
+/* from a text that does not parse; -1: nothing can be said */
+static int
+guess_runtime(struct span text, char *to, size_t size)
+{
+	struct span found = find_path(text, SPAN("runtime"));
+	if (found.len > 0)
+		return span_copy(found, to, size);
+	return text.len > 0 ? default_runtime(text, to, size) : -1;
 }
 
 const char *
@@ -95,29 +122,25 @@ options_runtime(const struct culver_options *o)
 	const char *given = getenv("CULVER_RUNTIME");
 	if (!o->config_given && given != NULL && given[0] != '\0')
 		return given;
-	struct config_defaults defaults;
-	config_defaults_find(&defaults, false);
 	/* the file may hold passwords: who may not read it asks at the usual place */
 	if (!o->config_given && access(o->config, R_OK) != 0) {
-		snprintf(runtime, sizeof(runtime), "%s", defaults.runtime);
-		return runtime;
+		if (default_runtime(SPAN_NONE, runtime, sizeof(runtime)) == 0)
+			return runtime;
+		fprintf(stderr, "culver: the path of the runtime directory is too long\n");
+		return NULL;
 	}
 	struct buffer text;
 	config_errors_init(&errors);
 	buffer_init(&text, CONFIG_TEXT_MAX);
 	struct config *c = read_config(o->config, &text, &errors);
-	struct span found = c != NULL ? span_of(c->runtime) : find_runtime(buffer_get(&text));
-	if (c == NULL && found.len == 0 && text.len > 0)
-		found = span_of(defaults.runtime);
-	const char *result = runtime;
-	if (found.len == 0 || span_copy(found, runtime, sizeof(runtime)) != 0) {
+	int found = c != NULL ? span_copy(span_of(c->runtime), runtime, sizeof(runtime))
+			      : guess_runtime(buffer_get(&text), runtime, sizeof(runtime));
+	if (found != 0)
 		print_errors(&errors);
-		result = NULL;
-	}
 	config_free(c);
 	buffer_free(&text);
 	config_errors_free(&errors);
-	return result;
+	return found == 0 ? runtime : NULL;
 }
 
 int

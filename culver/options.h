@@ -17,7 +17,7 @@
 
 #define OPTIONS_USAGE 64	/* exit status: wrong arguments */
 #define OPTIONS_CONNECT_MS 5000 /* for a socket of the running system to take us */
-#define OPTIONS_ANSWER_MS 60000	    /* for its next answer */
+#define OPTIONS_ANSWER_MS 60000 /* for its next answer */
 
 struct culver_options {
 	const char *config; /* -c FILE, else the compiled one */

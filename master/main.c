@@ -154,26 +154,27 @@ static void
 make_all(struct master *m)
 {
 	struct buffer why;
+	const struct config *c = m->config;
 	buffer_init(&why, 8192);
-	if (places_make(m->config, &m->people, &why) != 0 || report_lock(m, &why) != 0 ||
-	    sockets_open_inner(&m->sockets, m->config->runtime, &m->people, &why) != 0 ||
-	    places_rooms(m->config, &m->people, &why) != 0)
+	if (places_make(c, &m->people, &why) != 0)
 		refuse(&why);
-	if (m->options.probe)
-		return;
-	if (sockets_listen(&m->sockets, m->config, NULL, &why) != 0)
+	m->pid_fd = report_lock(m, &why);
+	if (m->pid_fd < 0 || sockets_open_inner(&m->sockets, c->runtime, &m->people, &why) != 0 ||
+	    places_rooms(c, &m->people, &why) != 0)
+		refuse(&why);
+	if (!m->options.probe && sockets_listen(&m->sockets, c, NULL, &why) != 0)
 		refuse(&why);
 	buffer_free(&why);
 }
 
 static void
-remove_all(struct master *m)
+remove_all(struct master *m, const char *runtime)
 {
-	places_rooms_remove(m->config->runtime);
-	sockets_close(&m->sockets, m->config->runtime);
+	places_rooms_remove(runtime);
+	sockets_close(&m->sockets, runtime);
 	report_end(m);
 	if (m->options.probe)
-		rmdir(m->config->runtime);
+		rmdir(runtime);
 }
 
 static void
@@ -195,10 +196,10 @@ on_reload(void *owner)
 }
 
 static void
-serve(struct master *m)
+serve(struct master *m, const char *runtime)
 {
-	char path[START_PATH_MAX];
-	snprintf(path, sizeof(path), "%s/log", m->config->runtime);
+	char path[START_PATH_MAX + START_NAME_MAX];
+	snprintf(path, sizeof(path), "%s/log", runtime);
 	events_start("master", path);
 	m->loop = loop_new();
 	report_init(m);
@@ -222,11 +223,14 @@ main(int argc, char **argv)
 	take_configuration(&m);
 	if (m.options.probe)
 		make_probe_runtime(&m);
+	/* the same as long as we live: a reload refuses another */
+	char runtime[START_PATH_MAX];
+	snprintf(runtime, sizeof(runtime), "%s", m.config->runtime);
 	make_all(&m);
 	if (m.options.probe)
 		m.exit_status = programs_probe(&m);
 	else
-		serve(&m);
-	remove_all(&m);
+		serve(&m, runtime);
+	remove_all(&m, runtime);
 	return m.exit_status;
 }

@@ -58,6 +58,7 @@ struct program {
 	bool at_once;	  /* its end was ordered: no delay, no restart counted */
 	bool is_waiting;  /* for `again` */
 	struct loop_timer again;
+	struct loop_timer grace; /* of one that was told to make way for its successor */
 };
 
 struct master {
@@ -136,8 +137,8 @@ void reload_run(struct master *m);
 
 /* ---- report.c ---- */
 
-/* report_lock - RUNTIME/master.pid with our pid, locked; -1: `why` (another master lives) */
-int report_lock(struct master *m, struct buffer *why) __attribute__((warn_unused_result));
+/* report_lock - RUNTIME/master.pid with our pid, locked as long as the result is open; -1: `why` (another master lives) */
+int report_lock(const struct master *m, struct buffer *why) __attribute__((warn_unused_result));
 void report_init(struct master *m);
 /* report_changed - RUNTIME/state is written anew, at the end of this turn */
 void report_changed(struct master *m);

@@ -127,9 +127,8 @@ heard(struct loop_watch *w, uint32_t events)
 }
 
 static void
-free_process(struct process *p)
+free_process(struct master *m, struct process *p)
 {
-	struct master *m = p->program->master;
 	struct process **at = &m->processes;
 	while (*at != p)
 		at = &(*at)->next;
@@ -146,6 +145,24 @@ again(struct loop_timer *t)
 	struct program *p = t->owner;
 	p->is_waiting = false;
 	start_program(p);
+}
+
+/* killed with all that it forked, which is its session's process group */
+static void
+kill_process(const struct process *p)
+{
+	EVENT("trouble", event_string("program", p->program->row->program),
+	      event_number("pid", p->pid), event_string("reason", "does not end: killed"));
+	if (kill(-p->pid, SIGKILL) != 0)
+		kill(p->pid, SIGKILL);
+}
+
+static void
+does_not_make_way(struct loop_timer *t)
+{
+	const struct program *p = t->owner;
+	if (p->process != NULL)
+		kill_process(p->process);
 }
 
 static void
@@ -218,6 +235,7 @@ programs_start(struct master *m)
 		struct program *p = &m->programs[i];
 		*p = (struct program){.row = &trust_map[i], .master = m};
 		p->again = (struct loop_timer){.fire = again, .owner = p};
+		p->grace = (struct loop_timer){.fire = does_not_make_way, .owner = p};
 		start_program(p);
 	}
 }
@@ -275,6 +293,7 @@ hand_over(struct program *p)
 	if (kill(now->pid, SIGTERM) != 0)
 		EVENT("trouble", event_string("program", p->row->program),
 		      event_number("pid", now->pid), event_string("errno", strerror(errno)));
+	loop_timer_set(p->master->loop, &p->grace, clock_monotonic_ms() + MASTER_STOP_GRACE_MS);
 }
 
 void
@@ -317,16 +336,17 @@ tell_end(const struct process *p, int status)
 static void go_on_stopping(struct master *m);
 
 static void
-reaped(struct process *now, int status)
+reaped(struct master *m, struct process *now, int status)
 {
 	struct program *p = now->program;
-	struct master *m = p->master;
 	bool is_present = p->process == now;
 	int64_t lived_ms = clock_monotonic_ms() - now->started_ms;
 	tell_end(now, status);
-	free_process(now);
-	if (is_present)
+	free_process(m, now);
+	if (is_present) {
 		p->process = NULL;
+		loop_timer_clear(m->loop, &p->grace);
+	}
 	if (is_present && !m->is_stopping) {
 		if (lived_ms >= MASTER_RETRY_FORGET_MS)
 			p->delay_ms = 0;
@@ -348,7 +368,7 @@ programs_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (struct process *p = m->processes; p != NULL; p = p->next) {
 			if (p->pid == pid) {
-				reaped(p, status);
+				reaped(m, p, status);
 				break;
 			}
 		}
@@ -370,15 +390,15 @@ stage_is_empty(const struct master *m)
 }
 
 static void
-signal_stage(struct master *m, int signal)
+tell_stage(struct master *m)
 {
 	for (struct process *p = m->processes; p != NULL; p = p->next) {
 		if (p->program->row->stage != m->stage)
 			continue;
 		p->condition = PROCESS_STOPPING;
-		/* killed: with all that it forked, which is its session's process group */
-		if (kill(signal == SIGKILL ? -p->pid : p->pid, signal) != 0)
-			kill(p->pid, signal);
+		if (kill(p->pid, SIGTERM) != 0)
+			EVENT("trouble", event_string("program", p->program->row->program),
+			      event_number("pid", p->pid), event_string("errno", strerror(errno)));
 	}
 	report_changed(m);
 }
@@ -401,14 +421,11 @@ kill_orphans(void)
 static void
 grace_is_over(struct loop_timer *t)
 {
-	struct master *m = t->owner;
+	const struct master *m = t->owner;
 	for (const struct process *p = m->processes; p != NULL; p = p->next) {
 		if (p->program->row->stage == m->stage)
-			EVENT("trouble", event_string("program", p->program->row->program),
-			      event_number("pid", p->pid),
-			      event_string("reason", "does not end: killed"));
+			kill_process(p);
 	}
-	signal_stage(m, SIGKILL);
 }
 
 static void
@@ -418,7 +435,7 @@ begin_stage(struct master *m)
 		EVENT("stopped", event_number("pid", getpid()));
 		events_flush();
 	}
-	signal_stage(m, SIGTERM);
+	tell_stage(m);
 	loop_timer_set(m->loop, &m->grace, clock_monotonic_ms() + MASTER_STOP_GRACE_MS);
 }
 
@@ -446,6 +463,7 @@ programs_stop(struct master *m)
 	EVENT("stopping", event_number("pid", getpid()));
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		loop_timer_clear(m->loop, &m->programs[i].again);
+		loop_timer_clear(m->loop, &m->programs[i].grace);
 		m->programs[i].is_waiting = false;
 	}
 	m->grace = (struct loop_timer){.fire = grace_is_over, .owner = m};

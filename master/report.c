@@ -30,7 +30,7 @@ runtime_path(const struct master *m, const char *name, char path[START_PATH_MAX]
 }
 
 int
-report_lock(struct master *m, struct buffer *why)
+report_lock(const struct master *m, struct buffer *why)
 {
 	char path[START_PATH_MAX], text[32];
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -54,8 +54,7 @@ report_lock(struct master *m, struct buffer *why)
 	int len = snprintf(text, sizeof(text), "%lld\n", (long long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
 		goto failed;
-	m->pid_fd = fd;
-	return 0;
+	return fd;
 failed:
 	buffer_format(why, "%s: %s", path, strerror(errno));
 	if (fd >= 0)

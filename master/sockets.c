@@ -96,30 +96,32 @@ same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	       memcmp(&x->sin6_addr, &y->sin6_addr, sizeof(x->sin6_addr)) == 0;
 }
 
-static int
+static const struct sockets_tcp *
 find_tcp(const struct sockets *s, const struct sockaddr_storage *address)
 {
 	if (s == NULL)
-		return -1;
+		return NULL;
 	for (size_t i = 0; i < s->tcp_count; i++) {
 		if (same_address(&s->tcp[i].address, address))
-			return s->tcp[i].fd;
+			return &s->tcp[i];
 	}
-	return -1;
+	return NULL;
 }
 
 /* [::]:25 takes IPv4 too, unless 0.0.0.0:25 stands in the configuration as well */
-static int
+static bool
 is_v6_only(const struct config *c, const struct config_listen *l)
 {
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&l->address;
+	if (six->sin6_family != AF_INET6 || !IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
+		return false;
 	for (size_t i = 0; i < c->listen_count; i++) {
 		const struct sockaddr_in *four = (const struct sockaddr_in *)&c->listens[i].address;
 		if (four->sin_family == AF_INET && four->sin_addr.s_addr == htonl(INADDR_ANY) &&
 		    four->sin_port == six->sin6_port)
-			return 1;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 static int
@@ -133,7 +135,7 @@ bind_tcp(const struct config *c, const struct config_listen *l, struct buffer *w
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		goto failed;
 	if (family == AF_INET6) {
-		int only = is_v6_only(c, l);
+		int only = is_v6_only(c, l) ? 1 : 0;
 		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
 			goto failed;
 	}
@@ -154,10 +156,47 @@ static void
 close_unless_in(struct sockets *s, const struct sockets *kept)
 {
 	for (size_t i = 0; i < s->tcp_count; i++) {
-		if (find_tcp(kept, &s->tcp[i].address) != s->tcp[i].fd)
+		const struct sockets_tcp *other = find_tcp(kept, &s->tcp[i].address);
+		if (other == NULL || other->fd != s->tcp[i].fd)
 			close(s->tcp[i].fd);
 	}
 	s->tcp_count = 0;
+}
+
+/* what no reload can do is said before anything is bound */
+static int
+check_kept(const struct config *c, const struct sockets *old, struct buffer *why)
+{
+	for (size_t i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listens[i];
+		const struct sockets_tcp *kept = find_tcp(old, &l->address);
+		if (kept != NULL && kept->is_v6_only != is_v6_only(c, l)) {
+			buffer_format(why,
+				      "listen %s: whether it takes IPv4 too would change: that "
+				      "needs a stop and a start",
+				      l->name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* the next of `s`; -1 after a sentence */
+static int
+add_tcp(struct sockets *s, const struct config *c, const struct config_listen *l,
+	const struct sockets *old, struct buffer *why)
+{
+	if (find_tcp(s, &l->address) != NULL) {
+		buffer_format(why, "listen %s: this address stands twice", l->name);
+		return -1;
+	}
+	const struct sockets_tcp *kept = find_tcp(old, &l->address);
+	int fd = kept != NULL ? kept->fd : bind_tcp(c, l, why);
+	if (fd < 0)
+		return -1;
+	s->tcp[s->tcp_count++] =
+		(struct sockets_tcp){l->address, l->address_len, is_v6_only(c, l), fd};
+	return 0;
 }
 
 int
@@ -170,22 +209,13 @@ sockets_listen(struct sockets *s, const struct config *c, const struct sockets *
 			      (int)SOCKETS_TCP_MAX);
 		return -1;
 	}
+	if (check_kept(c, old, why) != 0)
+		return -1;
 	for (size_t i = 0; i < c->listen_count; i++) {
-		const struct config_listen *l = &c->listens[i];
-		int fd = find_tcp(s, &l->address);
-		if (fd >= 0) {
-			buffer_format(why, "listen %s: this address stands twice", l->name);
+		if (add_tcp(s, c, &c->listens[i], old, why) != 0) {
 			close_unless_in(s, old);
 			return -1;
 		}
-		fd = find_tcp(old, &l->address);
-		if (fd < 0)
-			fd = bind_tcp(c, l, why);
-		if (fd < 0) {
-			close_unless_in(s, old);
-			return -1;
-		}
-		s->tcp[s->tcp_count++] = (struct sockets_tcp){l->address, l->address_len, fd};
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef MASTER_SOCKETS_H
 #define MASTER_SOCKETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/config/config.h"
@@ -26,6 +27,7 @@ struct sockets_inner {
 struct sockets_tcp {
 	struct sockaddr_storage address;
 	socklen_t address_len;
+	bool is_v6_only; /* [::] that leaves IPv4 to another line; cannot be changed once it is bound */
 	int fd;
 };
 

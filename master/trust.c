@@ -327,10 +327,18 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	return 0;
 }
 
+static void
+add_peer(struct start_listen *l, uid_t uid, const char *program)
+{
+	struct start_peer *peer = &l->peers[l->peer_count++];
+	peer->uid = uid;
+	snprintf(peer->program, sizeof(peer->program), "%s", program);
+}
+
 void
 trust_fill_peers(const struct trust_people *people, struct start_listen *l)
 {
-	l->uid_count = 0;
+	l->peer_count = 0;
 	l->anybody = false;
 	for (const struct trust_socket *t = trust_sockets; t->name != NULL; t++) {
 		if (strcmp(t->name, l->name) == 0)
@@ -338,12 +346,9 @@ trust_fill_peers(const struct trust_people *people, struct start_listen *l)
 	}
 	/* master tells events of its own */
 	if (strcmp(l->name, "log") == 0)
-		l->uids[l->uid_count++] = geteuid();
+		add_peer(l, geteuid(), "master");
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-		bool there = !trust_reaches(&trust_map[i], l->name);
-		for (size_t j = 0; j < l->uid_count; j++)
-			there = there || l->uids[j] == people->uids[i];
-		if (!there)
-			l->uids[l->uid_count++] = people->uids[i];
+		if (trust_reaches(&trust_map[i], l->name))
+			add_peer(l, people->uids[i], trust_map[i].program);
 	}
 }

@@ -81,6 +81,17 @@ agent_closed(struct manager *q, struct agent *a, bool refused)
 	free(a);
 }
 
+/* one that is still there serves again, if the one that took over has left */
+static void
+use_other_parent(struct manager *q, const struct peer *gone)
+{
+	enum jobs_kind kind = ((const struct jobs_peer *)gone->state)->kind;
+	for (struct peer *p = q->peers; p != NULL; p = p->next)
+		if (p != gone && p->kind == gone->kind && p->stage == PARENT &&
+		    state_of(p)->kind == kind)
+			schedule_parent(q, kind, p);
+}
+
 static void
 closed(struct peer *p)
 {
@@ -93,6 +104,7 @@ closed(struct peer *p)
 	if (p->stage == PARENT) {
 		q->jobs.parents--;
 		schedule_parent_gone(q, p);
+		use_other_parent(q, p);
 	}
 	if (s->agent != NULL)
 		agent_closed(q, s->agent, p->stage == LEAVING);
@@ -103,9 +115,14 @@ closed(struct peer *p)
 static const char *
 handle_parent(struct peer *p, const struct wire_header *h, const void *message)
 {
+	static const char *const programs[SCHEDULE_SERVICES] = {
+		[JOBS_SMTP] = "delivery", [JOBS_MAILBOX] = "local", [JOBS_NOTICE] = "bounce"};
 	const struct jobs_parent *parent = message;
 	struct manager *q = p->q;
 	(void)h;
+	/* each serves its own kind: a broken delivery is not given the letters of mailboxes */
+	if (!start_is(q->jobs.socket, p->who.uid, programs[parent->kind]))
+		return "says it serves what is another program's";
 	if (q->jobs.parents == JOBS_PARENTS_MAX)
 		return "is a parent too many";
 	q->jobs.strangers--;
@@ -464,5 +481,6 @@ static const struct peer_kind jobs_kind_of_peer = {
 void
 jobs_start(struct manager *q, const struct start_listen *socket)
 {
+	q->jobs.socket = socket;
 	peer_listen(q, &q->jobs.listener, socket, &jobs_kind_of_peer);
 }

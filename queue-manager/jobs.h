@@ -18,6 +18,7 @@
 
 struct jobs {
 	struct peer_listener listener;
+	const struct start_listen *socket; /* who may connect, by name */
 	uint32_t parents, strangers;
 };
 

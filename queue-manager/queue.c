@@ -292,9 +292,9 @@ take_first(struct batch *b)
 void
 queue_withdraw(struct manager *q, struct message *m)
 {
-	while (m->batches != NULL) {
-		struct batch *b = m->batches;
+	for (struct batch *b = m->batches, *next; b != NULL; b = next) {
 		struct place *p = b->place;
+		next = b->message_next;
 		while (b->count > 0) {
 			uint32_t number = take_first(b);
 			enum recipient_state s = m->recipients[number - 1].state;

@@ -57,7 +57,6 @@ struct place {
 	uint32_t window;
 	struct agent *idle; /* the one that was used last is first */
 	bool is_dead, is_probing;
-	uint32_t troubles; /* in a row */
 	int64_t dead_until_ms;
 	int64_t back_off_ms;
 	struct verdict verdict; /* what those get that wait here while it is dead */

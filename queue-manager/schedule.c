@@ -18,6 +18,7 @@
 
 #include "common/system/events.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/window.h"
 
 #define STEPS_PER_LOOK 8 /* places between two looks at the clock */
 #define IDLE_LOOKS 16	 /* idle agents looked at for one to end */
@@ -181,60 +182,6 @@ place_dies(struct manager *q, struct place *p, int64_t for_ms)
 	look_again(service_of(q, p), p->dead_until_ms);
 }
 
-static int64_t
-next_back_off(const struct manager *q, const struct place *p)
-{
-	int64_t first = (int64_t)q->config->outbound.retry_first / 4;
-	int64_t most = (int64_t)q->config->outbound.retry_max / 8;
-	if (first < SCHEDULE_BACK_OFF_MIN_MS)
-		first = SCHEDULE_BACK_OFF_MIN_MS;
-	if (most < first)
-		most = first;
-	int64_t next = p->back_off_ms == 0 ? first : p->back_off_ms * 2;
-	return next < most ? next : most;
-}
-
-static void
-remember(struct place *p, const struct answer *a)
-{
-	char status[STATUS_MAX];
-	if (span_copy(a->status, status, sizeof(status)) != 0)
-		status[0] = '\0';
-	verdict_set(&p->verdict, FATE_DEFERRED, (int)a->code, status, "%.*s", SPAN_ARG(a->reply));
-	if (span_copy(a->host, p->host, sizeof(p->host)) != 0)
-		p->host[0] = '\0';
-}
-
-static void
-place_trouble(struct manager *q, struct place *p, const struct answer *a)
-{
-	bool was_at_one = p->window == 1;
-	p->window = p->window > 1 ? p->window / 2 : 1;
-	p->troubles++;
-	remember(p, a);
-	/* those that were under way when it died tell nothing new */
-	if ((p->is_dead && !p->is_probing) || (!was_at_one && !p->is_dead))
-		return;
-	p->window = 1;
-	p->back_off_ms = next_back_off(q, p);
-	place_dies(q, p, p->back_off_ms);
-}
-
-static void
-place_well(struct manager *q, struct place *p)
-{
-	p->troubles = 0;
-	if (p->is_dead && !p->is_probing && p->verdict.fate == FATE_DEFERRED)
-		p->dead_until_ms = manager_now_ms(q); /* it lives after all */
-	if (p->is_dead && p->is_probing) {
-		p->is_dead = p->is_probing = false;
-		p->window = 1;
-	}
-	p->back_off_ms = 0;
-	if (p->window < window_max(q, p->kind))
-		p->window++;
-}
-
 /* those who wait at a dead or stale place, one batch at a time; false: none is left */
 static bool
 clear_one(struct manager *q, struct place *p)
@@ -377,17 +324,6 @@ drop_want(struct manager *q, struct want *w)
 	schedule_touch(q, p);
 }
 
-/* how many agents the place may have now */
-static uint32_t
-agents_allowed(struct manager *q, struct place *p)
-{
-	uint32_t max = window_max(q, p->kind);
-	uint32_t allowed = p->window < max ? p->window : max;
-	if (p->is_dead)
-		p->is_probing = true;
-	return allowed > 0 ? allowed : 1;
-}
-
 /* an idle agent whose slot another place may have: nothing waits for it, or it has had its turn */
 static struct agent *
 idle_to_end(const struct service *s)
@@ -428,7 +364,7 @@ serve_place(struct manager *q, struct service *s, struct place *p, bool its_turn
 		q->schedule.hands->end(q, a);
 		return SERVED_MORE;
 	}
-	uint32_t allowed = agents_allowed(q, p);
+	uint32_t allowed = window_allowed(p, window_max(q, p->kind));
 	if (a != NULL) {
 		if (p->busy >= allowed)
 			return SERVED;
@@ -584,7 +520,7 @@ schedule_cannot(struct manager *q, struct want *w, const struct verdict *v)
 	struct place *p = w->place;
 	p->verdict = *v;
 	p->host[0] = '\0';
-	p->back_off_ms = next_back_off(q, p);
+	window_back_off(p, &q->config->outbound);
 	place_dies(q, p, v->fate == FATE_FAILED ? SCHEDULE_REFUSED_MS : p->back_off_ms);
 	drop_want(q, w);
 }
@@ -596,7 +532,8 @@ schedule_answered(struct manager *q, struct agent *a, const struct answer *answe
 	if (!trouble || a->had_trouble)
 		return;
 	a->had_trouble = true;
-	place_trouble(q, a->place, answer);
+	if (window_trouble(a->place, &q->config->outbound, answer))
+		place_dies(q, a->place, a->place->back_off_ms);
 }
 
 void
@@ -605,7 +542,7 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	struct message *m = end_job(q, a);
 	a->jobs++;
 	if (!a->had_trouble)
-		place_well(q, a->place);
+		window_well(a->place, window_max(q, a->place->kind), manager_now_ms(q));
 	idle_add(q, a);
 	schedule_touch(q, a->place);
 	message_settle(q, m);

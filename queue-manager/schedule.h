@@ -28,7 +28,6 @@ struct peer;
 #define SCHEDULE_PAUSE_MS 1000 /* before what could not be given, or died, is tried again */
 #define SCHEDULE_REFUSED_MS \
 	1000 /* a place that its parent refuses for good is not asked for again so soon */
-#define SCHEDULE_BACK_OFF_MIN_MS 500
 #define SCHEDULE_NOTICE_AGENTS 4
 #define SCHEDULE_JOB_MS \
 	(12LL * 3600 * 1000)   /* an agent that has said nothing of its job for so long is ended */

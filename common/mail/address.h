@@ -25,10 +25,10 @@ struct address {
 
 enum address_outcome {
 	ADDRESS_OK,
-	ADDRESS_SYNTAX,	  /* 501 5.1.3 (5.1.7 for a sender) */
-	ADDRESS_TOO_LONG, /* the same, saying so */
-	ADDRESS_NO_DOMAIN,/* a local part alone, and it is not postmaster */
-	ADDRESS_UTF8,	  /* fine, but only with SMTPUTF8 */
+	ADDRESS_SYNTAX,	   /* 501 5.1.3 (5.1.7 for a sender) */
+	ADDRESS_TOO_LONG,  /* the same, saying so */
+	ADDRESS_NO_DOMAIN, /* a local part alone, and it is not postmaster */
+	ADDRESS_UTF8,	   /* fine, but only with SMTPUTF8 */
 };
 
 /*
@@ -39,9 +39,11 @@ enum address_outcome {
  * ignored (appendix C).  `<>` is ADDRESS_OK with len 0: the caller decides whether it may stand there.
  * Address literals [1.2.3.4] and [IPv6:...] are checked.
  */
-enum address_outcome address_path(struct span *text, struct address *to) __attribute__((warn_unused_result));
+enum address_outcome address_path(struct span *text, struct address *to)
+	__attribute__((warn_unused_result));
 /* address_mailbox - `local@domain` alone, nothing around it */
-enum address_outcome address_mailbox(struct span text, struct address *to) __attribute__((warn_unused_result));
+enum address_outcome address_mailbox(struct span text, struct address *to)
+	__attribute__((warn_unused_result));
 
 /* the local part unquoted, into `to` (ADDRESS_LOCAL_MAX + 1 bytes, C string) */
 void address_local(const struct address *a, char *to);

@@ -9,10 +9,10 @@
 
 #include "common/text/span.h"
 
-#define REPLY_TEXT_MAX 512    /* of the text that is kept, all lines joined by blanks */
-#define REPLY_LINES_MAX 100   /* a reply of more lines is malformed */
-#define REPLY_LINE_MAX 2048   /* RFC 5321 says 512 with CRLF; longer ones are seen */
-#define STATUS_MAX 12	      /* "5.123.456" and the NUL */
+#define REPLY_TEXT_MAX 512  /* of the text that is kept, all lines joined by blanks */
+#define REPLY_LINES_MAX 100 /* a reply of more lines is malformed */
+#define REPLY_LINE_MAX 2048 /* RFC 5321 says 512 with CRLF; longer ones are seen */
+#define STATUS_MAX 12	    /* "5.123.456" and the NUL */
 
 /* what becomes of a recipient */
 enum fate {
@@ -24,13 +24,13 @@ enum fate {
 /* one decision, with all that must be told about it */
 struct verdict {
 	enum fate fate;
-	int code;		    /* 250, 451, 550 ...; 0: no reply was had (see text) */
-	char status[STATUS_MAX];    /* RFC 3463: "5.1.1" */
+	int code;		       /* 250, 451, 550 ...; 0: no reply was had (see text) */
+	char status[STATUS_MAX];       /* RFC 3463: "5.1.1" */
 	char text[REPLY_TEXT_MAX + 1]; /* one line of printable ASCII, without code and status */
 };
 
-void verdict_set(struct verdict *v, enum fate fate, int code, const char *status, const char *text, ...)
-	__attribute__((format(printf, 5, 6)));
+void verdict_set(struct verdict *v, enum fate fate, int code, const char *status, const char *text,
+		 ...) __attribute__((format(printf, 5, 6)));
 
 /* a reply that is read line by line from a peer */
 struct reply {
@@ -38,7 +38,8 @@ struct reply {
 	bool complete;
 	int lines;
 	char status[STATUS_MAX]; /* empty when the peer gave none (RFC 2034) */
-	char text[REPLY_TEXT_MAX + 1]; /* the lines joined by blanks, cut at the maximum, printable ASCII */
+	char text[REPLY_TEXT_MAX +
+		  1]; /* the lines joined by blanks, cut at the maximum, printable ASCII */
 };
 
 void reply_start(struct reply *r);

@@ -21,7 +21,7 @@
 
 #define ROW_MAX 65536
 #define WORD_MAX START_PATH_MAX
-#define WORDS_MAX (START_UIDS_MAX + 4)
+#define WORDS_MAX (2 * START_UIDS_MAX + 4)
 
 /* ---- writing ---- */
 
@@ -58,8 +58,8 @@ start_encode(const struct start *s, struct buffer *to)
 	for (size_t i = 0; i < s->listen_count; i++) {
 		const struct start_listen *l = &s->listens[i];
 		buffer_format(to, "listen %s %d %d", l->name, l->fd, l->anybody);
-		for (size_t j = 0; j < l->uid_count; j++)
-			buffer_format(to, " %u", (unsigned)l->uids[j]);
+		for (size_t j = 0; j < l->peer_count; j++)
+			buffer_format(to, " %u %s", (unsigned)l->peers[j].uid, l->peers[j].program);
 		buffer_char(to, '\n');
 	}
 	for (size_t i = 0; i < s->reach_count; i++) {
@@ -119,7 +119,8 @@ static int
 decode_listen(const struct words *w, struct start *s)
 {
 	uint64_t fd, anybody, uid;
-	if (s->listen_count == START_SOCKETS_MAX || w->count < 4 || w->count - 4 > START_UIDS_MAX)
+	if (s->listen_count == START_SOCKETS_MAX || w->count < 4 || w->count % 2 != 0 ||
+	    (w->count - 4) / 2 > START_UIDS_MAX)
 		return -1;
 	struct start_listen *l = &s->listens[s->listen_count];
 	if (word_copy(w, 1, l->name, sizeof(l->name)) < 0 ||
@@ -127,11 +128,13 @@ decode_listen(const struct words *w, struct start *s)
 		return -1;
 	l->fd = (int)fd;
 	l->anybody = anybody == 1;
-	l->uid_count = 0;
-	for (size_t i = 4; i < w->count; i++) {
-		if (word_number(w, i, UINT32_MAX, &uid) < 0)
+	l->peer_count = 0;
+	for (size_t i = 4; i + 1 < w->count; i += 2) {
+		struct start_peer *peer = &l->peers[l->peer_count++];
+		if (word_number(w, i, UINT32_MAX, &uid) < 0 ||
+		    word_copy(w, i + 1, peer->program, sizeof(peer->program)) < 0)
 			return -1;
-		l->uids[l->uid_count++] = (uid_t)uid;
+		peer->uid = (uid_t)uid;
 	}
 	s->listen_count++;
 	return 0;
@@ -312,8 +315,17 @@ start_may_connect(const struct start_listen *l, uid_t uid)
 {
 	if (l->anybody)
 		return true;
-	for (size_t i = 0; i < l->uid_count; i++)
-		if (l->uids[i] == uid)
+	for (size_t i = 0; i < l->peer_count; i++)
+		if (l->peers[i].uid == uid)
+			return true;
+	return false;
+}
+
+bool
+start_is(const struct start_listen *l, uid_t uid, const char *program)
+{
+	for (size_t i = 0; i < l->peer_count; i++)
+		if (l->peers[i].uid == uid && strcmp(l->peers[i].program, program) == 0)
 			return true;
 	return false;
 }

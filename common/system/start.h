@@ -28,13 +28,21 @@
 #define START_DIRECTORIES_MAX 16
 #define START_PATH_MAX 512
 
-/* a socket this program serves: listening already */
+/* one who may connect: a program, as the uid it has */
+struct start_peer {
+	uid_t uid;
+	char program[START_NAME_MAX];
+};
+
+/*
+ * a socket this program serves, listening already: intake, jobs ... trace; tcp.0, tcp.1 ...: the n-th `listen`; master: a
+ * connected pair
+ */
 struct start_listen {
-	char name
-		[START_NAME_MAX]; /* intake, jobs ... trace; tcp.0, tcp.1 ...: the n-th `listen`; master: a connected pair */
+	char name[START_NAME_MAX];
 	int fd;
-	uid_t uids[START_UIDS_MAX]; /* who may connect, besides nobody */
-	size_t uid_count;
+	struct start_peer peers[START_UIDS_MAX];
+	size_t peer_count;
 	bool anybody; /* control, trace: every local user; what he may see is decided by who he is */
 };
 
@@ -95,6 +103,8 @@ const char *start_path(const struct start *s, const char *name);
 const char *start_directory(const struct start *s, const char *name);
 /* start_may_connect - checks the uid of a peer that has connected to `l` */
 bool start_may_connect(const struct start_listen *l, uid_t uid);
+/* start_is - may a peer of that uid be `program`?  (As an ordinary user all programs have one uid.) */
+bool start_is(const struct start_listen *l, uid_t uid, const char *program);
 
 /*
  * start_serving - the last word before serving: event `serving`, and "Y" to master

@@ -88,10 +88,10 @@ duration_unit(struct span s, size_t *len)
 	} units[] = {
 		{"ms", 1},
 		{"s", 1000},
-		{"m", 60 * 1000},
-		{"h", 3600 * 1000},
-		{"d", 24 * 3600 * 1000},
-		{"w", 7 * 24 * 3600 * 1000},
+		{"m", 60 * UINT64_C(1000)},
+		{"h", 3600 * UINT64_C(1000)},
+		{"d", UINT64_C(24) * 3600 * 1000},
+		{"w", UINT64_C(7) * 24 * 3600 * 1000},
 	};
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (span_starts(s, span_of(units[i].name))) {

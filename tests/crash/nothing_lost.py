@@ -27,7 +27,6 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-import accounts  # noqa: E402
 import culver as helper  # noqa: E402
 import eventlog  # noqa: E402
 import mail  # noqa: E402
@@ -448,19 +447,18 @@ def main():
     options = parser.parse_args()
     random.seed(options.seed)
     helper.become_subreaper()
-    good, places = True, []
+    helper.end_on_signals()
+    good = True
     try:
         for mode in ["user", "root"] if options.mode == "both" else [options.mode]:
             try:
-                places.append(helper.PLACES[mode]())
+                place = helper.place(mode)
             except helper.Unusable as reason:
                 print(f"crash: {mode}: left out: {reason}")
                 continue
-            good = run(places[-1], options.messages, options.sessions) and good
+            good = run(place, options.messages, options.sessions) and good
     finally:
-        for place in places:
-            place.close()
-        accounts.remove_all()
+        helper.close_all()
     return 0 if good else 1
 
 

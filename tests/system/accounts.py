@@ -7,6 +7,7 @@ also after a failure.
 import os
 import pickle
 import pwd
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def is_root():
 
 def make(label, home):
     """A system user with that home (made too, 0700, his); returns his passwd entry."""
-    name = f"{PREFIX}{os.getpid() % 100000}{label}"
+    name = f"{PREFIX}{os.getpid()}{label}"
     subprocess.run(
         ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(home),
          "--shell", "/usr/sbin/nologin", name],
@@ -40,6 +41,14 @@ def remove_all():
     while _made:
         name = _made.pop()
         subprocess.run(["userdel", "--force", name], check=False, capture_output=True)
+
+
+def remove_stale():
+    """Users whom a run that was killed has left; their names tell which."""
+    for entry in pwd.getpwall() if is_root() else []:
+        found = re.fullmatch(PREFIX + r"(\d+)[a-z]", entry.pw_name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            subprocess.run(["userdel", "--force", entry.pw_name], check=False, capture_output=True)
 
 
 def become(entry):
@@ -82,24 +91,32 @@ def call_as(entry, function, *args, groups=()):
 
 
 def connect_as(entry, path, groups=(), timeout=10):
-    """A connected SOCK_SEQPACKET socket whose peer credentials (SO_PEERCRED) are that user's.
+    """A connected SOCK_SEQPACKET socket whose peer credentials (SO_PEERCRED) are that user's."""
+    return connect_many_as(1, entry, path, groups, timeout)[0]
 
-    The kernel notes them at connect(), so a child of that user connects and hands the socket over.
+
+def connect_many_as(count, entry, path, groups=(), timeout=10):
+    """Several of them, all of one process.
+
+    The kernel notes who it is at connect(), so a child of that user connects and hands the sockets over.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def connect():
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        s.settimeout(timeout)
-        s.connect(str(path))
-        socket.send_fds(theirs, [b"."], [s.fileno()])
+        opened = []
+        for _ in range(count):
+            opened.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            opened[-1].settimeout(timeout)
+            opened[-1].connect(str(path))
+        socket.send_fds(theirs, [b"."], [s.fileno() for s in opened])
 
     try:
         call_as(entry, connect, groups=groups)
-        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+        _, fds, _, _ = socket.recv_fds(ours, 1, count)
     finally:
         ours.close()
         theirs.close()
-    connected = socket.socket(fileno=fds[0])
-    connected.settimeout(timeout)
+    connected = [socket.socket(fileno=fd) for fd in fds]
+    for s in connected:
+        s.settimeout(timeout)
     return connected

@@ -11,21 +11,16 @@ import accounts  # noqa: E402
 import culver as helper  # noqa: E402
 import peers  # noqa: E402
 
-_places = {}
-
-
 def pytest_configure(config):
     """Orphans of a killed master come to us."""
     helper.become_subreaper()
+    helper.end_on_signals()
     config.addinivalue_line("markers", "needs_root: what it looks at is shown to root only")
 
 
 def pytest_sessionfinish(session, exitstatus):
     """Folders and users go, also after failures."""
-    for place in _places.values():
-        if isinstance(place, helper.Place):
-            place.close()
-    accounts.remove_all()
+    helper.close_all()
 
 
 @pytest.fixture(params=["user", "root"])
@@ -36,14 +31,10 @@ def place(request):
         pytest.skip(f"CULVER_MODES does not name {mode}")
     if request.node.get_closest_marker("needs_root") and not accounts.is_root():
         pytest.skip("needs root to look or to prepare")
-    if mode not in _places:
-        try:
-            _places[mode] = helper.PLACES[mode]()
-        except helper.Unusable as reason:
-            _places[mode] = reason
-    if isinstance(_places[mode], helper.Unusable):
-        pytest.skip(str(_places[mode]))
-    return _places[mode]
+    try:
+        return helper.place(mode)
+    except helper.Unusable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture

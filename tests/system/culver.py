@@ -10,6 +10,7 @@ Environment: CULVER_BUILD (default build), CULVER_MODES ("user root"), CULVER_KE
 """
 
 import ctypes
+import glob
 import os
 import pwd
 import grp
@@ -54,7 +55,7 @@ class Place:
     mode = None
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix=f"culver-{self.mode}-", dir="/tmp")
+        self.folder = tempfile.mkdtemp(prefix=f"culver-{self.mode}-{os.getpid()}-", dir="/tmp")
         os.chmod(self.folder, 0o755)
         self.users = []  # passwd entries; the first is the one that always has a mailbox
         self.command = None
@@ -73,6 +74,10 @@ class Place:
         """A passwd entry to connect as."""
         return pwd.getpwuid(self.uid_of(program))
 
+    def prepare(self):
+        """Programs and users; where it fails, close() removes what is there."""
+        raise NotImplementedError
+
     def close(self):
         """Everything that was made goes; users are removed by accounts.remove_all()."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -83,8 +88,7 @@ class UserPlace(Place):
 
     mode = "user"
 
-    def __init__(self):
-        super().__init__()
+    def prepare(self):
         tree = os.path.join(self.folder, "tree")
         for program in PROGRAMS:
             os.makedirs(os.path.join(tree, program), mode=0o755)
@@ -105,18 +109,19 @@ class RootPlace(Place):
 
     mode = "root"
     made_users = None
+    without_users = None
 
-    def __init__(self):
-        if not accounts.is_root():
-            raise Unusable("root mode needs root")
-        super().__init__()
+    def prepare(self):
         stage = os.path.join(self.folder, "stage")
-        make = ["make", "-s", "-C", CHECKOUT, f"BUILD={BUILD}", "PREFIX=/usr/local"]
+        make = ["make", "-s", "-C", CHECKOUT, f"BUILD={BUILD}", "PREFIX=/usr/local", *(["SANITIZE=1"] if sanitized() else [])]
         self._run([*make, f"DESTDIR={stage}", "install"])
         before = self._culver_accounts()
+        self.command = os.path.join(stage, "usr/local/sbin/culver")
+        # what happens as root without the users can be seen now, or never
+        if not before:
+            self.without_users = self._run_without_users()
         self._run([*make, "install-users"])
         RootPlace.made_users = self._culver_accounts() - before
-        self.command = os.path.join(stage, "usr/local/sbin/culver")
         self.runner = pwd.getpwuid(0)
         self.users = [accounts.make(label, os.path.join(self.folder, f"home-{label}")) for label in ("a", "b")]
 
@@ -125,6 +130,14 @@ class RootPlace(Place):
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+
+    def _run_without_users(self):
+        config = os.path.join(self.folder, "no-users.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write("hostname mx.culver.test\n" + "".join(
+                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "root-mail")))
+        return subprocess.run([self.command, "run", "-c", config], capture_output=True, text=True, check=False,
+                              timeout=START_S, stdin=subprocess.DEVNULL)
 
     @staticmethod
     def _culver_accounts():
@@ -144,6 +157,49 @@ class RootPlace(Place):
 
 
 PLACES = {"user": UserPlace, "root": RootPlace}
+_open = {}
+
+
+def place(mode):
+    """The one place of that mode in this run; Unusable with the reason, the same each time."""
+    if mode not in _open:
+        remove_stale()
+        _open[mode] = Unusable("root mode needs root") if mode == "root" and not accounts.is_root() else PLACES[mode]()
+        if isinstance(_open[mode], Place):
+            try:
+                _open[mode].prepare()
+            except Exception as problem:
+                _open[mode].close()
+                _open[mode] = problem
+                raise
+    if isinstance(_open[mode], Exception):
+        raise _open[mode]
+    return _open[mode]
+
+
+def close_all():
+    """Folders and users go; called last, also after failures and signals."""
+    for made in _open.values():
+        if isinstance(made, Place):
+            made.close()
+    _open.clear()
+    accounts.remove_all()
+
+
+def remove_stale():
+    """Folders and users of runs that were killed: their names tell whose they were."""
+    for path in glob.glob("/tmp/culver-*-*-*"):
+        found = re.fullmatch(r"/tmp/culver-(?:user|root)-(\d+)-\w+", path)
+        if found and not processes.alive(int(found[1])):
+            shutil.rmtree(path, ignore_errors=True)
+    accounts.remove_stale()
+
+
+def end_on_signals():
+    """SIGTERM ends us as an exception does, so that everything is cleaned up."""
+    def end(number, _frame):
+        raise KeyboardInterrupt(f"signal {number}")
+    signal.signal(signal.SIGTERM, end)
 
 
 def modes():
@@ -433,6 +489,11 @@ class Culver:
     def connect(self, name, program):
         """A connection to an inner socket, as the uid of that program."""
         return accounts.connect_as(self.place.account_of(program), self.socket_path(name), groups=self._groups(program))
+
+    def connect_many(self, count, name, program):
+        """Several, all of one process."""
+        return accounts.connect_many_as(count, self.place.account_of(program), self.socket_path(name),
+                                        groups=self._groups(program))
 
     def _groups(self, program):
         if self.place.mode != "root":

@@ -67,8 +67,10 @@ setup(void **state)
 	start.admin_uid = getuid();
 	start.admin_gid = (gid_t)-1;
 	start.listen_count = 2;
-	start.listens[0] = (struct start_listen){
-		.name = "log", .fd = listen_on(log_socket), .uids = {getuid()}, .uid_count = 1};
+	start.listens[0] = (struct start_listen){.name = "log",
+						 .fd = listen_on(log_socket),
+						 .peers = {{getuid(), "master"}},
+						 .peer_count = 1};
 	start.listens[1] = (struct start_listen){
 		.name = "trace", .fd = listen_on(trace_socket), .anybody = true};
 	if (start.listens[0].fd < 0 || start.listens[1].fd < 0)

@@ -48,7 +48,8 @@ run_server(int listener)
 							.runtime = "/run/culver",
 							.spool = "/var/spool/culver",
 							.state = "/var/lib/culver"};
-	struct start_listen listen = {.name = "lookup", .fd = listener, .uids = {getuid()}};
+	struct start_listen listen = {
+		.name = "lookup", .fd = listener, .peers = {{getuid(), "test"}}};
 	static const char *const shown[] = {"/etc", "/usr/lib", "/lib", "/lib64", "/run"};
 	static struct start s = {.program = "lookup", .strict = true};
 	struct confine_limits limits = {.descriptors = 100};
@@ -57,7 +58,7 @@ run_server(int listener)
 	struct routes routes;
 	char text[512];
 
-	listen.uid_count = 1;
+	listen.peer_count = 1;
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		snprintf(s.directories[i].path, sizeof(s.directories[i].path), "%s", shown[i]);
 		s.directories[i].rights = START_READ | START_EXECUTE;

@@ -65,6 +65,12 @@ listen_at(struct harness *h, struct start_listen *l, const char *name)
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", h->folder, name);
 	l->anybody = true;
+	static const char *const programs[] = {"smtpd", "delivery", "local", "bounce"};
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		l->peers[i].uid = getuid();
+		snprintf(l->peers[i].program, sizeof(l->peers[i].program), "%s", programs[i]);
+	}
+	l->peer_count = sizeof(programs) / sizeof(programs[0]);
 	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(l->fd >= 0);
 	assert_int_equal(bind(l->fd, (struct sockaddr *)&a, sizeof(a)), 0);

@@ -24,8 +24,8 @@ row_comes_back_as_it_was(void **state)
 	struct start back;
 	struct buffer text;
 	(void)state;
-	s.listens[0] =
-		(struct start_listen){.name = "tcp.0", .fd = 5, .uids = {1, 2, 3}, .uid_count = 3};
+	s.listens[0] = (struct start_listen){
+		.name = "tcp.0", .fd = 5, .peers = {{1, "a"}, {2, "b"}, {3, "c"}}, .peer_count = 3};
 	s.listens[1] = (struct start_listen){.name = "control", .fd = 6, .anybody = true};
 	s.listen_count = 2;
 	s.reaches[0] = (struct start_reach){.name = "log", .path = "/a path with \"blanks\"/log"};
@@ -43,16 +43,24 @@ row_comes_back_as_it_was(void **state)
 	assert_true(start_may_connect(start_listen(&back, "tcp.0"), 3));
 	assert_false(start_may_connect(start_listen(&back, "tcp.0"), 4));
 	assert_true(start_may_connect(start_listen(&back, "control"), 4));
+	assert_true(start_is(start_listen(&back, "tcp.0"), 2, "b"));
+	assert_false(start_is(start_listen(&back, "tcp.0"), 2, "c"));
 	buffer_free(&text);
 }
 
 static void
 a_wrong_row_is_refused(void **state)
 {
-	static const char *const wrong[] = {
-		"uid x\n",	    "uid 1 2\n",	  "nothing 1\n", "listen a 5\n",
-		"listen a -1 0\n",  "directory 9 a /b\n", "reach log\n", "\n",
-		"uid 99999999999\n"};
+	static const char *const wrong[] = {"uid x\n",
+					    "uid 1 2\n",
+					    "nothing 1\n",
+					    "listen a 5\n",
+					    "listen a -1 0\n",
+					    "listen a 5 0 7\n",
+					    "directory 9 a /b\n",
+					    "reach log\n",
+					    "\n",
+					    "uid 99999999999\n"};
 	struct start s;
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
