@@ -13,6 +13,7 @@
 #include "common/system/clock.h"
 #include "common/text/escape.h"
 #include "common/text/json.h"
+#include "common/text/number.h"
 #include "log/store.h"
 
 #define CHUNK (256u << 10) /* bytes read at once; longer than any line */
@@ -25,6 +26,7 @@ struct record {
 	struct span line;
 	struct span id, session; /* empty: none */
 	bool hits;		 /* it names what is asked */
+	bool is_own;		 /* a message of the asker was queued */
 };
 
 static bool
@@ -84,6 +86,35 @@ names_somebody(struct span key)
 	return false;
 }
 
+/* the signs, one each, by which the event is told that a message of the asker was queued; log knows by itself which program told it */
+#define OWN_SIGNS 3
+
+static bool
+says_own(const struct scan *s, const struct json_member *m)
+{
+	uint64_t uid;
+	if (span_equal(m->key, SPAN("program")))
+		return m->is_string && span_equal(m->value, SPAN("queue-manager"));
+	if (span_equal(m->key, SPAN("event")))
+		return m->is_string && span_equal(m->value, SPAN("queued"));
+	return span_equal(m->key, SPAN("uid")) && !m->is_string &&
+	       number_parse(m->value, 0, UINT32_MAX, &uid) == 0 && uid == s->only_uid - 1;
+}
+
+/* of whom is this event?  An ordinary user sees those of the messages that he has sent. */
+static bool
+may_see(const struct scan *s, const struct record *r)
+{
+	return s->only_uid == 0 || ids_have(&s->own, r->id);
+}
+
+static void
+note_own(struct scan *s, const struct record *r)
+{
+	if (r->is_own && (s->kind == SCAN_ADDRESS || r->hits))
+		ids_add(&s->own, r->id);
+}
+
 /* false: no event of ours */
 static bool
 read_record(const struct scan *s, struct span line, struct record *r)
@@ -91,8 +122,11 @@ read_record(const struct scan *s, struct span line, struct record *r)
 	struct json_member m;
 	struct span rest = line;
 	enum json_outcome o;
+	unsigned own = 0; /* by the queue-manager; `queued`; his uid */
 	*r = (struct record){.line = line};
 	while ((o = json_next(&rest, &m)) == JSON_MEMBER) {
+		if (s->only_uid != 0)
+			own += says_own(s, &m);
 		if (!m.is_string)
 			continue;
 		if (span_equal(m.key, SPAN("id")))
@@ -105,13 +139,14 @@ read_record(const struct scan *s, struct span line, struct record *r)
 		else
 			r->hits = r->hits || span_equal(m.value, s->what);
 	}
+	r->is_own = own == OWN_SIGNS;
 	return o == JSON_END && line.len <= TRACE_LINE_MAX;
 }
 
 static void
 note_ids(struct scan *s, const struct record *r)
 {
-	if (!r->hits)
+	if (!r->hits || !may_see(s, r))
 		return;
 	ids_add(&s->ids, r->id);
 	if (r->id.len == 0)
@@ -134,7 +169,7 @@ keep_line(struct scan *s, const struct record *r)
 {
 	bool belongs = r->hits || ids_have(&s->ids, r->id) ||
 		       (r->id.len == 0 && ids_have(&s->sessions, r->session));
-	if (!belongs)
+	if (!belongs || !may_see(s, r))
 		return 0;
 	s->matched++;
 	while (s->count == SCAN_LINES_MAX ||
@@ -154,7 +189,7 @@ keep_line(struct scan *s, const struct record *r)
 /* ---- files ---- */
 
 /* what is done with the lines in one pass over the store */
-enum pass { PASS_IDS, PASS_LINES };
+enum pass { PASS_OWN, PASS_IDS, PASS_LINES };
 
 static int
 take_lines(struct scan *s, enum pass pass, struct span *text)
@@ -166,10 +201,18 @@ take_lines(struct scan *s, enum pass pass, struct span *text)
 		*text = span_skip(*text, line.len + 1);
 		if (!read_record(s, line, &r))
 			continue;
-		if (pass == PASS_IDS)
+		switch (pass) {
+		case PASS_OWN:
+			note_own(s, &r);
+			break;
+		case PASS_IDS:
 			note_ids(s, &r);
-		else if (keep_line(s, &r) < 0)
-			return -1;
+			break;
+		case PASS_LINES:
+			if (keep_line(s, &r) < 0)
+				return -1;
+			break;
+		}
 	}
 	return 0;
 }
@@ -283,6 +326,8 @@ sort_lines(struct scan *s)
 static int
 run(struct scan *s, const struct scan_store *store, char *chunk)
 {
+	if (s->only_uid != 0 && read_store(s, PASS_OWN, store, chunk) < 0)
+		return -1;
 	if (s->kind == SCAN_ADDRESS && read_store(s, PASS_IDS, store, chunk) < 0)
 		return -1;
 	if (read_store(s, PASS_LINES, store, chunk) < 0)
@@ -291,7 +336,8 @@ run(struct scan *s, const struct scan_store *store, char *chunk)
 }
 
 int
-scan_run(struct scan *s, const struct scan_store *store, struct span what, int64_t deadline_ms)
+scan_run(struct scan *s, const struct scan_store *store, struct span what, uint64_t only_uid,
+	 int64_t deadline_ms)
 {
 	struct buffer spelled;
 	memset(s, 0, sizeof(*s));
@@ -304,6 +350,7 @@ scan_run(struct scan *s, const struct scan_store *store, struct span what, int64
 	} else {
 		s->kind = scan_kind_of(what);
 		s->what = buffer_get(&spelled);
+		s->only_uid = only_uid;
 		s->deadline_ms = deadline_ms;
 		wrong = run(s, store, chunk);
 	}

@@ -9,6 +9,8 @@
  *     anything else, an address		the events in which it is a sender, recipient, client, host, user or HELO
  *						name (without case); then all events of the messages that these name
  *						and, of a session without message (refused), those of the session
+ * An ordinary user is answered about the messages that he has sent, and about nothing else: those that the queue-manager has told as `queued`
+ * with his uid (the newest SCAN_IDS_MAX, when he asks by an address).
  * At most SCAN_LINES_MAX lines, SCAN_BYTES_MAX bytes and SCAN_IDS_MAX messages are kept: the newest.  Lines that are no events of ours
  * (torn by a crash) are passed over.
  */
@@ -49,8 +51,9 @@ struct scan_found {
 struct scan {
 	enum scan_kind kind;
 	struct span what;    /* as the store spells it: inside a JSON string */
+	uint64_t only_uid;   /* the asker's uid plus 1; 0: he may see all */
 	int64_t deadline_ms; /* monotonic */
-	struct scan_ids ids, sessions;
+	struct scan_ids ids, sessions, own;
 	struct scan_found lines
 		[SCAN_LINES_MAX]; /* a ring until the end of scan_run, then in the order of time */
 	size_t count, oldest;
@@ -61,8 +64,8 @@ struct scan {
 /* what kind of question `what` is */
 enum scan_kind scan_kind_of(struct span what);
 /* scan_run - *s is zeroed here; -1: errno (ETIMEDOUT: the deadline has passed), and nothing is kept */
-int scan_run(struct scan *s, const struct scan_store *store, struct span what, int64_t deadline_ms)
-	__attribute__((warn_unused_result));
+int scan_run(struct scan *s, const struct scan_store *store, struct span what, uint64_t only_uid,
+	     int64_t deadline_ms) __attribute__((warn_unused_result));
 /* the n-th line, oldest first */
 struct span scan_line(const struct scan *s, size_t n);
 void scan_free(struct scan *s);

@@ -2,7 +2,7 @@
  * trace - answers `culver trace`: the socket `trace` (common/protocol/trace.h)
  *
  * Called by main.  One question a connection.  Who asks is known by the kernel: root, the user who runs the whole and the group culver-admin may
- * ask; everybody else is refused with a sentence.  Each question is answered by a child of its own, which reads the store and
+ * ask about all; everybody else about the messages that his uid has sent (log/scan.h).  Each question is answered by a child of its own, which reads the store and
  * talks to the asker, so that no event waits for it.
  */
 #ifndef LOG_TRACE_H

@@ -42,7 +42,7 @@ struct request {
 	uint64_t id;	/* of the message at hand */
 	uint32_t index; /* of the recipient at hand */
 	uint64_t count; /* of the messages that were meant */
-	bool is_admin;
+	bool is_admin;	/* else only what this uid has sent is there for it */
 };
 
 static struct request *
@@ -194,6 +194,14 @@ act(struct peer *p, struct message *m)
 
 /* ---- the machine ---- */
 
+/* a local user sees and ends what he has sent himself, and nothing else */
+static bool
+is_there_for(const struct peer *p, const struct message *m)
+{
+	const struct request *r = p->state;
+	return r->is_admin || (m->uid != 0 && m->uid - 1 == p->who.uid);
+}
+
 /* the next message that may be meant; NULL: that was all */
 static struct message *
 next_message(struct peer *p)
@@ -235,7 +243,8 @@ step(struct peer *p)
 	switch (r->phase) {
 	case NEXT:
 		/* nothing is done to what is not ours yet */
-		if ((r->verb != 0 && !m->is_kept) || !select_matches(&r->selector, m))
+		if (!is_there_for(p, m) || (r->verb != 0 && !m->is_kept) ||
+		    !select_matches(&r->selector, m))
 			return true;
 		r->id = m->id;
 		r->index = 0;
@@ -344,8 +353,6 @@ handle_list(struct peer *p, const struct wire_header *h, const void *message)
 {
 	const struct control_list *list = message;
 	struct request *r = state_of(p);
-	if (!r->is_admin)
-		return refuse(p, h->request, NOT_ALLOWED);
 	const char *wrong = select_parse(&r->selector, list->selector, true);
 	if (wrong != NULL)
 		return refuse(p, h->request, wrong);
@@ -358,12 +365,12 @@ handle_act(struct peer *p, const struct wire_header *h, const void *message)
 {
 	const struct control_act *order = message;
 	struct request *r = state_of(p);
-	if (!r->is_admin)
+	if (!r->is_admin && order->verb != CONTROL_RETRY && order->verb != CONTROL_REMOVE)
 		return refuse(p, h->request, NOT_ALLOWED);
 	const char *wrong = select_parse(&r->selector, order->selector, false);
 	if (wrong != NULL)
 		return refuse(p, h->request, wrong);
-	if (order->verb == CONTROL_RETRY)
+	if (r->is_admin && order->verb == CONTROL_RETRY)
 		schedule_forgive(p->q);
 	begin(p, h->request, (enum control_verb)order->verb, false);
 	return NULL;
@@ -375,10 +382,8 @@ handle_show(struct peer *p, const struct wire_header *h, const void *message)
 	const struct control_show *show = message;
 	struct manager *q = p->q;
 	struct request *r = state_of(p);
-	if (!r->is_admin)
-		return refuse(p, h->request, NOT_ALLOWED);
 	struct message *m = message_find(q, show->id);
-	if (m == NULL || !m->is_queued || m->is_gone)
+	if (m == NULL || !is_there_for(p, m) || !m->is_queued || m->is_gone)
 		return refuse(p, h->request, "no message with this id is queued");
 	(void)!message_flush(q, m); /* its file says all that we know, if it can */
 	int fd = spool_open(&q->spool, m->id, O_RDONLY);

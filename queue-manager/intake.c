@@ -214,6 +214,7 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 	const struct journal_entry from = {.verb = JOURNAL_FROM,
 					   .origin = e->origin,
 					   .eight_bit = e->eight_bit != 0,
+					   .uid = e->uid,
 					   .client = e->client,
 					   .helo = e->helo,
 					   .protocol = e->protocol,
@@ -240,6 +241,9 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	struct stat st;
 	if (h->request != t->request)
 		return "mixed two transactions";
+	if ((e->origin == INTAKE_LOCAL || e->uid != 0) &&
+	    !start_is(p->q->intake.listener.socket, p->who.uid, "submit"))
+		return "speaks for a local user, which is submit's to do";
 	if (e->top.len > 0 && !span_ends(e->top, SPAN("\r\n")))
 		return "put header lines on top that do not end";
 	int writers = spool_has_writer(t->reader);
@@ -273,6 +277,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->message->is_eight_bit = e->eight_bit != 0;
 	t->message->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	t->message->origin = (uint8_t)e->origin;
+	t->message->uid = (uint32_t)e->uid;
 	q->intake.open--;
 	p->stage = ENVELOPED;
 	return NULL;
@@ -333,6 +338,19 @@ origin_name(uint8_t origin)
 	return origin == INTAKE_NOTICE ? "notice" : origin == INTAKE_LOCAL ? "local" : "network";
 }
 
+static void
+tell_queued(const struct message *m)
+{
+	const struct event_field fields[] = {event_id(m->id),
+					     event_text("from", name_text(m->sender)),
+					     event_number("size", (int64_t)m->length),
+					     event_number("recipients", m->count),
+					     event_string("origin", origin_name(m->origin)),
+					     event_number("uid", (int64_t)m->uid - 1)};
+	size_t count = sizeof(fields) / sizeof(fields[0]);
+	event_emit("queued", fields, m->uid != 0 ? count : count - 1);
+}
+
 static const char *
 handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 {
@@ -366,9 +384,7 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	m->is_queued = true;
 	message_head(q, m, t->appender, is_whole ? head : SPAN_NONE, t->written);
 	t->appender = -1;
-	EVENT("queued", event_id(t->id), event_text("from", name_text(m->sender)),
-	      event_number("size", (int64_t)t->length), event_number("recipients", m->count),
-	      event_string("origin", origin_name(m->origin)));
+	tell_queued(m);
 	p->stage = QUEUED;
 	p->its_turn = true;
 	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, NULL, &t->reader))

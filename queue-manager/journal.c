@@ -119,6 +119,8 @@ put_from(struct buffer *to, const struct journal_entry *e)
 	put_word(to, e->protocol);
 	put_word(to, e->sender);
 	buffer_string(to, e->eight_bit ? " 8bit" : " 7bit");
+	if (e->uid != 0)
+		buffer_format(to, " uid=%" PRIu64, e->uid - 1);
 }
 
 static void
@@ -273,6 +275,19 @@ take_reply(struct span *rest, struct buffer *words, struct journal_entry *e)
 		       : 0;
 }
 
+/* what was not always there: KEY=VALUE words, each only when there is something to say */
+static int
+take_from_more(struct span word, struct journal_entry *e)
+{
+	struct span value = word;
+	struct span key = span_cut(&value, '=');
+	if (!span_equal(key, SPAN("uid")) || e->uid != 0 ||
+	    number_parse(value, 0, UINT32_MAX - 1, &e->uid) != 0)
+		return -1;
+	e->uid++;
+	return 0;
+}
+
 static int
 take_from(struct span *rest, struct buffer *words, struct journal_entry *e)
 {
@@ -286,7 +301,12 @@ take_from(struct span *rest, struct buffer *words, struct journal_entry *e)
 		return -1;
 	struct span bits = span_cut(rest, ' ');
 	e->eight_bit = span_equal(bits, SPAN("8bit"));
-	return e->eight_bit || span_equal(bits, SPAN("7bit")) ? 0 : -1;
+	if (!e->eight_bit && !span_equal(bits, SPAN("7bit")))
+		return -1;
+	while (rest->len > 0)
+		if (take_from_more(span_cut(rest, ' '), e) != 0)
+			return -1;
+	return 0;
 }
 
 static int

@@ -46,6 +46,7 @@ struct journal_entry {
 	bool direct;	 /* to: no alias for this very name any more */
 	uint64_t origin; /* from: enum intake_origin */
 	bool eight_bit;	 /* from */
+	uint64_t uid;	 /* from: of a local sender, plus 1; 0: none */
 	struct span client, helo, protocol, sender; /* from */
 	struct span text;		 /* top: the line; to: the address; held: the reason */
 	int64_t time_us;		 /* wall clock */

@@ -84,6 +84,7 @@ struct message {
 	uint32_t notice_due; /* tick; not before */
 	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
 	uint32_t asks;	     /* recipients in questions */
+	uint32_t uid;	     /* of the local user it is from, plus 1; 0: none */
 	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;

@@ -3,7 +3,8 @@
  *
  * One request at a time on a connection.  A selector travels as words `KEY=VALUE`, bare ids, or `all`, checked by the queue-manager (control.c), which
  * answers CONTROL_REFUSED with a sentence for what it does not understand.  Who asks is known by the kernel: root, the group
- * culver-admin and the user who runs the whole see and do all; others, from the issue on that lets them send, their own.
+ * culver-admin and the user who runs the whole see and do all; everybody else
+ * sees the messages that his uid has sent, and may RETRY and REMOVE them; others are not there for him.
  */
 #ifndef COMMON_PROTOCOL_CONTROL_H
 #define COMMON_PROTOCOL_CONTROL_H

@@ -68,12 +68,14 @@ put(int64_t second, const char *members)
 }
 
 static struct scan found;
+static uint64_t only_uid; /* as which user is asked, plus 1 */
 
 static void
 expect_found(const char *what, size_t count)
 {
 	const struct scan_store files = {store.directory, store.first, store.last};
-	assert_int_equal(scan_run(&found, &files, span_of(what), clock_monotonic_ms() + 10000), 0);
+	assert_int_equal(
+		scan_run(&found, &files, span_of(what), only_uid, clock_monotonic_ms() + 10000), 0);
 	assert_int_equal(found.count, count);
 }
 
@@ -254,7 +256,52 @@ a_scan_ends_at_its_deadline(void **state)
 	put(1, ",\"id\":\"0644C2F1B5F3A\"");
 	assert_true(store_flush(&store));
 	const struct scan_store files = {store.directory, store.first, store.last};
-	assert_int_equal(scan_run(&found, &files, SPAN("a@b.c"), clock_monotonic_ms() - 1), -1);
+	assert_int_equal(scan_run(&found, &files, SPAN("a@b.c"), 0, clock_monotonic_ms() - 1), -1);
+}
+
+/* `queued` as the queue-manager tells it, or as another program would like to */
+static void
+put_queued(const char *program, const char *id, const char *more)
+{
+	char line[512];
+	int n = snprintf(line, sizeof(line),
+			 "{\"time\":\"2026-11-24T08:02:31.000001Z\",\"program\":\"%s\",\"pid\":1,"
+			 "\"event\":\"queued\",\"id\":\"%s\",\"from\":\"a@b.c\"%s}\n",
+			 program, id, more);
+	store_add(&store, span_from(line, (size_t)n));
+}
+
+static void
+a_user_is_told_of_what_he_has_sent_and_of_nothing_else(void **state)
+{
+	(void)state;
+	put_queued("queue-manager", "0644C2F1B5F30", ",\"uid\":1000");
+	put_queued("queue-manager", "0644C2F1B5F31", ",\"uid\":1001");
+	put_queued("queue-manager", "0644C2F1B5F32", "");
+	put_queued("queue-manager", "0644C2F1B5F33", ",\"uid\":\"1000\"");
+	put_queued("smtpd", "0644C2F1B5F34", ",\"uid\":1000");
+	for (char last = '0'; last <= '4'; last++) {
+		char members[80];
+		snprintf(members, sizeof(members), ",\"id\":\"0644C2F1B5F3%c\",\"to\":\"x@y.z\"",
+			 last);
+		put(2, members);
+	}
+	put(3, ",\"session\":\"S0644C2F1B5F3A\",\"from\":\"a@b.c\"");
+	assert_true(store_flush(&store));
+	static const struct {
+		const char *what;
+		size_t own, all;
+	} cases[] = {{"0644C2F1B5F30", 2, 2}, {"0644C2F1B5F31", 0, 2}, {"0644C2F1B5F32", 0, 2},
+		     {"0644C2F1B5F34", 0, 2}, {"a@b.c", 2, 11},	       {"x@y.z", 2, 10},
+		     {"S0644C2F1B5F3A", 0, 1}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		only_uid = 1001;
+		expect_found(cases[i].what, cases[i].own);
+		scan_free(&found);
+		only_uid = 0;
+		expect_found(cases[i].what, cases[i].all);
+		scan_free(&found);
+	}
 }
 
 int
@@ -272,6 +319,8 @@ main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refused_session_is_found_by_address_and_by_client,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_user_is_told_of_what_he_has_sent_and_of_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(lines_come_in_the_order_of_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_too_many_lines_the_newest_are_kept, setup,
 						teardown),

@@ -3,6 +3,8 @@
 
 #include "queue-manager/select.h"
 
+#define STRANGER 65534
+
 static struct heard w;
 static struct heard_job job;
 
@@ -294,55 +296,117 @@ status_counts_messages(void **state)
 	close(fd);
 }
 
-/* as another uid: a child, since who asks is what the kernel says */
-static void
-strangers_are_refused_and_few(void **state)
+/* as another uid: a child, since who asks is what the kernel says; what `run` returns */
+static int
+as_stranger(struct harness *h, int (*run)(const char *path))
 {
-	struct harness *h = *state;
-	char path[128];
-	if (geteuid() != 0)
-		skip();
+	char path[128], x;
+	int go[2], status = 0;
 	assert_int_equal(chmod(h->folder, 0755), 0);
 	snprintf(path, sizeof(path), "%s/control", h->folder);
 	assert_int_equal(chmod(path, 0666), 0);
-	int go[2];
 	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		int fds[4], refused = 0;
-		size_t len;
-		static char datagram[CHANNEL_MAX];
-		struct wire_header header;
-		if (setresuid(65534, 65534, 65534) != 0)
+		if (setresuid(STRANGER, STRANGER, STRANGER) != 0)
 			_exit(100);
-		for (int i = 0; i < 4; i++) {
-			fds[i] = channel_connect(path, 0);
-			if (fds[i] < 0)
-				_exit(101);
-		}
 		(void)!write(go[1], "x", 1);
-		for (int i = 0; i < 4; i++) {
-			const int64_t deadline = clock_monotonic_ms() + 3000;
-			if (wire_send_wait(fds[i], wire_find(control_calls, CONTROL_STATUS), 0, 1,
-					   NULL, NULL, deadline) != CHANNEL_OK)
-				continue;
-			if (channel_receive_wait(fds[i], datagram, &len, NULL, deadline) ==
-				    CHANNEL_OK &&
-			    wire_peek(span_from(datagram, len), &header) == 0 &&
-			    header.type == CONTROL_REFUSED)
-				refused++;
-		}
-		_exit(refused);
+		_exit(run(path));
 	}
-	int status = 0;
-	char x;
 	assert_int_equal(read(go[0], &x, 1), 1);
 	for (int i = 0; i < 100 && waitpid(child, &status, WNOHANG) == 0; i++)
 		run_for(h, 20);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), CONTROL_PEERS_MAX);
 	close(go[0]);
 	close(go[1]);
+	return WEXITSTATUS(status);
+}
+
+/* the type of the answer to one question, *count of a DONE; 0: none came */
+static int
+question(int fd, uint16_t type, const void *m, uint64_t *count)
+{
+	static char datagram[CHANNEL_MAX];
+	const int64_t deadline = clock_monotonic_ms() + 3000;
+	struct control_done done;
+	struct wire_header header;
+	size_t len;
+	if (wire_send_wait(fd, wire_find(control_calls, type), 0, 1, m, NULL, deadline) !=
+	    CHANNEL_OK)
+		return 0;
+	do {
+		if (channel_receive_wait(fd, datagram, &len, NULL, deadline) != CHANNEL_OK ||
+		    wire_peek(span_from(datagram, len), &header) != 0)
+			return 0;
+	} while (header.type == CONTROL_MESSAGE);
+	if (header.type == CONTROL_DONE && count != NULL &&
+	    wire_decode(span_from(datagram, len), wire_find(control_answers, CONTROL_DONE),
+			&done) == 0)
+		*count = done.count;
+	return header.type;
+}
+
+static int
+count_refusals(const char *path)
+{
+	int fds[4], refused = 0;
+	for (int i = 0; i < 4; i++) {
+		fds[i] = channel_connect(path, 0);
+		if (fds[i] < 0)
+			return 101;
+	}
+	for (int i = 0; i < 4; i++)
+		refused += question(fds[i], CONTROL_STATUS, NULL, NULL) == CONTROL_REFUSED;
+	return refused;
+}
+
+static void
+strangers_are_refused_and_few(void **state)
+{
+	struct harness *h = *state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(as_stranger(h, count_refusals), CONTROL_PEERS_MAX);
+}
+
+/* 0, or which step went wrong; two messages are there, one his */
+static int
+deal_with_own(const char *path)
+{
+	uint64_t count = 77;
+	int fd = channel_connect(path, clock_monotonic_ms() + 3000);
+	struct control_act a = {CONTROL_HOLD, words("all")};
+	const struct control_list all = {words(""), 0};
+	if (question(fd, CONTROL_LIST, &all, &count) != CONTROL_DONE || count != 1)
+		return 1;
+	a.selector = words("all");
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_REFUSED)
+		return 2;
+	a = (struct control_act){CONTROL_RETRY, words("all")};
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 1)
+		return 3;
+	a = (struct control_act){CONTROL_REMOVE, words("from=other@b.example")};
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 0)
+		return 4;
+	a = (struct control_act){CONTROL_REMOVE, words("all")};
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 1)
+		return 5;
+	return 0;
+}
+
+static void
+a_user_deals_with_his_own_messages_and_sees_no_other(void **state)
+{
+	struct harness *h = *state;
+	if (geteuid() != 0)
+		skip();
+	uint64_t own = accept_message(h, "own@b.example", "x@y.example");
+	uint64_t other = accept_message(h, "other@b.example", "x@y.example");
+	message_find(h->q, own)->uid = STRANGER + 1;
+	message_find(h->q, other)->uid = 1 + 1;
+	assert_int_equal(as_stranger(h, deal_with_own), 0);
+	assert_null(message_find(h->q, own));
+	assert_non_null(message_find(h->q, other));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -359,6 +423,7 @@ main(void)
 		TEST(a_list_that_nobody_reads_stalls_nobody),
 		TEST(status_counts_messages),
 		TEST(strangers_are_refused_and_few),
+		TEST(a_user_deals_with_his_own_messages_and_sees_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ listen_at(struct harness *h, struct start_listen *l, const char *name)
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", h->folder, name);
 	l->anybody = true;
-	static const char *const programs[] = {"smtpd", "delivery", "local", "bounce"};
+	static const char *const programs[] = {"smtpd", "submit", "delivery", "local", "bounce"};
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		l->peers[i].uid = getuid();
 		snprintf(l->peers[i].program, sizeof(l->peers[i].program), "%s", programs[i]);
@@ -291,9 +291,11 @@ session_write(struct session *s, const char *content)
 }
 
 __attribute__((unused)) static void
-session_envelope(struct session *s, const char *content, const char *sender, const char *protocol)
+session_envelope_of(struct session *s, const char *content, const char *sender,
+		    const char *protocol, uint64_t uid)
 {
-	const struct intake_envelope e = {.origin = INTAKE_NETWORK,
+	const struct intake_envelope e = {.origin = uid != 0 ? INTAKE_LOCAL : INTAKE_NETWORK,
+					  .uid = uid,
 					  .client = SPAN("192.0.2.1"),
 					  .helo = SPAN("client.example"),
 					  .protocol = span_of(protocol),
@@ -302,6 +304,12 @@ session_envelope(struct session *s, const char *content, const char *sender, con
 					  .checksum = checksum_of(content, strlen(content)),
 					  .top = SPAN("Received: from x\r\n\tby y; now\r\n")};
 	say(s->fd, intake_calls, INTAKE_ENVELOPE, 1, &e);
+}
+
+__attribute__((unused)) static void
+session_envelope(struct session *s, const char *content, const char *sender, const char *protocol)
+{
+	session_envelope_of(s, content, sender, protocol, 0);
 }
 
 /* addresses parted by blanks */

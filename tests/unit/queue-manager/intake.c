@@ -1,6 +1,8 @@
 /* intake: the five steps, and everything that may go wrong in each */
 #include "tests/unit/queue-manager/harness.h"
 
+#include <poll.h>
+
 static struct heard w;
 
 static void
@@ -192,6 +194,46 @@ intake_ends_a_peer_out_of_turn(void **state)
 	say(s.fd, intake_calls, INTAKE_OPEN, 2, &o); /* one file a connection */
 	assert_cut_off(h, &s);
 	session_close(&s);
+}
+
+/* opens, writes and says that local user `uid` (plus 1) has sent it; false: that ended the connection */
+static bool
+is_believed(struct harness *h, struct session *s, uint64_t uid)
+{
+	struct pollfd gone = {.events = POLLIN};
+	*s = (struct session){.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, s);
+	session_write(s, CONTENT);
+	session_envelope_of(s, CONTENT, "a@b.example", "LOCAL", uid);
+	turns(h);
+	gone.fd = s->fd;
+	return poll(&gone, 1, 0) == 0;
+}
+
+static void
+intake_believes_a_local_user_from_submit_alone(void **state)
+{
+	struct harness *h = *state;
+	struct session s;
+	char *submit = h->intake.peers[1].program;
+	assert_string_equal(submit, "submit");
+	submit[0] = 'S';
+	assert_false(is_believed(h, &s, 1001));
+	assert_false(file_exists(h, s.id));
+	session_close(&s);
+	submit[0] = 's';
+	assert_true(is_believed(h, &s, 1001));
+	session_commit(&s, session_recipients(&s, "x@y.example"));
+	turns(h);
+	session_close(&s);
+	turns(h);
+	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	/* and it is known after a restart */
+	restart(h, "boot-1");
+	turns(h);
+	assert_non_null(message_find(h->q, s.id));
+	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	assert_int_equal(message_find(h->q, s.id)->origin, INTAKE_LOCAL);
 }
 
 static void
@@ -432,6 +474,7 @@ main(void)
 		TEST(intake_takes_no_content_of_another_length),
 		TEST(intake_takes_no_other_number_of_recipients),
 		TEST(intake_ends_a_peer_out_of_turn),
+		TEST(intake_believes_a_local_user_from_submit_alone),
 		TEST(intake_takes_100000_recipients),
 		TEST(intake_keeps_header_lines_as_they_came),
 		TEST(intake_refuses_or_keeps_whatever_change_of_the_disk_fails),

@@ -25,6 +25,13 @@ static const struct journal_entry samples[] = {
 	 .helo = {"", 0},
 	 .protocol = {"NOTICE", 6},
 	 .sender = {"", 0}},
+	{.verb = JOURNAL_FROM,
+	 .origin = INTAKE_LOCAL,
+	 .uid = 1001,
+	 .client = {"", 0},
+	 .helo = {"localhost", 9},
+	 .protocol = {"LOCAL", 5},
+	 .sender = {"a@b.example", 11}},
 	{.verb = JOURNAL_TOP, .text = {"Received: from x\tby y", 21}},
 	{.verb = JOURNAL_TOP, .text = {"", 0}},
 	{.verb = JOURNAL_TO, .number = 1, .text = {"x@y.example", 11}},
@@ -250,7 +257,7 @@ journal_finds_queued_behind_damage(void **state)
 	journal_write(&text, ID, &samples[0]);
 	assert_false(journal_queued_in(buffer_get(&text), ID));
 	memset(text.at, 0, 20);
-	journal_write(&text, ID, &samples[7]);
+	journal_write(&text, ID, &samples[8]);
 	assert_true(journal_queued_in(buffer_get(&text), ID));
 	assert_false(journal_queued_in(buffer_get(&text), ID + 1));
 	buffer_free(&text);
