@@ -90,15 +90,16 @@ failed:
 }
 
 pid_t
-exec_program(const struct master_options *o, const char *program, int config_fd, struct span row,
-	     const int *sockets, size_t socket_count)
+exec_program(const struct master_options *o, const struct trust_row *program, int config_fd,
+	     struct span row, const int *sockets, size_t socket_count)
 {
 	char path[START_PATH_MAX * 2];
 	char zone[256];
 	char *environment[8];
 	size_t n = 0;
 	int from[START_SOCKETS_MAX + 2];
-	if (exec_path(o, program, path, sizeof(path)) != 0 || socket_count > START_SOCKETS_MAX) {
+	const char *binary = program->binary != NULL ? program->binary : program->program;
+	if (exec_path(o, binary, path, sizeof(path)) != 0 || socket_count > START_SOCKETS_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -126,7 +127,7 @@ exec_program(const struct master_options *o, const char *program, int config_fd,
 		from[2 + i] = sockets[i];
 	pid_t pid = fork();
 	if (pid == 0)
-		become(path, program, from, socket_count + 2, environment);
+		become(path, program->program, from, socket_count + 2, environment);
 	int kept = errno;
 	close(row_fd);
 	errno = kept;

@@ -56,7 +56,8 @@ struct program {
 	uint64_t restarts;
 	int64_t delay_ms; /* of the next restart; 0: it has not ended lately */
 	bool at_once;	  /* its end was ordered: no delay, no restart counted */
-	bool is_waiting;  /* for `again` */
+	int left; /* a descriptor that one of its processes has left for the next; -1: none */
+	bool is_waiting; /* for `again` */
 	struct loop_timer again;
 	struct loop_timer grace; /* of one that was told to make way for its successor */
 };
@@ -116,13 +117,13 @@ int programs_probe(struct master *m);
  * It gets /dev/null, our stderr, the configuration, its row and the sockets the row names, in that order, and nothing else; it leads
  * a session of its own, so that no signal of our terminal comes to it and it can be killed with all it has forked.
  */
-pid_t exec_program(const struct master_options *o, const char *program, int config_fd,
+pid_t exec_program(const struct master_options *o, const struct trust_row *program, int config_fd,
 		   struct span row, const int *sockets, size_t socket_count)
 	__attribute__((warn_unused_result));
 /* exec_memfd - a sealed memfd with these bytes; -1 and errno */
 int exec_memfd(const char *name, struct span bytes) __attribute__((warn_unused_result));
-/* exec_path - where the binary of a program is; -1: too long */
-int exec_path(const struct master_options *o, const char *program, char *path, size_t size)
+/* exec_path - where that binary is; -1: too long */
+int exec_path(const struct master_options *o, const char *binary, char *path, size_t size)
 	__attribute__((warn_unused_result));
 
 /* ---- reload.c ---- */

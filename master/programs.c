@@ -78,8 +78,7 @@ exec_row(const struct program *p, int master_end, bool probe, struct buffer *row
 		errno = ENOMEM;
 		goto out;
 	}
-	pid = exec_program(&m->options, p->row->program, m->config_fd, buffer_get(row), sockets,
-			   count);
+	pid = exec_program(&m->options, p->row, m->config_fd, buffer_get(row), sockets, count);
 out:
 	buffer_free(&why);
 	free(s);
@@ -103,27 +102,80 @@ check_ready(struct master *m)
 	report_ready(m);
 }
 
-/* a word on a program's `master`: "Y", it serves; nothing else is looked at */
+static void start_later(struct program *p);
+
+/* what a predecessor has left goes to the process that is there now, if it is */
+static void
+pass_on(struct program *p)
+{
+	if (p->left < 0 || p->process == NULL)
+		return;
+	/* it ends, or does not listen: then it does without, as after a crash */
+	if (channel_send(p->process->watch.fd, SPAN("T"), &p->left, 1) != CHANNEL_OK)
+		EVENT("trouble", event_string("program", p->row->program),
+		      event_string("reason", "does not take what its predecessor left"));
+	close(p->left);
+	p->left = -1;
+}
+
+/*
+ * leaves - a process has left a descriptor for its successor
+ *
+ * One that was not told to go asks for a successor by that: it accepts nothing any more, and ends by itself when it can.  (smtpd, after a
+ * session of it was ended by a signal.)
+ */
+static void
+leaves(struct process *now, struct channel_fds *fds)
+{
+	struct program *p = now->program;
+	if (fds->count > 1 || p->row->keeps_state || p->master->is_stopping)
+		return;
+	if (fds->count == 1) {
+		if (p->left >= 0)
+			close(p->left);
+		p->left = fds->fd[0];
+		fds->fd[0] = -1;
+	}
+	if (p->process == now) {
+		if (clock_monotonic_ms() - now->started_ms >= MASTER_RETRY_FORGET_MS)
+			p->delay_ms = 0;
+		now->condition = PROCESS_RETIRED;
+		p->process = NULL;
+		start_later(p);
+		report_changed(p->master);
+	}
+	pass_on(p);
+}
+
+/* a word on a program's `master`: "Y", it serves; "T", it leaves; nothing else is looked at */
 static void
 heard(struct loop_watch *w, uint32_t events)
 {
+	static char word[CHANNEL_MAX];
 	struct process *now = w->owner;
 	struct master *m = now->program->master;
-	char word[64];
+	struct channel_fds fds;
+	size_t len;
 	(void)events;
-	ssize_t n = recv(w->fd, word, sizeof(word), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	switch (channel_receive(w->fd, word, &len, &fds)) {
+	case CHANNEL_OK:
+		break;
+	case CHANNEL_AGAIN:
 		return;
-	if (n <= 0) {
+	case CHANNEL_CLOSED:
+	case CHANNEL_BROKEN:
 		/* it is ending: SIGCHLD says how */
 		loop_unwatch(m->loop, w);
 		return;
 	}
-	if (word[0] != 'Y' || now->condition != PROCESS_STARTING)
-		return;
-	now->condition = PROCESS_SERVING;
-	report_changed(m);
-	check_ready(m);
+	if (word[0] == 'Y' && now->condition == PROCESS_STARTING) {
+		now->condition = PROCESS_SERVING;
+		report_changed(m);
+		check_ready(m);
+	} else if (word[0] == 'T') {
+		leaves(now, &fds);
+	}
+	channel_close_fds(&fds);
 }
 
 static void
@@ -210,6 +262,7 @@ start_program(struct program *p)
 	now->next = m->processes;
 	m->processes = now;
 	p->process = now;
+	pass_on(p);
 	EVENT("started", event_string("program", p->row->program), event_number("pid", now->pid));
 	report_changed(m);
 	return;
@@ -233,7 +286,7 @@ programs_start(struct master *m)
 {
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		struct program *p = &m->programs[i];
-		*p = (struct program){.row = &trust_map[i], .master = m};
+		*p = (struct program){.row = &trust_map[i], .master = m, .left = -1};
 		p->again = (struct loop_timer){.fire = again, .owner = p};
 		p->grace = (struct loop_timer){.fire = does_not_make_way, .owner = p};
 		start_program(p);
@@ -479,7 +532,7 @@ programs_probe(struct master *m)
 {
 	int result = 0;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-		struct program p = {.row = &trust_map[i], .master = m};
+		struct program p = {.row = &trust_map[i], .master = m, .left = -1};
 		struct buffer row;
 		int pair[2], status;
 		buffer_init(&row, ROW_TEXT_MAX);

@@ -42,7 +42,8 @@ bind_inner(const char *path, const struct trust_socket *kind, const struct trust
 		buffer_format(why, "remove %s: %s", path, strerror(errno));
 		return -1;
 	}
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int type = kind->is_stream ? SOCK_STREAM : SOCK_SEQPACKET;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		buffer_format(why, "socket: %s", strerror(errno));
 		return -1;

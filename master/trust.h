@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 7
+#define TRUST_PROGRAMS 8
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -59,7 +59,8 @@ struct trust_directory {
 
 struct trust_row {
 	const char *program;
-	const char *user; /* NULL: stays root */
+	const char *binary; /* NULL: the same name */
+	const char *user;   /* NULL: stays root */
 	const char *serves[TRUST_SERVES_MAX];
 	bool serves_network; /* the `listen` sockets */
 	const char *reaches[TRUST_REACHES_MAX];
@@ -74,7 +75,8 @@ struct trust_row {
 struct trust_socket {
 	const char *name;
 	mode_t mode;
-	bool anybody; /* the server decides by the peer's uid what he may see */
+	bool anybody;	/* the server decides by the peer's uid what he may see */
+	bool is_stream; /* bytes (SMTP), not our datagrams */
 };
 
 extern const struct trust_row trust_map[TRUST_PROGRAMS]; /* in the order in which they start */

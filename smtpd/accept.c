@@ -192,17 +192,23 @@ send_message(struct session *s, const struct content *c)
 	struct accept *a = &s->accept;
 	const struct session_transaction *t = &s->transaction;
 	int64_t deadline_ms = until(ACCEPT_SEND_MS);
-	char top[RECEIVED_MAX];
+	int64_t now_us = clock_wall_us();
+	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX];
+	struct span top = received_write(s, a->id, now_us, received);
+
+	if (s->is_local)
+		top = received_complete(s, a->id, now_us, c->fields, top, complete);
 	struct intake_envelope e = {
-		.origin = INTAKE_NETWORK,
-		.client = span_of(s->client),
+		.origin = s->is_local ? INTAKE_LOCAL : INTAKE_NETWORK,
+		.uid = s->is_local ? (uint64_t)s->uid + 1 : 0,
+		.client = s->is_local ? SPAN_NONE : span_of(s->client),
 		.helo = span_of(s->helo),
 		.protocol = span_of(received_protocol(s)),
 		.sender = span_from(t->sender.text, t->sender.len),
 		.eight_bit = t->eight_bit || c->has_high,
 		.length = c->size,
 		.checksum = content_checksum(c),
-		.top = received_write(s, a->id, clock_wall_us(), top),
+		.top = top,
 	};
 
 	enum intake_outcome outcome = intake_client_envelope(&a->client, &e, deadline_ms);

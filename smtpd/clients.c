@@ -6,12 +6,14 @@
  */
 #include "smtpd/clients.h"
 
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "common/text/checksum.h"
+#include "common/text/number.h"
 
 #define SLOTS 4096
 #define TELL_AGAIN_MS 1000
@@ -26,6 +28,7 @@ struct client {
 
 struct served {
 	pid_t pid;
+	bool is_inherited; /* of a listener before us: no child of ours */
 	struct client *client;
 	struct served *next;
 };
@@ -33,8 +36,9 @@ struct served {
 struct clients {
 	uint64_t sessions_max;
 	uint64_t seed;
-	size_t count;
-	int64_t told_ms; /* of those who have no session */
+	size_t count;	  /* sessions, all */
+	size_t inherited; /* of them */
+	int64_t told_ms;  /* of those who have no session */
 	uint64_t unsaid;
 	struct client *by_address[SLOTS];
 	struct served *by_pid[SLOTS];
@@ -89,13 +93,32 @@ clients_plain(struct sockaddr_storage *address)
 	memcpy(address, &four, sizeof(four));
 }
 
-/* IPv4: the address, above 32 bits of ones that no /64 in use begins with; IPv6: the /64 */
+void
+clients_local(struct sockaddr_storage *address, uid_t uid)
+{
+	*address = (struct sockaddr_storage){.ss_family = AF_UNIX};
+	memcpy((char *)address + sizeof(address->ss_family), &uid, sizeof(uid));
+}
+
+bool
+clients_uid(const struct sockaddr_storage *address, uid_t *uid)
+{
+	if (address->ss_family != AF_UNIX)
+		return false;
+	memcpy(uid, (const char *)address + sizeof(address->ss_family), sizeof(*uid));
+	return true;
+}
+
+/* IPv4: the address, above 32 bits of ones that no /64 in use begins with; a user the same, less one bit; IPv6: the /64 */
 static uint64_t
 key_of(const struct sockaddr_storage *address)
 {
 	uint64_t key = 0;
+	uid_t uid;
 
-	if (address->ss_family == AF_INET6) {
+	if (clients_uid(address, &uid)) {
+		key = ~UINT64_C(0) << 33 | uid;
+	} else if (address->ss_family == AF_INET6) {
 		struct sockaddr_in6 six;
 		memcpy(&six, address, sizeof(six));
 		memcpy(&key, six.sin6_addr.s6_addr, sizeof(key));
@@ -137,10 +160,9 @@ clients_ask(const struct clients *c, const struct sockaddr_storage *address,
 	return CLIENTS_WELCOME;
 }
 
-int
-clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
+static int
+add(struct clients *c, pid_t pid, uint64_t key, bool is_inherited)
 {
-	uint64_t key = key_of(address);
 	struct client *client = find(c, key);
 	struct served *served = malloc(sizeof(*served));
 
@@ -158,9 +180,11 @@ clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address
 	}
 	client->sessions++;
 	struct served **slot = &c->by_pid[(size_t)pid % SLOTS];
-	*served = (struct served){.pid = pid, .client = client, .next = *slot};
+	*served = (struct served){
+		.pid = pid, .is_inherited = is_inherited, .client = client, .next = *slot};
 	*slot = served;
 	c->count++;
+	c->inherited += is_inherited;
 	return 0;
 }
 
@@ -175,21 +199,49 @@ forget(struct clients *c, struct client *client)
 	free(client);
 }
 
-bool
-clients_remove(struct clients *c, pid_t pid)
+static void
+remove_at(struct clients *c, struct served **at)
 {
-	struct served **at = &c->by_pid[(size_t)pid % SLOTS];
-
-	while (*at != NULL && (*at)->pid != pid)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return false;
 	struct served *served = *at;
+
 	*at = served->next;
 	c->count--;
+	c->inherited -= served->is_inherited;
 	if (--served->client->sessions == 0)
 		forget(c, served->client);
 	free(served);
+}
+
+/* the session of that process, one of ours or an inherited one; NULL: none */
+static struct served **
+find_served(struct clients *c, pid_t pid, bool is_inherited)
+{
+	struct served **at = &c->by_pid[(size_t)pid % SLOTS];
+
+	while (*at != NULL && ((*at)->pid != pid || (*at)->is_inherited != is_inherited))
+		at = &(*at)->next;
+	return *at != NULL ? at : NULL;
+}
+
+int
+clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
+{
+	/* a number that was given again: its former process is gone */
+	struct served **former = find_served(c, pid, true);
+
+	if (former != NULL)
+		remove_at(c, former);
+	return add(c, pid, key_of(address), false);
+}
+
+bool
+clients_remove(struct clients *c, pid_t pid)
+{
+	struct served **at = find_served(c, pid, false);
+
+	if (at == NULL)
+		return false;
+	remove_at(c, at);
 	return true;
 }
 
@@ -212,9 +264,15 @@ clients_may_tell(struct clients *c, const struct sockaddr_storage *address, int6
 }
 
 size_t
-clients_count(const struct clients *c)
+clients_own(const struct clients *c)
 {
-	return c->count;
+	return c->count - c->inherited;
+}
+
+size_t
+clients_inherited(const struct clients *c)
+{
+	return c->inherited;
 }
 
 void
@@ -222,5 +280,53 @@ clients_each_pid(const struct clients *c, void (*each)(pid_t pid))
 {
 	for (size_t i = 0; i < SLOTS; i++)
 		for (const struct served *x = c->by_pid[i]; x != NULL; x = x->next)
-			each(x->pid);
+			if (!x->is_inherited)
+				each(x->pid);
+}
+
+/* ---- the table, from one process to the next: its head, then PID KEY a line, the key in hexadecimal ---- */
+
+void
+clients_write(const struct clients *c, struct buffer *to)
+{
+	buffer_string(to, CLIENTS_HEAD);
+	for (size_t i = 0; i < SLOTS; i++)
+		for (const struct served *x = c->by_pid[i]; x != NULL; x = x->next)
+			buffer_format(to, "%lld %016" PRIX64 "\n", (long long)x->pid,
+				      x->client->key);
+}
+
+int
+clients_read(struct clients *c, struct span text)
+{
+	if (!span_starts(text, SPAN(CLIENTS_HEAD)))
+		return -1;
+	text = span_skip(text, sizeof(CLIENTS_HEAD) - 1);
+	while (text.len > 0) {
+		struct span key = span_cut(&text, '\n');
+		struct span word = span_cut(&key, ' ');
+		uint64_t pid, number;
+		if (number_parse(word, 1, INT32_MAX, &pid) != 0 ||
+		    number_parse_hex(key, &number) != 0 || c->count >= c->sessions_max)
+			return -1;
+		/* one that is known already: two tables may name the same session */
+		if (find_served(c, (pid_t)pid, true) == NULL &&
+		    add(c, (pid_t)pid, number, true) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void
+clients_sweep(struct clients *c, bool (*lives)(pid_t pid))
+{
+	for (size_t i = 0; i < SLOTS && c->inherited > 0; i++) {
+		struct served **at = &c->by_pid[i];
+		while (*at != NULL) {
+			if ((*at)->is_inherited && !lives((*at)->pid))
+				remove_at(c, at);
+			else
+				at = &(*at)->next;
+		}
+	}
 }

@@ -1,8 +1,11 @@
 /*
  * clients - what the listener knows of each client: how many sessions it has
  *
- * A client is an IPv4 address, or the /64 of an IPv6 address: whoever has one address of it has them all.  Known are only clients with a
- * session, so the table is as large as the sessions are many.
+ * A client is an IPv4 address, or the /64 of an IPv6 address: whoever has one address of it has them all; or a local user.  Known are only
+ * clients with a session, so the table is as large as the sessions are many.
+ *
+ * A listener that makes way for another leaves its table (clients_write), and the next one begins with it (clients_read): the sessions in it
+ * count until clients_sweep finds that their process is gone.  The next one can neither wait for them nor signal them.
  */
 #ifndef SMTPD_CLIENTS_H
 #define SMTPD_CLIENTS_H
@@ -14,6 +17,11 @@
 #include <sys/types.h>
 
 #include "common/config/config.h"
+#include "common/text/buffer.h"
+#include "common/text/span.h"
+
+#define CLIENTS_LINE_MAX 48 /* bytes of a session in the text of a table */
+#define CLIENTS_HEAD "culver-clients 1\n"
 
 struct clients;
 
@@ -29,6 +37,10 @@ void clients_free(struct clients *c);
 
 /* clients_plain - an IPv4-mapped IPv6 address becomes the IPv4 address it is */
 void clients_plain(struct sockaddr_storage *address);
+/* clients_local - a local user, in the place of an address */
+void clients_local(struct sockaddr_storage *address, uid_t uid);
+/* the user in it; false: it is an address */
+bool clients_uid(const struct sockaddr_storage *address, uid_t *uid);
 /* clients_ask - may this one (plain) have another session?  `limits` are the listener's */
 enum clients_answer clients_ask(const struct clients *c, const struct sockaddr_storage *address,
 				const struct config_limits *limits);
@@ -43,8 +55,17 @@ bool clients_remove(struct clients *c, pid_t pid);
  */
 bool clients_may_tell(struct clients *c, const struct sockaddr_storage *address, int64_t now_ms,
 		      uint64_t *unsaid);
-size_t clients_count(const struct clients *c);
-/* clients_each_pid - every process that serves somebody; `each` must not change the table */
+/* sessions: those of this process, and those that were inherited */
+size_t clients_own(const struct clients *c);
+size_t clients_inherited(const struct clients *c);
+/* clients_each_pid - every process of ours that serves somebody; `each` must not change the table */
 void clients_each_pid(const struct clients *c, void (*each)(pid_t pid));
+
+/* clients_write - all sessions, as lines of text (to->failed when they did not fit) */
+void clients_write(const struct clients *c, struct buffer *to);
+/* clients_read - the sessions of a table that another process has written; -1: it is none, or memory is out (what was read stays) */
+int clients_read(struct clients *c, struct span text) __attribute__((warn_unused_result));
+/* clients_sweep - forgets the inherited sessions whose process does not live any more */
+void clients_sweep(struct clients *c, bool (*lives)(pid_t pid));
 
 #endif

@@ -99,6 +99,25 @@ put_text(struct content *c, const char *at, size_t len)
 	put(c, at, len);
 }
 
+static void
+note_field(struct content *c, struct span line)
+{
+	static const struct {
+		const char *name;
+		enum content_field bit;
+	} fields[] = {{"received:", CONTENT_HAS_RECEIVED},
+		      {"date:", CONTENT_HAS_DATE},
+		      {"from:", CONTENT_HAS_FROM},
+		      {"message-id:", CONTENT_HAS_MESSAGE_ID}};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (!span_starts_nocase(line, span_of(fields[i].name)))
+			continue;
+		c->fields |= fields[i].bit;
+		c->hops += fields[i].bit == CONTENT_HAS_RECEIVED;
+	}
+}
+
 /* a line has ended: its CRLF is put by whoever saw it */
 static void
 end_line(struct content *c)
@@ -108,8 +127,8 @@ end_line(struct content *c)
 		return;
 	if (c->field_len == 0)
 		c->in_header = false;
-	else if (span_equal_nocase(span_from(c->field, c->field_len), SPAN(CONTENT_FIELD)))
-		c->hops++;
+	else
+		note_field(c, span_from(c->field, c->field_len));
 	c->field_len = 0;
 }
 

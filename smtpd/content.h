@@ -13,8 +13,15 @@
 struct session;
 
 #define CONTENT_OUT_MAX 131072 /* bytes gathered before they are written */
-#define CONTENT_FIELD "received:"
-#define CONTENT_FIELD_LEN (sizeof(CONTENT_FIELD) - 1)
+#define CONTENT_FIELD_LEN 11   /* of the longest name that is looked for, its colon too */
+
+/* which fields the header has: one bit each */
+enum content_field {
+	CONTENT_HAS_RECEIVED = 1,
+	CONTENT_HAS_DATE = 2,
+	CONTENT_HAS_FROM = 4,
+	CONTENT_HAS_MESSAGE_ID = 8,
+};
 
 /* where in the lines the next byte stands */
 enum content_place {
@@ -31,10 +38,11 @@ struct content {
 	uint64_t size_max, line_max, hops_max;
 	bool may_repair; /* a bare CR or LF becomes CRLF */
 	/* found */
-	uint64_t size; /* bytes decoded, also those that were not kept */
-	uint64_t hops; /* fields `Received` */
-	bool has_high; /* bytes above 127 */
-	bool has_bare; /* CR or LF alone */
+	uint64_t size;	 /* bytes decoded, also those that were not kept */
+	uint64_t hops;	 /* fields `Received` */
+	unsigned fields; /* bits of enum content_field */
+	bool has_high;	 /* bytes above 127 */
+	bool has_bare;	 /* CR or LF alone */
 	bool has_nul;
 	bool has_long_line;
 	int write_errno; /* 0: all was written */

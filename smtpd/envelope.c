@@ -28,6 +28,13 @@ take_keyword(struct span *argument, const char *keyword)
 	return true;
 }
 
+/* a user of this host may leave its domain away */
+static enum address_outcome
+take_path(const struct session *s, struct span *argument, struct address *to)
+{
+	return address_path_at(argument, s->is_local ? span_of(s->config->origin) : SPAN_NONE, to);
+}
+
 /* answers what is wrong with an address; false when it is fine */
 static bool
 is_refused(struct session *s, enum address_outcome outcome, bool is_sender)
@@ -120,7 +127,7 @@ envelope_mail(struct session *s, struct span argument)
 		session_reply(s, 501, "5.5.4", "MAIL FROM:<address> is what is understood");
 		return;
 	}
-	enum address_outcome outcome = address_path(&argument, &sender);
+	enum address_outcome outcome = take_path(s, &argument, &sender);
 	if (outcome == ADDRESS_OK && sender.len > 0 && sender.domain_at == 0)
 		outcome = ADDRESS_NO_DOMAIN;
 	if (is_refused(s, outcome, true))
@@ -183,7 +190,7 @@ envelope_rcpt(struct session *s, struct span argument)
 
 	/* what comes to nothing is said after those that wait */
 	bool has_keyword = take_keyword(&argument, "TO:");
-	enum address_outcome outcome = has_keyword ? address_path(&argument, &a) : ADDRESS_SYNTAX;
+	enum address_outcome outcome = has_keyword ? take_path(s, &argument, &a) : ADDRESS_SYNTAX;
 	if (outcome == ADDRESS_OK && a.len == 0)
 		outcome = ADDRESS_SYNTAX;
 	if (outcome != ADDRESS_OK || argument.len > 0)

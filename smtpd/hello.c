@@ -46,6 +46,9 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "PIPELINING");
 	session_reply_more(s, 250, NULL, "8BITMIME");
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");
+	/* for sendmail(1), which has no configuration: the domain of a name alone */
+	if (s->is_local)
+		session_reply_more(s, 250, NULL, "XORIGIN %s", s->config->origin);
 	session_reply(s, 250, NULL, "HELP");
 }
 

@@ -7,7 +7,12 @@
  *     SIGTERM  accept nothing, tell the sessions (each says 421 at its next command), end with the last or after STOP_MS
  *     SIGUSR1  accept nothing, end with the last session (a newer generation has the sockets)
  *     its death, whatever the cause, is SIGTERM to its sessions: nobody else knows them
- *     SIGCHLD  a session has ended; by a signal: a security event, since it met something we did not foresee
+ *     SIGCHLD  a session has ended; by a signal: a security event, since it met something we did not foresee.  Who sent it may try again,
+ *              and would find the same addresses and canaries in the next fork: so master starts another listener, this one accepts
+ *              nothing any more, and ends with LISTENER_SESSION_DIED and the last of its sessions
+ *
+ * Whoever makes way leaves the table of clients to the next listener, in a memfd by way of master ("T" on the socket `master`); so limits hold
+ * across a reload.
  */
 #include "smtpd/listener.h"
 
@@ -17,11 +22,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/system/channel.h"
 #include "common/system/clock.h"
 #include "common/system/confine.h"
 #include "common/system/events.h"
@@ -30,28 +39,36 @@
 #include "smtpd/clients.h"
 #include "smtpd/session.h"
 
-#define ACCEPT_BATCH 64	  /* connections of one socket in one turn */
-#define PAUSE_MS 200	  /* when the kernel has no descriptor, process or memory for another one */
-#define STOP_MS 5000	  /* sessions that were told to stop have this long */
+#define ACCEPT_BATCH 64 /* connections of one socket in one turn */
+#define PAUSE_MS 200	/* when the kernel has no descriptor, process or memory for another one */
+#define STOP_MS 5000	/* sessions that were told to stop have this long */
+#define SWEEP_MS 5000	/* between two looks for inherited sessions that have ended */
+#define TABLE_MAX(sessions) ((size_t)(sessions)*CLIENTS_LINE_MAX + sizeof(CLIENTS_HEAD))
 #define STOP_AGAIN_MS 500 /* one that was told just before it began to wait is told again */
 
 struct door {
 	struct loop_watch watch;
 	struct listener *listener;
 	const struct config_listen *listen;
+	bool is_local; /* `submission`: the client is a user of this host */
 };
 
 struct listener {
 	const struct config *config;
+	const char *program;		   /* smtpd or submit */
 	const char *intake, *lookup, *log; /* paths, as seen after confinement */
+	struct config_listen local;	   /* what `submission` is, in the words of `listen` */
+	struct loop_watch master;
 	struct loop *loop;
 	pid_t pid; /* its own */
 	struct clients *clients;
 	struct loop_timer pause;
 	struct loop_timer stop;
+	struct loop_timer sweep;
 	int64_t stop_at_ms;
 	uint64_t last_us; /* of the youngest session's id */
 	bool is_closing;
+	int status; /* to exit with */
 	size_t door_count;
 	struct door doors[];
 };
@@ -71,7 +88,12 @@ static void
 name_of(const struct sockaddr_storage *address, char text[INET6_ADDRSTRLEN])
 {
 	const void *at = &((const struct sockaddr_in *)address)->sin_addr;
+	uid_t uid;
 
+	if (clients_uid(address, &uid)) {
+		snprintf(text, INET6_ADDRSTRLEN, SESSION_LOCAL_CLIENT "%u", (unsigned)uid);
+		return;
+	}
 	if (address->ss_family == AF_INET6)
 		at = &((const struct sockaddr_in6 *)address)->sin6_addr;
 	if (inet_ntop(address->ss_family, at, text, INET6_ADDRSTRLEN) == NULL)
@@ -120,8 +142,10 @@ become_session(struct listener *l, const struct session_start *start)
 		_exit(EXIT_OS);
 	/* lines that `log` had no room for are the listener's to send */
 	if (events_waiting())
-		events_start("smtpd", l->log);
+		events_start(l->program, l->log);
 	loop_free(l->loop);
+	/* what master hears there is the listener's word */
+	close(l->master.fd);
 	for (size_t i = 0; i < l->door_count; i++)
 		close(l->doors[i].watch.fd);
 	confine_child();
@@ -140,8 +164,14 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.lookup = l->lookup,
 		.fd = fd,
 		.client = *client,
+		.is_local = d->is_local,
 		.started_us = (uint64_t)clock_wall_us(),
 	};
+
+	if (d->is_local && !clients_uid(client, &start.uid)) {
+		close(fd);
+		return;
+	}
 
 	if (start.started_us <= l->last_us)
 		start.started_us = l->last_us + 1;
@@ -165,14 +195,139 @@ give_session(struct listener *l, const struct door *d, int fd,
 static void
 end_if_done(struct listener *l)
 {
-	if (l->is_closing && clients_count(l->clients) == 0)
+	if (l->is_closing && clients_own(l->clients) == 0)
 		loop_stop(l->loop);
+}
+
+static void
+close_doors(struct listener *l)
+{
+	loop_timer_clear(l->loop, &l->pause);
+	for (size_t i = 0; i < l->door_count && !l->is_closing; i++) {
+		loop_unwatch(l->loop, &l->doors[i].watch);
+		close(l->doors[i].watch.fd);
+		l->doors[i].watch.fd = -1;
+	}
+	l->is_closing = true;
+}
+
+/* ---- the table, to the next listener and from the one before ---- */
+
+/* a memfd with the table; -1: it cannot be had, and the next one begins with nothing */
+static int
+write_table(const struct listener *l)
+{
+	struct buffer text;
+	int fd = memfd_create("clients", MFD_CLOEXEC);
+
+	buffer_init(&text, TABLE_MAX(l->config->limits.sessions));
+	clients_write(l->clients, &text);
+	struct span left = buffer_get(&text);
+	while (fd >= 0 && left.len > 0) {
+		ssize_t n = write(fd, left.at, left.len);
+		if (n <= 0)
+			break;
+		left = span_skip(left, (size_t)n);
+	}
+	if (fd >= 0 && (text.failed || left.len > 0)) {
+		close(fd);
+		fd = -1;
+	}
+	buffer_free(&text);
+	return fd;
+}
+
+static void
+leave_table(struct listener *l)
+{
+	int fd = write_table(l);
+
+	if (channel_send(l->master.fd, SPAN("T"), &fd, fd >= 0 ? 1 : 0) != CHANNEL_OK || fd < 0)
+		EVENT("table-lost", event_string("reason", "the table of clients cannot be left"));
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool
+lives(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != ESRCH;
+}
+
+static void
+sweep(struct loop_timer *t)
+{
+	struct listener *l = t->owner;
+
+	clients_sweep(l->clients, lives);
+	if (clients_inherited(l->clients) > 0)
+		loop_timer_set(l->loop, t, loop_now_ms(l->loop) + SWEEP_MS);
+}
+
+static void
+take_table(struct listener *l, int fd)
+{
+	struct stat st;
+	size_t max = fstat(fd, &st) == 0 ? (size_t)st.st_size : 0;
+	char *text = max <= TABLE_MAX(l->config->limits.sessions) ? malloc(max + 1) : NULL;
+	size_t len = 0;
+	ssize_t n = 0;
+
+	while (text != NULL && len < max && (n = pread(fd, text + len, max - len, (off_t)len)) > 0)
+		len += (size_t)n;
+	if (text == NULL || n < 0 || clients_read(l->clients, span_from(text, len)) != 0)
+		EVENT("table-lost", event_string("reason", "the table of clients cannot be read"));
+	free(text);
+	sweep(&l->sweep);
+}
+
+/* a word of master: "T", what the listener before us has left */
+static void
+master_ready(struct loop_watch *w, uint32_t events)
+{
+	static char word[CHANNEL_MAX];
+	struct listener *l = w->owner;
+	struct channel_fds fds;
+	size_t len;
+	(void)events;
+
+	switch (channel_receive(w->fd, word, &len, &fds)) {
+	case CHANNEL_OK:
+		if (word[0] == 'T' && fds.count == 1)
+			take_table(l, fds.fd[0]);
+		channel_close_fds(&fds);
+		return;
+	case CHANNEL_AGAIN:
+		return;
+	case CHANNEL_CLOSED:
+	case CHANNEL_BROKEN:
+		/* master is dead: the kernel ends us */
+		loop_unwatch(l->loop, w);
+		return;
+	}
+}
+
+/* ---- sessions that have ended ---- */
+
+static void
+make_way(struct listener *l)
+{
+	if (l->is_closing)
+		return;
+	l->status = LISTENER_SESSION_DIED;
+	close_doors(l);
+	leave_table(l);
 }
 
 static void
 session_ended(void *owner)
 {
 	struct listener *l = owner;
+	bool has_died = false;
 	int status;
 	pid_t pid;
 
@@ -181,7 +336,10 @@ session_ended(void *owner)
 		if (WIFSIGNALED(status))
 			EVENT("session-died", event_number("pid", pid),
 			      event_number("signal", WTERMSIG(status)));
+		has_died = has_died || WIFSIGNALED(status);
 	}
+	if (has_died)
+		make_way(l);
 	end_if_done(l);
 }
 
@@ -193,6 +351,7 @@ take_client(struct listener *l, const struct door *d, int fd, const struct socka
 	/* nobody is turned away for a session that has ended, and only was not reaped yet */
 	if (answer != CLIENTS_WELCOME) {
 		session_ended(l);
+		clients_sweep(l->clients, lives);
 		answer = clients_ask(l->clients, client, &d->listen->limits);
 	}
 	switch (answer) {
@@ -210,6 +369,21 @@ take_client(struct listener *l, const struct door *d, int fd, const struct socka
 	}
 }
 
+/* who the kernel says has connected, in the place of an address; false: it does not say, and the connection is closed */
+static bool
+ask_uid(int fd, struct sockaddr_storage *client)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0 || len != sizeof(who)) {
+		close(fd);
+		return false;
+	}
+	clients_local(client, who.uid);
+	return true;
+}
+
 static void
 door_ready(struct loop_watch *w, uint32_t events)
 {
@@ -217,13 +391,16 @@ door_ready(struct loop_watch *w, uint32_t events)
 	struct listener *l = d->listener;
 	(void)events;
 
-	for (int i = 0; i < ACCEPT_BATCH && l->pause.slot == 0; i++) {
+	for (int i = 0; i < ACCEPT_BATCH && l->pause.slot == 0 && !l->is_closing; i++) {
 		struct sockaddr_storage client = {0};
 		socklen_t len = sizeof(client);
 		int fd = accept4(w->fd, (struct sockaddr *)&client, &len,
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
-			clients_plain(&client);
+			if (!d->is_local)
+				clients_plain(&client);
+			else if (!ask_uid(fd, &client))
+				continue;
 			take_client(l, d, fd, &client);
 		} else if (errno == EAGAIN) {
 			return;
@@ -236,18 +413,6 @@ door_ready(struct loop_watch *w, uint32_t events)
 }
 
 /* ---- stopping ---- */
-
-static void
-close_doors(struct listener *l)
-{
-	loop_timer_clear(l->loop, &l->pause);
-	for (size_t i = 0; i < l->door_count && !l->is_closing; i++) {
-		loop_unwatch(l->loop, &l->doors[i].watch);
-		close(l->doors[i].watch.fd);
-		l->doors[i].watch.fd = -1;
-	}
-	l->is_closing = true;
-}
 
 static void
 tell_session(pid_t pid)
@@ -287,16 +452,29 @@ on_retire(void *owner)
 {
 	struct listener *l = owner;
 
-	close_doors(l);
+	if (!l->is_closing) {
+		close_doors(l);
+		leave_table(l);
+	}
 	end_if_done(l);
 }
 
 /* ---- start ---- */
 
+static void
+add_door(struct listener *l, int fd, const struct config_listen *listen, bool is_local)
+{
+	struct door *d = &l->doors[l->door_count++];
+
+	*d = (struct door){.listener = l, .listen = listen, .is_local = is_local};
+	d->watch = (struct loop_watch){.fd = fd, .ready = door_ready, .owner = d};
+}
+
 struct listener *
 listener_new(const struct start *s, const struct config *config)
 {
-	struct listener *l = calloc(1, sizeof(*l) + config->listen_count * sizeof(l->doors[0]));
+	struct listener *l =
+		calloc(1, sizeof(*l) + (config->listen_count + 1) * sizeof(l->doors[0]));
 
 	if (l == NULL)
 		fatal(EXIT_OS, errno, "memory of the listener");
@@ -313,19 +491,25 @@ listener_new(const struct start *s, const struct config *config)
 	l->pause.owner = l;
 	l->stop.fire = stop_sessions;
 	l->stop.owner = l;
+	l->sweep.fire = sweep;
+	l->sweep.owner = l;
+	l->program = s->program;
+	l->master = (struct loop_watch){
+		.fd = start_listen(s, "master")->fd, .ready = master_ready, .owner = l};
+	if (strcmp(s->program, "submit") == 0) {
+		l->local.limits = config->limits;
+		add_door(l, start_listen(s, "submission")->fd, &l->local, true);
+		return l;
+	}
 	for (size_t i = 0; i < config->listen_count; i++) {
 		char name[START_NAME_MAX];
-		struct door *d = &l->doors[l->door_count++];
 		snprintf(name, sizeof(name), "tcp.%zu", i);
-		d->listener = l;
-		d->listen = &config->listens[i];
-		d->watch = (struct loop_watch){
-			.fd = start_listen(s, name)->fd, .ready = door_ready, .owner = d};
+		add_door(l, start_listen(s, name)->fd, &config->listens[i], false);
 	}
 	return l;
 }
 
-void
+int
 listener_serve(struct listener *l)
 {
 	loop_signal(l->loop, SIGCHLD, session_ended, l);
@@ -333,6 +517,8 @@ listener_serve(struct listener *l)
 	loop_signal(l->loop, SIGUSR1, on_retire, l);
 	for (size_t i = 0; i < l->door_count; i++)
 		loop_watch(l->loop, &l->doors[i].watch, EPOLLIN);
+	loop_watch(l->loop, &l->master, EPOLLIN);
 	loop_run(l->loop);
 	events_end();
+	return l->status;
 }

@@ -7,11 +7,14 @@
 #include "common/config/config.h"
 #include "common/system/start.h"
 
+/* its exit status after a session of it was ended by a signal, and it has made way for another listener */
+#define LISTENER_SESSION_DIED 80
+
 struct listener;
 
-/* listener_new - of the sockets tcp.0, tcp.1 ... of the row; fatal() when one is missing */
+/* listener_new - of the sockets tcp.0, tcp.1 ... of the row, or `submission` when it is submit's; fatal() when one is missing */
 struct listener *listener_new(const struct start *s, const struct config *config);
-/* listener_serve - until SIGTERM (soon) or SIGUSR1 (with the last session) */
-void listener_serve(struct listener *l);
+/* listener_serve - until SIGTERM (soon) or SIGUSR1 (with the last session); the exit status */
+int listener_serve(struct listener *l);
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * smtpd - the way in from the network: a listener, and one session process for each client
+ * smtpd - the way in: a listener, and one session process for each client
  *
- * Started by master with the sockets tcp.0, tcp.1 ...; reaches intake, lookup and log, no file at all.  See smtpd(8).
+ * Started by master with the sockets tcp.0, tcp.1 ..., or, as `submit` and another user, with the one socket `submission`, where
+ * sendmail(1) speaks for the local users.  Reaches intake, lookup and log, no file at all.  See smtpd(8), submit(8).
  */
 #include <signal.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 
 #include "common/config/config.h"
 #include "common/system/confine.h"
@@ -21,9 +23,10 @@
 	(1u << 20) /* what stands before the content, and a buffer that is written at once */
 
 int
-main(void)
+main(int argc, char **argv)
 {
-	const struct start *start = start_take("smtpd");
+	const char *name = argc > 0 && strcmp(argv[0], "submit") == 0 ? "submit" : "smtpd";
+	const struct start *start = start_take(name);
 	const struct config *config = config_take();
 	struct confine_limits limits = {
 		.descriptors = DESCRIPTORS,
@@ -32,7 +35,9 @@ main(void)
 		.may_fork = true,
 	};
 
-	events_start("smtpd", start_path(start, "log"));
+	/* the binary's name stands there, which is smtpd's; a title that is wrong harms nobody */
+	(void)prctl(PR_SET_NAME, name);
+	events_start(name, start_path(start, "log"));
 	for (size_t i = 0; i < config->listen_count; i++) {
 		uint64_t size = config->listens[i].limits.message_size + FILE_SLACK;
 		if (size > limits.file_size)
@@ -43,6 +48,5 @@ main(void)
 	confine(start, smtpd_syscalls, &limits);
 	struct listener *listener = listener_new(start, config);
 	start_serving(start);
-	listener_serve(listener);
-	return EXIT_SUCCESS;
+	return listener_serve(listener);
 }

@@ -5,6 +5,12 @@
  *     	by HOSTNAME (Culver) with ESMTP id ID;
  *     	Tue, 24 Nov 2026 08:02:31 +0000
  *
+ * and, of a user of this host, who is known by the kernel and not by what he says,
+ *
+ *     Received: (uid UID)
+ *     	by HOSTNAME (Culver) with LOCAL id ID;
+ *     	Tue, 24 Nov 2026 08:02:31 +0000
+ *
  * Called by accept.c.  HELO is a domain or a literal: hello.c lets nothing else in.
  */
 #include "smtpd/received.h"
@@ -13,10 +19,13 @@
 #include <stdio.h>
 
 #include "common/system/clock.h"
+#include "smtpd/content.h"
 
 const char *
 received_protocol(const struct session *s)
 {
+	if (s->is_local)
+		return "LOCAL";
 	return s->extended ? "ESMTP" : "SMTP";
 }
 
@@ -26,6 +35,15 @@ received_write(const struct session *s, uint64_t id, int64_t now_us, char to[REC
 	char date[CLOCK_TEXT_MAX];
 
 	clock_rfc5322(now_us, date);
+	if (s->is_local) {
+		int len = snprintf(to, RECEIVED_MAX,
+				   "Received: (uid %u)\r\n"
+				   "\tby %s (Culver) with %s id %013" PRIX64 ";\r\n"
+				   "\t%s\r\n",
+				   (unsigned)s->uid, s->config->hostname, received_protocol(s), id,
+				   date);
+		return len > 0 && len < RECEIVED_MAX ? span_from(to, (size_t)len) : SPAN_NONE;
+	}
 	int n = snprintf(to, RECEIVED_MAX,
 			 "Received: from %s ([%s%s])\r\n"
 			 "\tby %s (Culver) with %s id %013" PRIX64 ";\r\n"
@@ -33,4 +51,32 @@ received_write(const struct session *s, uint64_t id, int64_t now_us, char to[REC
 			 s->helo, s->client_is_ipv6 ? "IPv6:" : "", s->client, s->config->hostname,
 			 received_protocol(s), id, date);
 	return n > 0 && n < RECEIVED_MAX ? span_from(to, (size_t)n) : SPAN_NONE;
+}
+
+struct span
+received_complete(const struct session *s, uint64_t id, int64_t now_us, unsigned has,
+		  struct span top, char to[RECEIVED_TOP_MAX])
+{
+	const struct address *from = &s->transaction.sender;
+	char date[CLOCK_TEXT_MAX], author[ADDRESS_MAX + 1];
+
+	clock_rfc5322(now_us, date);
+	if (from->len > 0)
+		snprintf(author, sizeof(author), "%s", from->text);
+	else
+		snprintf(author, sizeof(author), "MAILER-DAEMON@%s", s->config->hostname);
+	int n = snprintf(
+		to, RECEIVED_TOP_MAX, "%.*s%s%s%s%s%s%s", SPAN_ARG(top),
+		has & CONTENT_HAS_DATE ? "" : "Date: ", has & CONTENT_HAS_DATE ? "" : date,
+		has & CONTENT_HAS_DATE ? "" : "\r\n",
+		has & CONTENT_HAS_FROM ? "" : "From: ", has & CONTENT_HAS_FROM ? "" : author,
+		has & CONTENT_HAS_FROM ? "" : "\r\n");
+	if (n < 0 || n >= RECEIVED_TOP_MAX)
+		return top;
+	size_t len = (size_t)n;
+	if (has & CONTENT_HAS_MESSAGE_ID)
+		return span_from(to, len);
+	n = snprintf(to + len, RECEIVED_TOP_MAX - len, "Message-ID: <%013" PRIX64 "@%s>\r\n", id,
+		     s->config->hostname);
+	return n > 0 && len + (size_t)n < RECEIVED_TOP_MAX ? span_from(to, len + (size_t)n) : top;
 }

@@ -9,11 +9,19 @@
 #include "common/text/span.h"
 #include "smtpd/session.h"
 
-#define RECEIVED_MAX 1500 /* two names of 255 bytes, two literals, the id, the date */
+#define RECEIVED_TOP_MAX 4096 /* with the fields that a local message lacked */
+#define RECEIVED_MAX 1500     /* two names of 255 bytes, two literals, the id, the date */
 
 /* received_write - the whole field with its CRLFs into `to`; `now_us` is the wall clock */
 struct span received_write(const struct session *s, uint64_t id, int64_t now_us,
 			   char to[RECEIVED_MAX]);
+/*
+ * received_complete - Date, From and Message-ID, each if a message of a local user has none (bits of enum content_field): behind what is in `to`
+ *
+ * RFC 6409, section 8.
+ */
+struct span received_complete(const struct session *s, uint64_t id, int64_t now_us, unsigned has,
+			      struct span top, char to[RECEIVED_TOP_MAX]);
 /* the word behind `with`: SMTP or ESMTP (RFC 3848) */
 const char *received_protocol(const struct session *s);
 

@@ -270,6 +270,13 @@ set_client(struct session *s, const struct session_start *start)
 	const struct sockaddr *client = (const struct sockaddr *)&start->client;
 	const void *address = &((const struct sockaddr_in *)&start->client)->sin_addr;
 
+	if (start->is_local) {
+		s->is_local = true;
+		s->uid = start->uid;
+		s->may_relay = true;
+		snprintf(s->client, sizeof(s->client), SESSION_LOCAL_CLIENT "%u", (unsigned)s->uid);
+		return;
+	}
 	s->client_is_ipv6 = client->sa_family == AF_INET6;
 	if (s->client_is_ipv6)
 		address = &((const struct sockaddr_in6 *)&start->client)->sin6_addr;

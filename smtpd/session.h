@@ -26,6 +26,8 @@
 #define SESSION_TRANSACTION_MAX \
 	(256u << 20) /* bytes of memory of one transaction, all recipients */
 #define SESSION_HELO_MAX 256
+#define SESSION_LOCAL_CLIENT \
+	"uid:"		     /* and the uid: what events call the client of a local session */
 #define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
 
 /* what has been said so far; one bit each, so that a verb names all those it may come in */
@@ -44,6 +46,8 @@ struct session_start {
 	const char *lookup;
 	int fd;				/* connected; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
+	bool is_local;			/* a user of this host, by the socket `submission`: */
+	uid_t uid;			/* who the kernel says has connected */
 	uint64_t started_us;		/* wall clock; gives the session's id */
 };
 
@@ -66,7 +70,9 @@ struct session {
 	char id[SESSION_ID_MAX];
 	char client[INET6_ADDRSTRLEN];
 	bool client_is_ipv6;
-	bool may_relay; /* its address is in relay-from */
+	bool is_local; /* a user of this host: */
+	uid_t uid;
+	bool may_relay; /* its address is in relay-from, or it is local */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */
 	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */

@@ -16,6 +16,9 @@ const struct syscall_group smtpd_syscalls[] = {
 		      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG)),
 	SYSCALL_GROUP("telling a session to stop, and nothing else to anybody",
 		      SYSCALL_IF(kill, 2, SIGTERM)),
+	SYSCALL_GROUP("who is at the other end of a local connection", SYSCALL(getsockopt)),
+	SYSCALL_GROUP("the table of clients to the next listener, and which of its sessions live",
+		      SYSCALL(memfd_create), SYSCALL(pidfd_open)),
 	SYSCALL_GROUP("the promise: a message on the disk", SYSCALL(fsync)),
 	SYSCALL_GROUPS_END,
 };

@@ -153,9 +153,9 @@ is_high_domain(struct span name)
 	return has_high && domain_is_valid(span_from(ascii, name.len));
 }
 
-/* a whole mailbox; `may_be_postmaster`: a path, where that name alone is enough */
+/* a whole mailbox; `may_be_postmaster`: a path, where that name alone is enough; `origin`: the domain of a name alone, empty: none */
 static enum address_outcome
-read_mailbox(struct span text, bool may_be_postmaster, struct address *to)
+read_mailbox(struct span text, bool may_be_postmaster, struct span origin, struct address *to)
 {
 	struct span all = text;
 	bool fits = true;
@@ -164,6 +164,13 @@ read_mailbox(struct span text, bool may_be_postmaster, struct address *to)
 	enum address_outcome local = take_local(&text, to);
 	if (local != ADDRESS_OK)
 		return local;
+	if (text.len == 0 && origin.len > 0) {
+		to->domain_at = to->len + 1;
+		put(to, ADDRESS_MAX, '@', &fits);
+		for (size_t i = 0; i < origin.len; i++)
+			put(to, ADDRESS_MAX, ascii_lower(origin.at[i]), &fits);
+		return fits ? ADDRESS_OK : ADDRESS_TOO_LONG;
+	}
 	if (text.len == 0) {
 		if (!may_be_postmaster ||
 		    !span_equal_nocase(span_from(to->text, to->len), SPAN("postmaster")))
@@ -200,7 +207,7 @@ enum address_outcome
 address_mailbox(struct span text, struct address *to)
 {
 	struct address a;
-	enum address_outcome outcome = read_mailbox(text, false, &a);
+	enum address_outcome outcome = read_mailbox(text, false, SPAN_NONE, &a);
 
 	*to = outcome == ADDRESS_OK ? a : (struct address){.len = 0};
 	return outcome;
@@ -254,6 +261,12 @@ skip_route(struct span *path)
 enum address_outcome
 address_path(struct span *text, struct address *to)
 {
+	return address_path_at(text, SPAN_NONE, to);
+}
+
+enum address_outcome
+address_path_at(struct span *text, struct span origin, struct address *to)
+{
 	struct span path = span_trim(*text);
 	struct span rest;
 	struct address a;
@@ -281,7 +294,7 @@ address_path(struct span *text, struct address *to)
 		rest = span_skip(path, end);
 		path.len = end;
 	}
-	enum address_outcome outcome = read_mailbox(path, true, &a);
+	enum address_outcome outcome = read_mailbox(path, true, origin, &a);
 	if (outcome == ADDRESS_OK) {
 		*to = a;
 		*text = span_trim(rest);

@@ -41,6 +41,9 @@ enum address_outcome {
  */
 enum address_outcome address_path(struct span *text, struct address *to)
 	__attribute__((warn_unused_result));
+/* address_path_at - the same for who is at home here: a name alone is that name at the domain `origin` */
+enum address_outcome address_path_at(struct span *text, struct span origin, struct address *to)
+	__attribute__((warn_unused_result));
 /* address_mailbox - `local@domain` alone, nothing around it */
 enum address_outcome address_mailbox(struct span text, struct address *to)
 	__attribute__((warn_unused_result));

@@ -30,7 +30,7 @@ import smtp
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
 PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "log", "culver"]
-SERVICES = ["log", "lookup", "queue-manager", "smtpd", "delivery", "local", "bounce"]
+SERVICES = ["log", "lookup", "queue-manager", "smtpd", "submit", "delivery", "local", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 
@@ -451,6 +451,22 @@ class Culver:
             words = peers.as_user(entry or self.place.runner) + words
         done = subprocess.run(words, capture_output=True, text=text, check=False, timeout=60, cwd="/",
                               env=self.environment(), input=input)
+        if check is not None:
+            assert done.returncode == check, f"{words}: {done.returncode}, not {check}\n{done.stdout}{done.stderr}"
+        return done
+
+    def named(self, name, *words, entry=None, input=None, check=None, env=None):
+        """Runs the command under another of its names (sendmail, mailq ...), as the one who runs the system (or as `entry`)."""
+        folder = os.path.join(self.place.folder, "names")
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            os.makedirs(folder, mode=0o755, exist_ok=True)
+            os.symlink(self.place.command, path)
+        words = [path, *map(str, words)]
+        if entry is not None or self.place.mode == "user":
+            words = peers.as_user(entry or self.place.runner) + words
+        done = subprocess.run(words, capture_output=True, check=False, timeout=60, cwd="/", input=input,
+                              env={**self.environment(), "CULVER_RUNTIME": self.runtime, **(env or {})})
         if check is not None:
             assert done.returncode == check, f"{words}: {done.returncode}, not {check}\n{done.stdout}{done.stderr}"
         return done

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "common/protocol/state.h"
+#include "common/system/channel.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "master/master.h"
@@ -85,7 +86,8 @@ master_socket(void)
 }
 
 /*
- * DOES: words. fail: exit 3 at once; silent: never says that it serves; deaf: passes over SIGTERM; forks: a child of its own that would live on
+ * DOES: words. fail: exit 3 at once; silent: never says that it serves; deaf: passes over SIGTERM; forks: a child of its own that would live on;
+ * leaves: the first one leaves a descriptor for the next, and stays until it is told to stop
  */
 static _Noreturn void
 stand_in(const char *program)
@@ -112,6 +114,11 @@ stand_in(const char *program)
 	say(directory, program, "starts");
 	if (strstr(does, "silent") == NULL && write(master, "Y", 1) != 1)
 		_exit(94);
+	if (strstr(does, "leaves") != NULL) {
+		if (unlink(path) != 0 || channel_send(master, SPAN("T"), &heard, 1) != CHANNEL_OK)
+			_exit(91);
+		say(directory, program, "leaves");
+	}
 	for (;;) {
 		struct pollfd wait[2] = {{.fd = heard, .events = POLLIN},
 					 {.fd = master, .events = POLLIN}};
@@ -122,7 +129,10 @@ stand_in(const char *program)
 			ssize_t n = read(master, word, sizeof(word));
 			if (n <= 0)
 				_exit(92); /* master is dead */
-			say(directory, program, word[0] == 'R' ? "reloads" : "?");
+			say(directory, program,
+			    word[0] == 'R'   ? "reloads"
+			    : word[0] == 'T' ? "inherits"
+					     : "?");
 		}
 		if (wait[0].revents == 0 || read(heard, &info, sizeof(info)) != sizeof(info))
 			continue;

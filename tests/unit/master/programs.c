@@ -59,6 +59,31 @@ ready_is_when_the_last_serves(void **state)
 	assert_int_equal(s.program_count, TRUST_PROGRAMS);
 }
 
+static bool
+has_inherited(void)
+{
+	return said("smtpd inherits") > 0;
+}
+
+static void
+who_leaves_by_itself_is_replaced_and_what_it_left_is_handed_on(void **state)
+{
+	(void)state;
+	program_does("smtpd", "leaves");
+	programs_start(&h.m);
+	until(has_inherited);
+	until(is_ready);
+	/* the one that left is still there, and counts as retired */
+	size_t retired = 0;
+	for (const struct process *p = h.m.processes; p != NULL; p = p->next)
+		retired += p->condition == PROCESS_RETIRED;
+	assert_int_equal(retired, 1);
+	assert_int_equal(program_of("smtpd")->restarts, 1);
+	assert_int_equal(program_of("smtpd")->left, -1);
+	assert_int_equal(said("smtpd starts"), 2);
+	assert_int_equal(said("smtpd inherits"), 1);
+}
+
 static void
 who_ends_is_back_and_nobody_ends_with_him(void **state)
 {
@@ -328,6 +353,7 @@ main(int argc, char **argv)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		TEST(ready_is_when_the_last_serves),
+		TEST(who_leaves_by_itself_is_replaced_and_what_it_left_is_handed_on),
 		TEST(who_ends_is_back_and_nobody_ends_with_him),
 		TEST(the_delay_doubles_up_to_its_maximum_and_is_forgotten_after_a_long_life),
 		TEST(a_program_that_never_comes_up_ends_a_start_that_is_waited_for),

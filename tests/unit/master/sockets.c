@@ -64,10 +64,10 @@ open_inner(void)
 }
 
 static int
-connect_to(const char *path)
+connect_to(const char *path, bool is_stream)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, (is_stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	int result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
@@ -88,7 +88,7 @@ every_inner_socket_is_bound_with_its_mode_and_takes_connections(void **state)
 		assert_int_equal(lstat(path_of(t->name), &st), 0);
 		assert_true(S_ISSOCK(st.st_mode));
 		assert_int_equal(st.st_mode & 07777, t->mode);
-		assert_int_equal(connect_to(path_of(t->name)), 0);
+		assert_int_equal(connect_to(path_of(t->name), t->is_stream), 0);
 		assert_true(fcntl(sockets_find(&now, t->name), F_GETFD) & FD_CLOEXEC);
 	}
 	assert_int_equal(now.inner_count, count);
@@ -104,10 +104,10 @@ the_socket_of_a_master_that_was_killed_is_replaced(void **state)
 	dead = now;
 	for (size_t i = 0; i < dead.inner_count; i++)
 		close(dead.inner[i].fd);
-	assert_int_equal(connect_to(path_of("jobs")), -1);
+	assert_int_equal(connect_to(path_of("jobs"), false), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	open_inner();
-	assert_int_equal(connect_to(path_of("jobs")), 0);
+	assert_int_equal(connect_to(path_of("jobs"), false), 0);
 }
 
 static void
@@ -368,7 +368,7 @@ a_room_holds_links_to_the_sockets_it_reaches_and_an_old_link_never_stays(void **
 			assert_int_equal(lstat(path_of(row->reaches[count]), &here), 0);
 			assert_int_equal(lstat(name, &there), 0);
 			assert_int_equal(here.st_ino, there.st_ino);
-			assert_int_equal(connect_to(name), 0);
+			assert_int_equal(connect_to(name, false), 0);
 		}
 		snprintf(name, sizeof(name), "%s/rooms/%s", directory, row->program);
 		assert_int_equal(entries(name), count);

@@ -72,6 +72,7 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 {
 	static const char *const expected[][2] = {
 		{"smtpd", "intake lookup log "},
+		{"submit", "intake lookup log "},
 		{"queue-manager", "lookup log "},
 		{"delivery", "jobs log "},
 		{"local", "jobs log "},
@@ -95,8 +96,8 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd", "delivery", "local", "bounce"};
-	for (size_t i = 0; i < 4; i++) {
+	static const char *const nothing[] = {"smtpd", "submit", "delivery", "local", "bounce"};
+	for (size_t i = 0; i < 5; i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);
 	}
@@ -257,8 +258,10 @@ every_socket_has_one_server_and_is_open_to_all_only_where_the_server_asks_who(vo
 			servers += trust_serves(&trust_map[i], t->name);
 		assert_int_equal(servers, 1);
 		assert_int_equal(t->mode, t->anybody ? 0666 : 0660);
-		bool is_for_people =
-			strcmp(t->name, "control") == 0 || strcmp(t->name, "trace") == 0;
+		bool is_for_people = strcmp(t->name, "control") == 0 ||
+				     strcmp(t->name, "trace") == 0 ||
+				     strcmp(t->name, "submission") == 0;
+		assert_int_equal(t->is_stream, strcmp(t->name, "submission") == 0);
 		assert_int_equal(t->anybody, is_for_people);
 	}
 	/* and nobody reaches what does not exist */

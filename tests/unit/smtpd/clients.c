@@ -55,7 +55,7 @@ sessions_are_counted_per_address_and_per_64_bits_of_ipv6(void **state)
 	assert_true(clients_remove(c, 101));
 	assert_false(clients_remove(c, 101));
 	assert_int_equal(clients_ask(c, &one, &limits), CLIENTS_WELCOME);
-	assert_int_equal(clients_count(c), 3);
+	assert_int_equal(clients_own(c), 3);
 	clients_free(c);
 }
 
@@ -77,8 +77,100 @@ there_is_a_limit_in_all(void **state)
 	assert_int_equal(clients_ask(c, &a, &limits), CLIENTS_TOO_MANY);
 	for (pid_t pid = 20000; pid >= 1; pid--)
 		assert_true(clients_remove(c, pid));
-	assert_int_equal(clients_count(c), 0);
+	assert_int_equal(clients_own(c), 0);
 	assert_int_equal(clients_ask(c, &a, &limits), CLIENTS_WELCOME);
+	clients_free(c);
+}
+
+static bool
+is_even(pid_t pid)
+{
+	return pid % 2 == 0;
+}
+
+static void
+a_table_goes_from_one_listener_to_the_next(void **state)
+{
+	struct config_limits limits = {.sessions_per_client = 2};
+	struct sockaddr_storage four = address("192.0.2.1"), six = address("2001:db8::1"), user;
+	struct clients *old = clients_new(10), *now = clients_new(10);
+	struct buffer text;
+	(void)state;
+
+	clients_local(&user, 1000);
+	assert_int_equal(clients_add(old, 101, &four), 0);
+	assert_int_equal(clients_add(old, 102, &four), 0);
+	assert_int_equal(clients_add(old, 103, &six), 0);
+	assert_int_equal(clients_add(old, 104, &user), 0);
+	buffer_init(&text, 10 * CLIENTS_LINE_MAX + sizeof(CLIENTS_HEAD));
+	clients_write(old, &text);
+	assert_false(text.failed);
+	for (int twice = 0; twice < 2; twice++)
+		assert_int_equal(clients_read(now, buffer_get(&text)), 0);
+	assert_int_equal(clients_inherited(now), 4);
+	assert_int_equal(clients_own(now), 0);
+	assert_int_equal(clients_ask(now, &four, &limits), CLIENTS_TOO_MANY_OF);
+	assert_int_equal(clients_ask(now, &six, &limits), CLIENTS_WELCOME);
+	/* a process of ours with the number of one that must be gone */
+	assert_int_equal(clients_add(now, 104, &user), 0);
+	assert_int_equal(clients_own(now), 1);
+	assert_int_equal(clients_inherited(now), 3);
+	/* nobody reaps the inherited ones: their end is looked for */
+	assert_false(clients_remove(now, 101));
+	clients_sweep(now, is_even);
+	assert_int_equal(clients_inherited(now), 1);
+	assert_int_equal(clients_ask(now, &four, &limits), CLIENTS_WELCOME);
+	assert_true(clients_remove(now, 104));
+	/* and what is inherited goes on to the one after */
+	buffer_clear(&text);
+	clients_write(now, &text);
+	clients_free(old);
+	old = clients_new(10);
+	assert_int_equal(clients_read(old, buffer_get(&text)), 0);
+	assert_int_equal(clients_inherited(old), 1);
+	clients_free(old);
+	clients_free(now);
+	buffer_free(&text);
+}
+
+static void
+what_is_no_table_is_refused(void **state)
+{
+	static const char *const wrong[] = {"",
+					    "culver-clients 2\n",
+					    CLIENTS_HEAD "0 0000000000000001\n",
+					    CLIENTS_HEAD "1\n",
+					    CLIENTS_HEAD "1 x\n",
+					    CLIENTS_HEAD "-1 0000000000000001\n",
+					    CLIENTS_HEAD "1 1\n2 2\n3 3\n"};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct clients *c = clients_new(2);
+		assert_int_equal(clients_read(c, span_of(wrong[i])), -1);
+		assert_true(clients_inherited(c) <= 2);
+		clients_free(c);
+	}
+}
+
+static void
+local_users_are_no_addresses(void **state)
+{
+	struct config_limits limits = {.sessions_per_client = 1};
+	struct sockaddr_storage user, root, four = address("232.3.0.0");
+	struct clients *c = clients_new(10);
+	uid_t uid;
+	(void)state;
+
+	clients_local(&user, 1000);
+	clients_local(&root, 0);
+	assert_true(clients_uid(&user, &uid));
+	assert_int_equal(uid, 1000);
+	assert_false(clients_uid(&four, &uid));
+	assert_int_equal(clients_add(c, 1, &user), 0);
+	assert_int_equal(clients_ask(c, &user, &limits), CLIENTS_TOO_MANY_OF);
+	assert_int_equal(clients_ask(c, &root, &limits), CLIENTS_WELCOME);
+	assert_int_equal(clients_ask(c, &four, &limits), CLIENTS_WELCOME);
 	clients_free(c);
 }
 
@@ -149,6 +241,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sessions_are_counted_per_address_and_per_64_bits_of_ipv6),
 		cmocka_unit_test(there_is_a_limit_in_all),
+		cmocka_unit_test(a_table_goes_from_one_listener_to_the_next),
+		cmocka_unit_test(what_is_no_table_is_refused),
+		cmocka_unit_test(local_users_are_no_addresses),
 		cmocka_unit_test(mapped_addresses_are_ipv4),
 		cmocka_unit_test(log_hears_of_each_once_a_second),
 		cmocka_unit_test(a_recipient_is_kept_once),
