@@ -78,7 +78,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 without_main = $(filter-out %/main.o,$(call program_objects,$(1)))
 
 .SECONDEXPANSION:
-$(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(notdir $$(@D))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS) -lcmocka
@@ -112,7 +112,7 @@ CPPFLAGS  := $(filter-out -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2,$(CPPFLAGS))
 SANITIZERS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DCULVER_SANITIZE
 endif
 
-$(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(patsubst %/,%,$$(dir $$*))) $(COMMON)
+$(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(notdir $$(@D))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) FUZZ $<
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)

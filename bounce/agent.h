@@ -9,7 +9,6 @@
 #include "common/config/config.h"
 
 #define AGENT_IDLE_MS 10000   /* without a job: says LEAVE */
-#define AGENT_LEAVE_MS 10000  /* for queue-manager to close after LEAVE */
 #define AGENT_INTAKE_MS 60000 /* for each answer of the intake */
 
 /* agent_serve - until queue-manager closes the channel or the agent leaves; the exit status.  `intake`: path of the socket. */

@@ -212,20 +212,6 @@ serve_job(struct agent *a)
 
 /* ---- the agent's life ---- */
 
-/* no job will be taken any more; one that crossed this on its way is queue-manager's again, since it was told so */
-static void
-leave(struct agent *a)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + AGENT_LEAVE_MS;
-	struct channel_fds fds;
-	size_t len;
-
-	if (jobs_agent_leave(&a->end) != JOBS_OK)
-		return;
-	while (channel_receive_wait(a->end.fd, a->end.in, &len, &fds, deadline_ms) == CHANNEL_OK)
-		channel_close_fds(&fds);
-}
-
 static void
 serve(struct agent *a)
 {
@@ -245,10 +231,10 @@ serve(struct agent *a)
 			break;
 		case JOBS_EVENT_IDLE:
 			connect_quit(&a->connection);
-			leave(a);
+			jobs_agent_leave(&a->end);
 			return;
 		case JOBS_EVENT_END:
-			leave(a);
+			jobs_agent_leave(&a->end);
 			return;
 		}
 	}

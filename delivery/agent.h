@@ -7,8 +7,7 @@
 #include "common/config/config.h"
 #include "delivery/hosts.h"
 
-#define AGENT_IDLE_MS 10000  /* without a job: says LEAVE; peers do not like to be kept waiting */
-#define AGENT_LEAVE_MS 10000 /* for queue-manager to close after LEAVE */
+#define AGENT_IDLE_MS 10000 /* without a job: says LEAVE; peers do not like to be kept waiting */
 #define AGENT_RECIPIENTS_MAX 100000 /* of one job */
 #define AGENT_JOB_MAX (64u << 20)   /* bytes that are kept of a job's envelope */
 

@@ -248,26 +248,6 @@ serve_job(struct agent *a)
 
 /* ---- the life of an agent ---- */
 
-/* leave - no job is taken any more; one that crossed LEAVE on its way is queue-manager's again when the connection ends */
-static void
-leave(struct agent *a)
-{
-	int64_t deadline_ms = clock_monotonic_ms() + AGENT_LEAVE_MS;
-	enum channel_outcome o = CHANNEL_OK;
-
-	events_flush();
-	if (jobs_agent_leave(&a->end) != JOBS_OK)
-		return;
-	while (o == CHANNEL_OK) {
-		struct channel_fds fds;
-		size_t len;
-
-		o = channel_receive_wait(a->end.fd, a->end.in, &len, &fds, deadline_ms);
-		if (o == CHANNEL_OK)
-			channel_close_fds(&fds);
-	}
-}
-
 static int
 serve(struct agent *a)
 {
@@ -278,7 +258,7 @@ serve(struct agent *a)
 		case JOBS_EVENT_OTHER: /* nothing else is watched */
 		case JOBS_EVENT_END:
 		case JOBS_EVENT_IDLE:
-			leave(a);
+			jobs_agent_leave(&a->end);
 			return 0;
 		}
 		switch (serve_job(a)) {

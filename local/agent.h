@@ -14,7 +14,6 @@
 #include "common/text/span.h"
 
 #define AGENT_IDLE_MS 60000
-#define AGENT_LEAVE_MS 3000	     /* for queue-manager to close after LEAVE */
 #define AGENT_MEMORY_MAX (64u << 20) /* of one job: recipients, mostly */
 #define AGENT_TROUBLE_MAX 300
 

@@ -2,24 +2,24 @@
  * log - takes the events of all programs and writes them down; answers `culver trace`
  *
  * Started first by master, stopped last.  Files: events (the socket `log`), line (its grammar), output, render, sink, store (where events go),
- * trace and scan (the socket `trace`), reload (a new configuration).
+ * trace and scan (the socket `trace`).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/config/config.h"
+#include "common/config/reload.h"
 #include "common/system/confine.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "log/events.h"
 #include "log/output.h"
-#include "log/reload.h"
 #include "log/syscalls.h"
 #include "log/trace.h"
 
@@ -29,6 +29,32 @@ static const struct confine_limits limits = {
 	.file_size = INT64_MAX,
 	.may_fork = true, /* answers to culver trace */
 };
+
+/* what a new configuration changes; what only a new process can do is done by ending well: master starts the next one */
+struct restartable {
+	struct loop *loop;
+	struct output *output;
+	const char *trace;    /* directory of the store */
+	struct config *owned; /* the last one that came by a reload */
+};
+
+static void
+take_config(void *owner, struct config *c)
+{
+	struct restartable *r = owner;
+	if (strcmp(c->trace, r->trace) != 0 || !output_reload(r->output, c)) {
+		EVENT("restarting",
+		      event_string("reason", "the new configuration needs a new process"));
+		config_free(c);
+		loop_stop(r->loop);
+		return;
+	}
+	config_free(r->owned);
+	r->owned = c;
+	r->trace = c->trace;
+	EVENT("logging", event_string("sink", output_sink_name(r->output)),
+	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
+}
 
 static void
 stop(void *owner)
@@ -42,6 +68,7 @@ main(void)
 	int own[2];
 	struct output output;
 	struct reload reload;
+	struct restartable restartable;
 	const struct start *s = start_take("log");
 	const struct config *c = config_take();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, own) < 0)
@@ -57,7 +84,8 @@ main(void)
 	confine(s, log_syscalls, &limits);
 	struct events *events = events_serve(l, start_listen(s, "log"), &output, own[1]);
 	struct trace *trace = trace_serve(l, s, &output.store);
-	reload_watch(&reload, l, start_listen(s, "master")->fd, &output, c);
+	restartable = (struct restartable){.loop = l, .output = &output, .trace = c->trace};
+	reload_watch(&reload, l, start_listen(s, "master")->fd, take_config, &restartable);
 	loop_signal(l, SIGTERM, stop, l);
 	EVENT("logging", event_string("sink", output_sink_name(&output)),
 	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
@@ -68,7 +96,8 @@ main(void)
 	trace_free(trace);
 	events_free(events);
 	output_end(&output);
-	reload_free(&reload);
+	reload_end(&reload);
+	config_free(restartable.owned);
 	loop_free(l);
 	return 0;
 }

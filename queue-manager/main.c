@@ -7,13 +7,12 @@
  */
 #include <signal.h>
 
-#include "common/config/config.h"
+#include "common/config/reload.h"
 #include "common/system/confine.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "queue-manager/manager.h"
-#include "queue-manager/reload.h"
 #include "queue-manager/syscalls.h"
 
 #define FILE_SIZE_MAX (UINT64_C(1) << 50)
@@ -45,11 +44,11 @@ main(void)
 	intake_start(q, start_listen(s, "intake"));
 	jobs_start(q, start_listen(s, "jobs"));
 	control_start(q, start_listen(s, "control"));
-	reload_watch(&reload, q, start_listen(s, "master")->fd);
+	reload_watch(&reload, q->loop, start_listen(s, "master")->fd, manager_reload, q);
 	loop_signal(q->loop, SIGTERM, manager_stop, q);
 	start_serving(s);
 	loop_run(q->loop);
-	loop_unwatch(q->loop, &reload.watch);
+	reload_end(&reload);
 	manager_free(q);
 	events_end();
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "common/system/events.h"
 #include "common/system/fatal.h"
 
 #define STOP_WAIT_MS 3000 /* for jobs under way, when told to end */
@@ -51,6 +52,7 @@ manager_free(struct manager *q)
 	loop_timer_clear(q->loop, &q->stop_timer);
 	spool_end(&q->spool);
 	loop_free(q->loop);
+	config_free(q->owned);
 	free(q);
 }
 
@@ -73,4 +75,15 @@ manager_stop(void *owner)
 	q->stop_timer = (struct loop_timer){.fire = stop_now, .owner = q};
 	loop_timer_set(q->loop, &q->stop_timer,
 		       manager_now_ms(q) + (q->schedule.active > 0 ? STOP_WAIT_MS : 0));
+}
+
+void
+manager_reload(void *owner, struct config *c)
+{
+	struct manager *q = owner;
+	q->config = c;
+	config_free(q->owned);
+	q->owned = c;
+	schedule_reload(q);
+	EVENT("configured");
 }

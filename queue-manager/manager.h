@@ -29,6 +29,7 @@ struct manager {
 	struct loop *loop;
 	const struct start *start;   /* NULL in tests */
 	const struct config *config; /* replaced by a reload */
+	struct config *owned;	     /* the same, once it came by a reload */
 	struct spool spool;
 	struct disk disk;
 	struct messages messages;
@@ -66,6 +67,13 @@ void manager_begin(struct manager *q, const char *lookup);
 void manager_free(struct manager *q);
 /* a handler of SIGTERM; `owner` is the manager */
 void manager_stop(void *owner);
+/*
+ * manager_reload - takes a new configuration (common/config/reload.h)
+ *
+ * master refuses one with another spool.  All state is kept; what is queued is routed anew, since hosts and domains may
+ * have changed.
+ */
+void manager_reload(void *owner, struct config *c);
 
 /* a slice of a background task ends after so long: all seven of them in one turn stay below 25 ms */
 #define MANAGER_SLICE_US 2500

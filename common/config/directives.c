@@ -178,7 +178,7 @@ const struct directive directives[] = {
 	 .standard = "20",
 	 .sentence = "processes that write into mailboxes, in all"},
 	{LIMIT("mailbox-concurrency", mailbox_concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
-	 .standard = "4",
+	 .standard = "8",
 	 .sentence = "processes that write into the mailbox of one user"},
 	{LIMIT("disk-floor", disk_floor), .where = PLACE_LIMIT, BYTES(0, GB(1 << 20)),
 	 .standard = "128M", .reply = "452 4.3.1",

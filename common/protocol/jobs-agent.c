@@ -156,12 +156,19 @@ jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
 			  "a result that cannot be spelled");
 }
 
-enum jobs_outcome
+void
 jobs_agent_leave(struct jobs_agent_end *a)
 {
-	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, JOBS_LEAVE), 0, 0, NULL, NULL,
-					 clock_monotonic_ms() + JOBS_AGENT_RESULT_MS),
-			  "LEAVE cannot be spelled");
+	int64_t deadline_ms = clock_monotonic_ms() + JOBS_AGENT_LEAVE_MS;
+	struct channel_fds fds;
+	size_t len;
+
+	events_flush();
+	if (wire_send_wait(a->fd, wire_find(jobs_calls, JOBS_LEAVE), 0, 0, NULL, NULL,
+			   deadline_ms) != CHANNEL_OK)
+		return;
+	while (channel_receive_wait(a->fd, a->in, &len, &fds, deadline_ms) == CHANNEL_OK)
+		channel_close_fds(&fds);
 }
 
 bool

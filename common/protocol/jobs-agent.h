@@ -15,6 +15,7 @@
 
 #define JOBS_AGENT_PART_MS 30000   /* queue-manager sends the parts of a job at once */
 #define JOBS_AGENT_RESULT_MS 60000 /* for its socket to have room */
+#define JOBS_AGENT_LEAVE_MS 3000   /* for the close after LEAVE; less than a parent's grace */
 
 enum jobs_outcome {
 	JOBS_OK,
@@ -53,7 +54,12 @@ enum jobs_outcome jobs_agent_part(struct jobs_agent_end *a, enum jobs_type type,
 /* what does not fit is cut, so that no reply of a stranger can keep a result from being told */
 enum jobs_outcome jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
 	__attribute__((warn_unused_result));
-enum jobs_outcome jobs_agent_leave(struct jobs_agent_end *a) __attribute__((warn_unused_result));
+/*
+ * jobs_agent_leave - says that no job will be taken any more, and waits for the close
+ *
+ * A job that crossed this on its way is queue-manager's again, since it was told so.
+ */
+void jobs_agent_leave(struct jobs_agent_end *a);
 /* does queue-manager still hold its end?  Never waits. */
 bool jobs_agent_is_held(const struct jobs_agent_end *a);
 

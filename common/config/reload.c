@@ -1,10 +1,7 @@
 /*
- * reload - a new configuration from master
- *
- * See reload.h.  master has checked it, and refuses one with another spool.  All state is kept; what is queued is routed anew,
- * since hosts and domains may have changed.
+ * reload - see reload.h
  */
-#include "queue-manager/reload.h"
+#include "common/config/reload.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,7 +9,6 @@
 
 #include "common/system/channel.h"
 #include "common/system/events.h"
-#include "queue-manager/manager.h"
 
 #define PIECE 65536
 
@@ -61,10 +57,10 @@ master_ready(struct loop_watch *w, uint32_t events)
 	switch (channel_receive(w->fd, datagram, &len, &fds)) {
 	case CHANNEL_AGAIN:
 		return;
-	case CHANNEL_CLOSED: /* master is dead: so are we */
+	case CHANNEL_CLOSED:
 	case CHANNEL_BROKEN:
-		loop_unwatch(r->q->loop, w);
-		loop_stop(r->q->loop);
+		reload_end(r);
+		loop_stop(r->loop);
 		return;
 	case CHANNEL_OK:
 		break;
@@ -72,22 +68,24 @@ master_ready(struct loop_watch *w, uint32_t events)
 	struct config *c =
 		len == 1 && datagram[0] == 'R' && fds.count == 1 ? read_config(fds.fd[0]) : NULL;
 	channel_close_fds(&fds);
-	if (c == NULL) {
-		/* master has checked it: this cannot be, and the old one goes on */
+	if (c != NULL)
+		r->take(r->owner, c);
+	else /* master has checked it: this cannot be, and the old one goes on */
 		EVENT("trouble", event_string("what", "reload"),
 		      event_string("reason", "what master sent is no configuration"));
-		return;
-	}
-	r->q->config = c;
-	config_free(r->owned);
-	r->owned = c;
-	schedule_reload(r->q);
-	EVENT("configured");
 }
 
 void
-reload_watch(struct reload *r, struct manager *q, int master)
+reload_watch(struct reload *r, struct loop *l, int master,
+	     void (*take)(void *owner, struct config *c), void *owner)
 {
-	*r = (struct reload){.watch = {.fd = master, .ready = master_ready, .owner = r}, .q = q};
-	loop_watch(q->loop, &r->watch, EPOLLIN);
+	*r = (struct reload){.loop = l, .take = take, .owner = owner};
+	r->watch = (struct loop_watch){.fd = master, .ready = master_ready, .owner = r};
+	loop_watch(l, &r->watch, EPOLLIN);
+}
+
+void
+reload_end(struct reload *r)
+{
+	loop_unwatch(r->loop, &r->watch);
 }
