@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #include "common/system/clock.h"
 #include "common/text/escape.h"
@@ -154,6 +156,55 @@ put_member(struct listing *l, const struct control_recipient *r)
 	buffer_char(l->out, '}');
 }
 
+/* ---- for programs that know Postfix: its layout for long queue ids, which ours are ---- */
+
+static void
+put_mailq(struct listing *l, const struct control_message *m)
+{
+	char id[HUMAN_MAX], when[32] = "";
+	time_t seconds = (time_t)(m->arrived_us / 1000000);
+	struct tm local;
+	bool is_active = span_equal(m->state, SPAN("active"));
+	bool is_held = span_equal(m->state, SPAN("held"));
+	if (l->messages == 0)
+		buffer_format(l->out, "%-17s %8s %-19s %s\n", "----Queue ID-----", "--Size--",
+			      "---Arrival Time----", "--Sender/Recipient------");
+	else
+		buffer_char(l->out, '\n');
+	/* the names of days and months are the C locale's: nothing sets another one here */
+	if (localtime_r(&seconds, &local) != NULL)
+		strftime(when, sizeof(when), "%a %b %e %H:%M:%S", &local);
+	snprintf(id, sizeof(id), "%013" PRIX64 "%s", m->id, is_active ? "*" : is_held ? "!" : "");
+	buffer_format(l->out, "%-17s %8" PRIu64 " %19.19s ", id, m->size, when);
+	if (m->sender.len == 0)
+		buffer_string(l->out, "MAILER-DAEMON");
+	else
+		human_text(l->out, m->sender);
+	buffer_char(l->out, '\n');
+	l->reason[0] = '\0';
+}
+
+/* a reason stands above the recipients that have it */
+static void
+put_mailq_recipient(struct listing *l, const struct control_recipient *r)
+{
+	char reason[LISTING_REASON_MAX];
+	if (!is_open(r))
+		return;
+	snprintf(reason, sizeof(reason), "%.*s", SPAN_ARG(r->reply));
+	if (strcmp(reason, l->reason) != 0) {
+		memcpy(l->reason, reason, sizeof(reason));
+		const char *shown = reason[0] != '\0' ? reason : "reason unavailable";
+		int len = (int)strlen(shown);
+		buffer_format(l->out, "%*s(", len < 76 ? 76 - len : 0, "");
+		human_text(l->out, span_of(shown));
+		buffer_string(l->out, ")\n");
+	}
+	buffer_format(l->out, "%-17s %8s %-19s ", "", "", "");
+	human_text(l->out, r->address);
+	buffer_char(l->out, '\n');
+}
+
 /* ---- the order of things ---- */
 
 void
@@ -170,6 +221,7 @@ listing_close(struct listing *l)
 			buffer_format(l->out, "    and %" PRIu64 " more\n", l->hidden);
 		break;
 	case LISTING_WHOLE:
+	case LISTING_MAILQ:
 		break;
 	}
 	l->id = 0;
@@ -188,6 +240,9 @@ listing_message(struct listing *l, const struct control_message *m)
 		break;
 	case LISTING_JSON:
 		put_object(l, m);
+		break;
+	case LISTING_MAILQ:
+		put_mailq(l, m);
 		break;
 	}
 	l->id = m->id;
@@ -211,6 +266,9 @@ listing_recipient(struct listing *l, const struct control_recipient *r)
 	case LISTING_JSON:
 		put_member(l, r);
 		break;
+	case LISTING_MAILQ:
+		put_mailq_recipient(l, r);
+		break;
 	}
 }
 
@@ -218,6 +276,11 @@ void
 listing_sum(struct listing *l)
 {
 	char size[HUMAN_MAX];
+	if (l->form == LISTING_MAILQ && l->messages == 0)
+		buffer_string(l->out, "Mail queue is empty\n");
+	else if (l->form == LISTING_MAILQ)
+		buffer_format(l->out, "\n-- %" PRIu64 " Kbytes in %" PRIu64 " Request%s.\n",
+			      l->bytes / 1024, l->messages, l->messages == 1 ? "" : "s");
 	if (l->form != LISTING_LINES || l->messages == 0)
 		return;
 	human_size(l->bytes, size);

@@ -13,9 +13,10 @@
 #include "common/protocol/control.h"
 #include "common/text/buffer.h"
 
+#define LISTING_REASON_MAX 1100
 #define LISTING_RECIPIENTS_MAX 10 /* of a message in the list for people; the others are counted */
 
-enum listing_form { LISTING_LINES, LISTING_WHOLE, LISTING_JSON };
+enum listing_form { LISTING_LINES, LISTING_WHOLE, LISTING_JSON, LISTING_MAILQ };
 
 struct listing {
 	enum listing_form form;
@@ -23,7 +24,8 @@ struct listing {
 	struct buffer *out;
 	uint64_t id; /* of the message at hand; 0: none */
 	uint64_t shown, hidden;
-	uint64_t messages, bytes; /* in all */
+	char reason[LISTING_REASON_MAX]; /* mailq: of the recipient before, "": it had none */
+	uint64_t messages, bytes;	 /* in all */
 };
 
 void listing_start(struct listing *l, enum listing_form form, int64_t now_us, struct buffer *out);

@@ -9,6 +9,7 @@
 
 #include "common/system/start.h"
 #include "culver/check.h"
+#include "culver/names.h"
 #include "culver/options.h"
 #include "culver/queue.h"
 #include "culver/run.h"
@@ -181,8 +182,10 @@ main(int argc, char **argv)
 	static struct words w;
 	struct culver_options o = {.config = CULVER_SYSCONFDIR "/culver/culver.conf",
 				   .usage = "[-c FILE] VERB ...   (culver help)"};
-	(void)argc;
-	int status = take_words(argv, &o, &w);
+	int status;
+	if (names_run(argc, argv, &status))
+		return status;
+	status = take_words(argv, &o, &w);
 	if (status != 0)
 		return status;
 	if (w.wants_version) {

@@ -114,8 +114,8 @@ guess_runtime(struct span text, char *to, size_t size)
 	return text.len > 0 ? default_runtime(text, to, size) : -1;
 }
 
-const char *
-options_runtime(const struct culver_options *o)
+static const char *
+find_runtime(const struct culver_options *o)
 {
 	static char runtime[START_PATH_MAX];
 	static struct config_errors errors;
@@ -141,6 +141,18 @@ options_runtime(const struct culver_options *o)
 	buffer_free(&text);
 	config_errors_free(&errors);
 	return found == 0 ? runtime : NULL;
+}
+
+const char *
+options_runtime(const struct culver_options *o)
+{
+	const char *runtime = find_runtime(o);
+	const char *given = getenv("CULVER_RUNTIME");
+	/* an ordinary user without a system of his own means the system's */
+	if (runtime != NULL && !o->config_given && (given == NULL || given[0] == '\0') &&
+	    access(runtime, F_OK) != 0 && access(OPTIONS_SYSTEM_RUNTIME, F_OK) == 0)
+		return OPTIONS_SYSTEM_RUNTIME;
+	return runtime;
 }
 
 int

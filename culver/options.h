@@ -15,6 +15,8 @@
 
 #include "common/config/config.h"
 
+#define OPTIONS_SYSTEM_RUNTIME \
+	"/run/culver" /* of the system that root runs, unless its configuration says so otherwise */
 #define OPTIONS_USAGE 64	/* exit status: wrong arguments */
 #define OPTIONS_CONNECT_MS 5000 /* for a socket of the running system to take us */
 #define OPTIONS_ANSWER_MS 60000 /* for its next answer */
@@ -26,6 +28,7 @@ struct culver_options {
 	bool strict;	    /* --strict: run, start */
 	bool probe;	    /* --probe: sandbox */
 	bool content;	    /* --content: queue show */
+	bool as_mailq;	    /* called by the name mailq: queue prints what Postfix's does */
 	const char
 		*usage; /* of this verb: "queue [SELECTOR...]" and so on, several lines perhaps */
 };
@@ -44,7 +47,8 @@ struct config *options_config(const struct culver_options *o);
 /*
  * options_runtime - RUNTIME of the system that the command is about; static storage; NULL after a sentence on stderr
  *
- * From -c FILE; else $CULVER_RUNTIME; else from the compiled configuration file, where it may be read; else the default.  A file
+ * From -c FILE; else $CULVER_RUNTIME; else from the compiled configuration file, where it may be read; else the default.  Where nothing is
+ * at the place that was found so, and -c does not name it, it is OPTIONS_SYSTEM_RUNTIME.  A file
  * that has mistakes by now still names its `runtime`: the system that runs was started with an older one.
  */
 const char *options_runtime(const struct culver_options *o);

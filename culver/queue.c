@@ -208,7 +208,7 @@ list(struct query *q, char **words)
 		return -1;
 	if (q->listing.messages == 0 && *words != NULL)
 		return fail(q, 1, "no message matches");
-	if (q->listing.messages == 0 && !q->o->json)
+	if (q->listing.messages == 0 && !q->o->json && !q->o->as_mailq)
 		buffer_string(&q->out, "the queue is empty\n");
 	listing_sum(&q->listing);
 	return 0;
@@ -366,9 +366,10 @@ verb_queue(const struct culver_options *o, int argc, char **argv)
 		return status;
 	buffer_init(&q.out, OUTPUT_MAX);
 	listing_start(&q.listing,
-		      o->json ? LISTING_JSON
-		      : shows ? LISTING_WHOLE
-			      : LISTING_LINES,
+		      o->as_mailq ? LISTING_MAILQ
+		      : o->json	  ? LISTING_JSON
+		      : shows	  ? LISTING_WHOLE
+				  : LISTING_LINES,
 		      clock_wall_us(), &q.out);
 	int wrong = run(&q, argv);
 	if (human_print(&q.out) < 0 || fflush(stdout) != 0) {

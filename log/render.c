@@ -46,9 +46,9 @@ static bool
 is_numeric_key(struct span key)
 {
 	static const char *const keys[] = {
-		"size",	      "code",  "count",	 "pid",		"commands", "messages",
-		"recipients", "free",  "queued", "unqueued",	"damaged",  "signal",
-		"attempts",   "bytes", "fd",	 "descriptors", "number",   "landlock",
+		"size", "code",	       "count",	   "pid",      "commands", "messages", "recipients",
+		"free", "queued",      "unqueued", "damaged",  "signal",   "attempts", "bytes",
+		"fd",	"descriptors", "number",   "landlock", "uid",
 	};
 	if (span_ends(key, SPAN("_ms")) || span_ends(key, SPAN("_us")))
 		return true;

@@ -1,0 +1,82 @@
+/*
+ * names - see culver/names.h; called by culver/main.c before anything else
+ */
+#include "culver/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "culver/queue.h"
+#include "culver/sendmail.h"
+
+#ifndef CULVER_SYSCONFDIR
+#define CULVER_SYSCONFDIR "/etc"
+#endif
+
+void
+names_options(struct culver_options *o)
+{
+	*o = (struct culver_options){.config = CULVER_SYSCONFDIR "/culver/culver.conf",
+				     .usage = "queue"};
+}
+
+int
+names_list(const struct culver_options *o)
+{
+	char *words[] = {(char[]){"queue"}, NULL};
+	struct culver_options as_mailq = *o;
+	as_mailq.as_mailq = true;
+	return verb_queue(&as_mailq, 1, words);
+}
+
+int
+names_retry(const struct culver_options *o)
+{
+	char *words[] = {(char[]){"queue"}, (char[]){"retry"}, (char[]){"all"}, NULL};
+	return verb_queue(o, 3, words);
+}
+
+int
+names_aliases(void)
+{
+	puts("newaliases: nothing is to be done: Culver reads alias tables as they are");
+	return 0;
+}
+
+static int
+run_newaliases(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return names_aliases();
+}
+
+/* mailq takes sendmail's options */
+static int
+run_mailq(int argc, char **argv)
+{
+	char *words[64] = {argv[0], (char[]){"-bp"}};
+	int count = 2;
+	for (int i = 1; i < argc && count < 63; i++)
+		words[count++] = argv[i];
+	return sendmail_main(count, words);
+}
+
+bool
+names_run(int argc, char **argv, int *status)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} names[] = {
+		{"sendmail", sendmail_main}, {"mailq", run_mailq}, {"newaliases", run_newaliases}};
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i].name) != 0)
+			continue;
+		*status = names[i].run(argc, argv);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,23 @@
+/*
+ * names - the classic names of this binary: sendmail, mailq, newaliases
+ */
+#ifndef CULVER_NAMES_H
+#define CULVER_NAMES_H
+
+#include <stdbool.h>
+
+#include "culver/options.h"
+
+/* names_run - was it called by a classic name?  Then that command was carried out, and *status is what to exit with. */
+bool names_run(int argc, char **argv, int *status);
+
+/* the options of a command that was called by such a name */
+void names_options(struct culver_options *o);
+/* the queue, as Postfix's mailq prints it */
+int names_list(const struct culver_options *o);
+/* all that is deferred (of the caller, when he is no administrator) is tried now */
+int names_retry(const struct culver_options *o);
+/* nothing is to be done: tables are read as they are */
+int names_aliases(void);
+
+#endif
