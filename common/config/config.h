@@ -21,6 +21,8 @@
 
 #define CONFIG_TEXT_MAX (16u << 20)
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
+#define CONFIG_RESOLVER_SERVERS_MAX 16
+#define CONFIG_ROUTE_TEXT_MAX 400
 #define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
@@ -85,6 +87,31 @@ struct config_name {
 struct config_host {
 	char *host; /* name or address, without brackets */
 	uint16_t port;
+	bool is_mx; /* not the host: those that its MX records name */
+};
+
+/* who is asked for names */
+enum config_resolver {
+	CONFIG_RESOLVER_SYSTEM = 1, /* the name servers of /etc/resolv.conf */
+	CONFIG_RESOLVER_RECURSIVE,  /* from the root on, ourselves */
+	CONFIG_RESOLVER_SERVERS,    /* config->resolver_servers */
+};
+
+enum config_route_action {
+	CONFIG_ROUTE_NONE, /* only while its block is read */
+	CONFIG_ROUTE_HOPS, /* smtp, lmtp */
+	CONFIG_ROUTE_REFUSE,
+	CONFIG_ROUTE_DISCARD,
+	CONFIG_ROUTE_DEFER,
+	CONFIG_ROUTE_HOLD,
+};
+
+/* where the mail of one domain, or of all below one, goes */
+struct config_route {
+	char *name; /* as written, lower case: its dot says that it is for what is below */
+	enum config_route_action action;
+	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
+	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
 };
 
 struct config_outbound {
@@ -121,6 +148,14 @@ struct config {
 	struct config_name *names;
 	size_t name_count;
 	struct config_outbound outbound;
+	enum config_resolver resolver;
+	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
+	size_t resolver_server_count;
+	char *trust_anchor;	     /* file; NULL: the default one, if it is there */
+	bool is_unvalidated;	     /* `trust-anchor none` */
+	bool hosts;		     /* /etc/hosts is asked before the DNS */
+	struct config_route *routes; /* sorted by name */
+	size_t route_count;
 	struct config_limits limits;
 };
 
@@ -186,5 +221,7 @@ const struct config *config_take(void);
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
+const struct config_route *config_route_find(const struct config *c, struct span name);
 
 #endif

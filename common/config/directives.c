@@ -75,6 +75,19 @@ const struct directive directives[] = {
 	 .standard = "no",
 	 IN(config, repair_line_ends), .take = take_yes,
 	 .sentence = "of clients in relay-from, a bare CR or LF becomes CRLF instead of being refused"},
+	{.word = "resolver", .arguments = "system|recursive|ADDRESS[@PORT]...", .where = PLACE_GENERAL,
+	 .min_words = 1, .max_words = CONFIG_RESOLVER_SERVERS_MAX,
+	 .standard = "system",
+	 IN(config, resolver), .take = take_resolver,
+	 .sentence = "who is asked for names: the servers of /etc/resolv.conf, nobody (from the root on), or these"},
+	{.word = "trust-anchor", .arguments = "FILE|none", .where = PLACE_GENERAL, ONE,
+	 .otherwise = "/usr/share/dns/root.key, if it is there",
+	 IN(config, trust_anchor), .take = take_trust_anchor,
+	 .sentence = "the keys from which DNSSEC is validated; with none nothing is"},
+	{.word = "hosts", .arguments = "yes|no", .where = PLACE_GENERAL, ONE,
+	 .standard = "yes",
+	 IN(config, hosts), .take = take_yes,
+	 .sentence = "addresses of names in /etc/hosts are taken from there"},
 	{.word = "include", .arguments = "FILE", .where = PLACE_ANY, ONE, .repeats = true,
 	 .take = take_include,
 	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
@@ -114,7 +127,7 @@ const struct directive directives[] = {
 	 .otherwise = "the default of each directive",
 	 IN(config, outbound), .take = take_outbound,
 	 .sentence = "how mail for other domains leaves"},
-	{.word = "smarthost", .arguments = "HOST:PORT...", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 256,
+	{.word = "smarthost", .arguments = "HOST:PORT|mx:DOMAIN[:PORT]...", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 256,
 	 .otherwise = "none",
 	 IN(config_outbound, smarthosts), .take = take_smarthosts,
 	 .sentence = "the hosts that take all mail for other domains, tried in their order"},
@@ -126,6 +139,36 @@ const struct directive directives[] = {
 	 .standard = "5d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, lifetime), .take = take_number,
 	 .sentence = "how long a message is tried before it is returned to its sender"},
+
+	/* ---- route ---- */
+	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
+	 .needs_block = true, .repeats = true, ONE,
+	 .otherwise = "smarthost, else the MX of the domain",
+	 IN(config, routes), .take = take_route,
+	 .sentence = "where mail for that domain, or for all domains below it, goes"},
+	{.word = "smtp", .arguments = "HOST:PORT|mx:DOMAIN[:PORT]...", .where = PLACE_ROUTE,
+	 .min_words = 1, .max_words = 256, .otherwise = "one of these six must stand there",
+	 IN(config_route, hops), .take = take_route_smtp,
+	 .sentence = "to these hosts by SMTP, tried in their order"},
+	{.word = "lmtp", .arguments = "HOST:PORT|PATH", .where = PLACE_ROUTE, ONE,
+	 .otherwise = "see smtp",
+	 IN(config_route, hops), .take = take_route_lmtp,
+	 .sentence = "to this server by LMTP"},
+	{.word = "refuse", .arguments = "[TEXT]", .where = PLACE_ROUTE, .max_words = 1,
+	 .otherwise = "see smtp",
+	 IN(config_route, text), .take = take_route_refuse, .reply = "550 5.7.1",
+	 .sentence = "refused for good"},
+	{.word = "discard", .where = PLACE_ROUTE, .otherwise = "see smtp",
+	 IN(config_route, action), .take = take_route_discard,
+	 .sentence = "taken and thrown away, without a notice"},
+	{.word = "defer", .arguments = "[TEXT]", .where = PLACE_ROUTE, .max_words = 1,
+	 .otherwise = "see smtp",
+	 IN(config_route, text), .take = take_route_defer, .reply = "450 4.7.1",
+	 .sentence = "kept in the queue and tried again, until its lifetime is over"},
+	{.word = "hold", .arguments = "[TEXT]", .where = PLACE_ROUTE, .max_words = 1,
+	 .otherwise = "see smtp",
+	 IN(config_route, text), .take = take_route_hold,
+	 .sentence = "held until the administrator releases it"},
 
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
@@ -212,25 +255,9 @@ bool
 directive_is_planned(struct span word, unsigned place)
 {
 	static const char *const planned[] = {
-		"access",
-		"alias-commands-as",
-		"as",
-		"budget",
-		"catch-all",
-		"dkim",
-		"early-delivery",
-		"hosts",
-		"milter",
-		"policy",
-		"relay",
-		"resolver",
-		"route",
-		"source-address",
-		"spool-sync",
-		"table",
-		"tls",
-		"trust-anchor",
-		"virtual",
+		"access",	  "alias-commands-as", "as",	 "budget", "catch-all",
+		"dkim",		  "early-delivery",    "milter", "policy", "relay",
+		"source-address", "spool-sync",	       "table",	 "tls",	   "virtual",
 	};
 
 	if (place == PLACE_DOMAIN && span_equal(word, SPAN("recipients")))
@@ -261,6 +288,8 @@ place_name(unsigned place)
 		return "domain";
 	case PLACE_OUTBOUND:
 		return "outbound";
+	case PLACE_ROUTE:
+		return "route";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

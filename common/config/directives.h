@@ -26,7 +26,8 @@ enum place {
 	PLACE_OUTBOUND = 16,	 /* outbound { }			[struct config_outbound] */
 	PLACE_LIMIT = 32,	 /* limit { }			[struct config_limits] */
 	PLACE_LISTEN_LIMIT = 64, /* listen { limit { } }	[struct config_limits] */
-	PLACE_ANY = 127,
+	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
+	PLACE_ANY = 255,
 };
 
 enum unit {
@@ -59,7 +60,7 @@ struct directive {
 
 extern const struct directive directives[];
 extern const size_t directive_count;
-#define DIRECTIVES_MAX 64
+#define DIRECTIVES_MAX 96
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);

@@ -54,6 +54,7 @@ struct parse {
 		[CONFIG_LISTENS_MAX]; /* bit n: the n-th word of `limit` stands in its block */
 	struct parse_position listen_at[CONFIG_LISTENS_MAX];
 	bool has_log;
+	struct parse_position *route_at; /* of each route, in the order of the file */
 };
 
 /* parse_mistake - at this line; column from 1 */
@@ -70,5 +71,7 @@ void *parse_grow(struct parse *p, void *array, size_t count, size_t size);
 void parse_standards(struct parse *p, unsigned place, void *object);
 /* parse_finish - what depends on more than one line: defaults, local names, the limits of each `listen` (finish.c) */
 void parse_finish(struct parse *p, const struct config_defaults *defaults);
+/* parse_finish_routes - a route without a word or given twice is a mistake; sorts them (takes-routes.c) */
+void parse_finish_routes(struct parse *p);
 
 #endif

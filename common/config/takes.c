@@ -450,18 +450,12 @@ take_smarthosts(struct parse *p, const struct directive *d, const struct grammar
 		struct span word = *argument(line, i);
 		struct span name;
 
-		if (span_starts(word, SPAN("mx:"))) {
-			parse_mistake(
-				p, column(line, i),
-				"`%.*s`: this version of Culver does not know `mx:` yet; expected "
-				"HOST:PORT",
-				SPAN_ARG(word));
-			continue;
-		}
-		if (value_host_port(word, &name, &host->port) < 0) {
+		host->is_mx = span_starts(word, SPAN("mx:"));
+		if (host->is_mx ? value_mx(span_skip(word, 3), &name, &host->port) < 0
+				: value_host_port(word, &name, &host->port) < 0) {
 			parse_mistake(p, column(line, i),
 				      "`%.*s`: expected HOST:PORT, like mail.example.org:25, "
-				      "192.0.2.1:25 or [2001:db8::1]:25",
+				      "192.0.2.1:25 or [2001:db8::1]:25, or mx:DOMAIN",
 				      SPAN_ARG(word));
 			continue;
 		}

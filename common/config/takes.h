@@ -31,8 +31,17 @@ TAKE(aliases);	  /* paths */
 TAKE(users);	  /* system */
 TAKE(deliver);	  /* ending and path */
 TAKE(smarthosts); /* hosts and ports */
-TAKE(retry);	  /* first and longest time */
-TAKE(include);	  /* only reached where config_load has not been */
+TAKE(resolver);	  /* who is asked for names */
+TAKE(trust_anchor);
+TAKE(route); /* adds to routes; its six words: */
+TAKE(route_smtp);
+TAKE(route_lmtp);
+TAKE(route_refuse);
+TAKE(route_discard);
+TAKE(route_defer);
+TAKE(route_hold);
+TAKE(retry);   /* first and longest time */
+TAKE(include); /* only reached where config_load has not been */
 
 #undef TAKE
 

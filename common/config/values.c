@@ -134,6 +134,23 @@ value_host_port(struct span word, struct span *host, uint16_t *port)
 	return 0;
 }
 
+int
+value_mx(struct span word, struct span *domain, uint16_t *port)
+{
+	struct span name = word;
+	uint16_t number = 25;
+	unsigned char address[16];
+	int family;
+
+	if (span_has(word, ':') && split_port(word, &name, &number) < 0)
+		return -1;
+	if (looks_like_ip(name) || value_ip(name, &family, address) == 0 || !domain_is_valid(name))
+		return -1;
+	*domain = name;
+	*port = number;
+	return 0;
+}
+
 /* is there a component `.` or `..`? */
 static bool
 has_dots(struct span path)

@@ -25,6 +25,9 @@ int value_listen(struct span word, struct sockaddr_storage *to, socklen_t *len)
 /* HOST:PORT, host a name, an IPv4 address or an IPv6 address in brackets; `host` points into the word, without brackets */
 int value_host_port(struct span word, struct span *host, uint16_t *port)
 	__attribute__((warn_unused_result));
+/* DOMAIN or DOMAIN:PORT, what stands behind `mx:`; the port is 25 where there is none */
+int value_mx(struct span word, struct span *domain, uint16_t *port)
+	__attribute__((warn_unused_result));
 /* absolute, no `.` or `..` as component, at most VALUE_PATH_MAX bytes; `to` is without a slash at the end */
 int value_path(struct span word, struct span *to) __attribute__((warn_unused_result));
 

@@ -129,13 +129,41 @@ words_of_later_versions_are_named_plainly(void **state)
 {
 	(void)state;
 	assert_mistake("tls {\n\tcertificate /x\n}\n", "1:1", "does not know it yet");
-	assert_mistake("route example.net {\n\tsmtp a:25\n}\n", "1:1", "does not know it yet");
 	assert_mistake("domain a.example {\n\trecipients /x\n}\n", "2:2", "does not know it yet");
 	assert_mistake("listen [::]:465 submission\n", "1:17",
 		       "does not know it yet; expected `mx`");
 	assert_mistake("domain a.example {\n\tdeliver mbox /x\n}\n", "2:10",
 		       "does not know it yet; expected `maildir`");
-	assert_mistake("outbound {\n\tsmarthost mx:example.net\n}\n", "2:12", "`mx:` yet");
+}
+
+static void
+a_route_says_one_thing_about_one_domain(void **state)
+{
+	(void)state;
+	assert_mistake("route example.net {\n\tsmtp a\n}\n", "2:7", "expected HOST:PORT");
+	assert_mistake("route example.net {\n\tsmtp mx:192.0.2.1\n}\n", "2:7", "mx:DOMAIN");
+	assert_mistake("route example.net {\n\tlmtp run/lmtp\n}\n", "2:7", "path of a socket");
+	assert_mistake("route example.net {\n}\n", "1:1", "expected `smtp`, `lmtp`");
+	assert_mistake("route example.net {\n\thold\n\tdiscard\n}\n", "3:2", "only one of");
+	assert_mistake("route example.net {\n\tsmtp a:1\n\tlmtp b:1\n}\n", "3:2", "only one of");
+	assert_mistake("route ..net {\n\thold\n}\n", "1:7", "the name of a domain");
+	assert_mistake("route a.net {\n\thold\n}\nroute A.net {\n\thold\n}\n", "4:1",
+		       "stands in line 1");
+	assert_mistake("route a.net\n", "1:12", "expected `{`");
+	assert_mistake("route a.net {\n\trefuse \"\"\n}\n", "2:9", "1 to");
+}
+
+static void
+a_name_server_is_an_address(void **state)
+{
+	(void)state;
+	assert_mistake("resolver dns.example.net\n", "1:10", "addresses of name servers");
+	assert_mistake("resolver 192.0.2.1 system\n", "1:20", "addresses of name servers");
+	assert_mistake("resolver 192.0.2.1:53\n", "1:10", "addresses of name servers");
+	assert_mistake("resolver 192.0.2.1@0\n", "1:10", "addresses of name servers");
+	assert_mistake("trust-anchor keys\n", "1:14", "begins with `/`");
+	assert_mistake("hosts /etc/hosts\n", "1:7", "expected `no` or `yes`");
+	assert_mistake("outbound {\n\tsmarthost mx:example.net:\n}\n", "2:12", "mx:DOMAIN");
 }
 
 static void
@@ -332,6 +360,8 @@ main(void)
 		cmocka_unit_test(arguments_too_few_or_too_many_are_told_where_they_are),
 		cmocka_unit_test(a_directive_in_the_wrong_place_is_told_its_place),
 		cmocka_unit_test(words_of_later_versions_are_named_plainly),
+		cmocka_unit_test(a_route_says_one_thing_about_one_domain),
+		cmocka_unit_test(a_name_server_is_an_address),
 		cmocka_unit_test(twice_is_a_mistake_that_names_the_first),
 		cmocka_unit_test(blocks_that_do_not_close_are_told_where_they_open),
 		cmocka_unit_test(places_are_right_within_included_files),

@@ -377,6 +377,68 @@ what_the_machine_gives_is_always_usable(void **state)
 	}
 }
 
+static void
+the_most_specific_route_decides(void **state)
+{
+	struct config *c =
+		parse_with("route example.org {\n\tsmtp Mail.example.org:25 [2001:DB8::1]:26\n}\n"
+			   "route .example.org {\n\trefuse \"not there\"\n}\n"
+			   "route .b.example.org {\n\tlmtp /run/Lmtp\n}\n"
+			   "route c.b.example.org {\n\tsmtp mx:Other.example mx:x.example:27\n}\n"
+			   "route lmtp.example {\n\tlmtp 192.0.2.1:24\n}\n"
+			   "route hold.example {\n\thold\n}\n",
+			   &root);
+
+	(void)state;
+	assert_int_equal(c->route_count, 6);
+	assert_null(config_route_find(c, SPAN("example.net")));
+	assert_null(config_route_find(c, SPAN("org")));
+	assert_null(config_route_find(c, SPAN("ample.org")));
+	assert_null(config_route_find(c, SPAN("")));
+	assert_string_equal(config_route_find(c, SPAN("example.org"))->hops,
+			    "mail.example.org:25 [2001:db8::1]:26");
+	assert_string_equal(config_route_find(c, SPAN("a.example.org"))->text, "not there");
+	assert_int_equal(config_route_find(c, SPAN("b.example.org"))->action, CONFIG_ROUTE_REFUSE);
+	assert_string_equal(config_route_find(c, SPAN("x.y.b.example.org"))->hops,
+			    "lmtp:/run/Lmtp");
+	assert_string_equal(config_route_find(c, SPAN("c.b.example.org"))->hops,
+			    "mx:other.example:25 mx:x.example:27");
+	assert_string_equal(config_route_find(c, SPAN("lmtp.example"))->hops, "lmtp:192.0.2.1:24");
+	assert_null(config_route_find(c, SPAN("hold.example"))->text);
+	config_free(c);
+}
+
+static void
+the_resolver_asks_whom_the_file_names(void **state)
+{
+	struct config *c =
+		parse_with("resolver 127.0.0.1@5353 2001:db8::1\ntrust-anchor /etc/keys\nhosts no\n"
+			   "outbound {\n\tsmarthost mx:Example.net mx:b.example:587\n}\n",
+			   &root);
+
+	(void)state;
+	assert_int_equal(c->resolver, CONFIG_RESOLVER_SERVERS);
+	assert_int_equal(c->resolver_server_count, 2);
+	assert_string_equal(c->resolver_servers[0], "127.0.0.1@5353");
+	assert_string_equal(c->resolver_servers[1], "2001:db8::1");
+	assert_string_equal(c->trust_anchor, "/etc/keys");
+	assert_false(c->is_unvalidated);
+	assert_false(c->hosts);
+	assert_true(c->outbound.smarthosts[0].is_mx);
+	assert_string_equal(c->outbound.smarthosts[0].host, "example.net");
+	assert_int_equal(c->outbound.smarthosts[0].port, 25);
+	assert_int_equal(c->outbound.smarthosts[1].port, 587);
+	config_free(c);
+	c = parse_with("resolver recursive\ntrust-anchor none\n", &root);
+	assert_int_equal(c->resolver, CONFIG_RESOLVER_RECURSIVE);
+	assert_true(c->is_unvalidated && c->trust_anchor == NULL && c->hosts);
+	config_free(c);
+	c = parse_with("", &root);
+	assert_int_equal(c->resolver, CONFIG_RESOLVER_SYSTEM);
+	assert_false(c->is_unvalidated);
+	config_free(c);
+}
+
 int
 main(void)
 {
@@ -392,6 +454,8 @@ main(void)
 		cmocka_unit_test(an_ordinary_user_has_all_beside_his_spool),
 		cmocka_unit_test(the_text_carries_the_defaults_to_every_program),
 		cmocka_unit_test(what_the_machine_gives_is_always_usable),
+		cmocka_unit_test(the_most_specific_route_decides),
+		cmocka_unit_test(the_resolver_asks_whom_the_file_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
