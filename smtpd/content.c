@@ -228,7 +228,7 @@ content_scan(struct content *c, struct span chunk, size_t *used)
 		switch (c->place) {
 		case CONTENT_LINE_START:
 			c->place = CONTENT_IN_LINE;
-			if (*p == '.') {
+			if (*p == '.' && !c->is_counted) {
 				c->place = CONTENT_AFTER_DOT;
 				p++;
 			}
@@ -270,6 +270,9 @@ content_scan(struct content *c, struct span chunk, size_t *used)
 void
 content_finish(struct content *c)
 {
+	/* only counted bytes can end so: a CR that nothing follows */
+	if (c->place == CONTENT_AFTER_CR)
+		put_bare(c);
 	write_out(c);
 }
 
@@ -313,9 +316,9 @@ receive(struct session *s, struct content *c)
 	return STREAM_OK;
 }
 
-/* answers what is to be said against the content; permanent reasons first; false: nothing */
-static bool
-is_refused(struct session *s, const struct content *c)
+/* permanent reasons first */
+bool
+content_is_refused(struct session *s, const struct content *c)
 {
 	if (c->has_bare && !c->may_repair) {
 		session_reply(s, 550, "5.6.11",
@@ -344,10 +347,26 @@ is_refused(struct session *s, const struct content *c)
 	return true;
 }
 
+bool
+content_begin(struct session *s, struct content *c)
+{
+	static char out[CONTENT_OUT_MAX]; /* one message at a time in a process */
+
+	if (content_start(c, s->accept.writer, out) == -1) {
+		accept_abandon(s);
+		session_reply(s, 451, "4.3.0", "no memory for a message, try again later");
+		return false;
+	}
+	c->size_max = s->limits->message_size;
+	c->line_max = s->limits->line;
+	c->hops_max = s->limits->hops;
+	c->may_repair = s->config->repair_line_ends && s->may_relay;
+	return true;
+}
+
 void
 content_data(struct session *s, struct span argument)
 {
-	static char out[CONTENT_OUT_MAX];
 	struct content c;
 
 	if (argument.len > 0) {
@@ -362,22 +381,16 @@ content_data(struct session *s, struct span argument)
 		session_reset(s);
 		return;
 	}
-	if (content_start(&c, s->accept.writer, out) == -1) {
-		accept_abandon(s);
-		session_reply(s, 451, "4.3.0", "no memory for a message, try again later");
+	if (!content_begin(s, &c)) {
 		session_reset(s);
 		return;
 	}
-	c.size_max = s->limits->message_size;
-	c.line_max = s->limits->line;
-	c.hops_max = s->limits->hops;
-	c.may_repair = s->config->repair_line_ends && s->may_relay;
 	session_reply(s, 354, NULL, "send the message, and a line with only a dot");
 	enum stream_outcome outcome = receive(s, &c);
 	if (outcome != STREAM_OK) {
 		accept_abandon(s);
 		session_lost(s, outcome);
-	} else if (is_refused(s, &c)) {
+	} else if (content_is_refused(s, &c)) {
 		accept_abandon(s);
 	} else {
 		accept_message(s, &c);

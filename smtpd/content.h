@@ -37,6 +37,7 @@ struct content {
 	int to; /* what is decoded goes here */
 	uint64_t size_max, line_max, hops_max;
 	bool may_repair; /* a bare CR or LF becomes CRLF */
+	bool is_counted; /* BDAT: no dots, no end but the last byte that was announced */
 	/* found */
 	uint64_t size;	 /* bytes decoded, also those that were not kept */
 	uint64_t hops;	 /* fields `Received` */
@@ -73,6 +74,10 @@ void content_finish(struct content *c);
 uint64_t content_checksum(const struct content *c);
 void content_free(struct content *c);
 
+/* content_begin - into the file that accept_file had, with the session's limits; false: no memory, and the client was told */
+bool content_begin(struct session *s, struct content *c) __attribute__((warn_unused_result));
+/* content_is_refused - answers what is to be said against the content; false: nothing, and no answer was given */
+bool content_is_refused(struct session *s, const struct content *c);
 /* the command DATA */
 void content_data(struct session *s, struct span argument);
 

@@ -45,6 +45,7 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "SIZE %" PRIu64, s->limits->message_size);
 	session_reply_more(s, 250, NULL, "PIPELINING");
 	session_reply_more(s, 250, NULL, "8BITMIME");
+	session_reply_more(s, 250, NULL, "CHUNKING");
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	/* for sendmail(1), which has no configuration: the domain of a name alone */
 	if (s->is_local)

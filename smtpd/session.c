@@ -16,6 +16,7 @@
 
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "smtpd/chunks.h"
 #include "smtpd/envelope.h"
 #include "smtpd/verbs.h"
 
@@ -153,6 +154,7 @@ session_reset(struct session *s)
 {
 	struct session_transaction *t = &s->transaction;
 
+	chunks_reset(s);
 	arena_reset(&t->arena);
 	recipients_clear(&t->recipients);
 	t->sender = (struct address){.len = 0};
@@ -375,6 +377,7 @@ session_serve(const struct session_start *start)
 void
 session_release(void)
 {
+	chunks_reset(&session);
 	stream_close(&session.stream);
 	arena_free(&session.transaction.arena);
 	recipients_free(&session.transaction.recipients);

@@ -18,6 +18,7 @@
 #include "common/text/span.h"
 #include "smtpd/accept.h"
 #include "smtpd/checks.h"
+#include "smtpd/content.h"
 #include "smtpd/recipients.h"
 
 #define SESSION_ID_MAX 24 /* `S`, 13 or more hex digits, NUL */
@@ -36,6 +37,7 @@ enum session_stage {
 	STAGE_READY = 2,   /* EHLO or HELO was said */
 	STAGE_MAIL = 4,	   /* a transaction is open, nobody is in it */
 	STAGE_RCPT = 8,	   /* at least one recipient */
+	STAGE_CHUNKS = 16, /* BDAT has begun */
 };
 
 /* what a listener gives to a session */
@@ -84,6 +86,10 @@ struct session {
 	struct session_transaction transaction;
 	struct checks checks;
 	struct accept accept;
+	struct content chunks; /* in_chunks: of the message that BDAT brings */
+	bool in_chunks;
+	bool chunks_are_refused; /* what comes is read away */
+	int64_t chunks_end_ms;	 /* monotonic */
 };
 
 /* session_serve - the whole session; returns when it is over, everything still open (the process exits) */

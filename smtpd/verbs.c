@@ -6,13 +6,14 @@
  */
 #include "smtpd/verbs.h"
 
+#include "smtpd/chunks.h"
 #include "smtpd/content.h"
 #include "smtpd/envelope.h"
 #include "smtpd/hello.h"
 #include "smtpd/queries.h"
 
-#define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT)
-#define LISTED_WORDS 10 /* the first rows; those below are known only to be refused */
+#define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT | STAGE_CHUNKS)
+#define LISTED_WORDS 11 /* the first rows; those below are known only to be refused */
 
 static const struct verb verbs[] = {
 	{"EHLO", ANY, hello_ehlo, "", .ends_group = true},
@@ -23,6 +24,8 @@ static const struct verb verbs[] = {
 	 .joins_group = true},
 	{"DATA", STAGE_MAIL | STAGE_RCPT, content_data, "DATA comes after MAIL and RCPT",
 	 .ends_group = true},
+	/* its chunk follows at once: it says itself what is out of turn, behind the chunk */
+	{"BDAT", ANY, chunks_bdat, "", .ends_group = false},
 	{"RSET", ANY, envelope_rset, "", .ends_group = false},
 	{"NOOP", ANY, queries_noop, "", .ends_group = true},
 	{"VRFY", ANY, queries_vrfy, "", .ends_group = true},
@@ -33,7 +36,6 @@ static const struct verb verbs[] = {
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
 	{"AUTH", ANY, queries_unsupported, "", .ends_group = false},
 	{"STARTTLS", ANY, queries_unsupported, "", .ends_group = true},
-	{"BDAT", ANY, queries_unsupported, "", .ends_group = true},
 	/* a browser was made to speak to us: nothing that follows is a command */
 	{"GET", ANY, queries_other_protocol, "", .ends_group = false},
 	{"POST", ANY, queries_other_protocol, "", .ends_group = false},

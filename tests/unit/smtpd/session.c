@@ -420,6 +420,78 @@ content_is_refused_after_its_true_end(void **state)
 	quit(d);
 }
 
+static void
+chunks_are_joined_as_they_were_counted(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	enveloped(d, FAULT_NONE);
+	/* a dot is only a dot; a CRLF may be cut in two; the next command follows the last byte */
+	ask(d, "BDAT 16\r\nSubject: x\r\n\r\n.\rBDAT 4 LAST\r\n\nb\r\nNOOP", "250 2.0.0 16 bytes");
+	expect(d, "250 2.0.0 kept as 5000000000001");
+	expect(d, "250 ");
+	expect_told(d, "OPEN 100");
+	expect_told(d, "ENVELOPE from=a@b.example helo=client.example with=ESMTP client=192.0.2.1 "
+		       "high=0 size=20 ok");
+	expect_told(d, "TO c@example.org");
+	expect_told(d, "COMMIT 1");
+	expect_told(d, "KEEP");
+	/* nothing but chunks and the ways out, until the last */
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "RCPT TO:<c@example.org>", "250 ");
+	ask(d, "BDAT 3\r\nab\r", "250 2.0.0 3 bytes");
+	ask(d, "DATA", "503 5.5.1 ");
+	ask(d, "RCPT TO:<c@example.org>", "503 5.5.1 ");
+	ask(d, "RSET", "250 ");
+	expect_told(d, "OPEN");
+	expect_told(d, "ABANDON");
+	ask(d, "BDAT 6 LAST\r\nQUIT", "503 5.5.1 ");
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "BDAT 6 LAST\r\nQUIT", "554 5.5.1 ");
+	ask(d, "RSET", "250 ");
+	quit(d);
+}
+
+static void
+chunks_are_read_away_when_they_are_refused(void **state)
+{
+	static const char *const cases[][2] = {
+		{"BDAT 4\r\na\nb\n", "550 5.6.11 "},
+		{"BDAT 2 LAST\r\na\r", "550 5.6.11 "},
+	};
+	struct driver *d = &driver;
+	(void)state;
+
+	greeted(d, FAULT_NONE, RELAY);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ask(d, "MAIL FROM:<a@b.example>", "250 ");
+		ask(d, "RCPT TO:<c@example.org>", "250 ");
+		say(d, cases[i][0], strlen(cases[i][0]));
+		expect(d, cases[i][1]);
+		expect_told(d, "OPEN");
+		expect_told(d, "ABANDON");
+		ask(d, "RSET", "250 ");
+	}
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "RCPT TO:<c@example.org>", "250 ");
+	say(d, "BDAT 3\r\na\0b", 11);
+	say(d, "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n", 33);
+	expect(d, "250 2.0.0 3 bytes");
+	expect(d, "250 2.0.0 6 bytes");
+	expect(d, "550 5.6.0 ");
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "RCPT TO:<c@example.org>", "250 ");
+	say(d, "BDAT 3\r\na\nbBDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\n", 44);
+	expect(d, "550 5.6.11 ");
+	expect(d, "503 5.5.1 ");
+	expect(d, "503 5.5.1 ");
+	/* where a chunk ends is not known: nothing of it may be taken for a command */
+	ask(d, "BDAT all\r\nQUIT", "501 5.5.4 ");
+	expect_end(d);
+	driver_stop(d);
+}
+
 /* ---- the promise, with each trouble in turn ---- */
 
 static void
@@ -619,6 +691,8 @@ main(void)
 		cmocka_unit_test(talk_out_of_turn_ends_the_session),
 		cmocka_unit_test(limits_end_with_a_reason),
 		cmocka_unit_test(content_is_refused_after_its_true_end),
+		cmocka_unit_test(chunks_are_joined_as_they_were_counted),
+		cmocka_unit_test(chunks_are_read_away_when_they_are_refused),
 		cmocka_unit_test(a_refusal_comes_before_the_data),
 		cmocka_unit_test(a_queue_manager_that_was_restarted_is_asked_again),
 		cmocka_unit_test(what_is_not_on_the_disk_is_not_accepted),
