@@ -440,7 +440,8 @@ chunks_are_joined_as_they_were_counted(void **state)
 	/* nothing but chunks and the ways out, until the last */
 	ask(d, "MAIL FROM:<a@b.example>", "250 ");
 	ask(d, "RCPT TO:<c@example.org>", "250 ");
-	ask(d, "BDAT 3\r\nab\r", "250 2.0.0 3 bytes");
+	say(d, "BDAT 3\r\nab\r", 11);
+	expect(d, "250 2.0.0 3 bytes");
 	ask(d, "DATA", "503 5.5.1 ");
 	ask(d, "RCPT TO:<c@example.org>", "503 5.5.1 ");
 	ask(d, "RSET", "250 ");
