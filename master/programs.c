@@ -147,26 +147,24 @@ leaves(struct process *now, struct channel_fds *fds)
 	pass_on(p);
 }
 
-/* a word on a program's `master`: "Y", it serves; "T", it leaves; nothing else is looked at */
-static void
-heard(struct loop_watch *w, uint32_t events)
+/* one word on a program's `master`: "Y", it serves; "T", it leaves; nothing else is looked at.  False: none was there. */
+static bool
+hear(struct process *now)
 {
 	static char word[CHANNEL_MAX];
-	struct process *now = w->owner;
 	struct master *m = now->program->master;
 	struct channel_fds fds;
 	size_t len;
-	(void)events;
-	switch (channel_receive(w->fd, word, &len, &fds)) {
+	switch (channel_receive(now->watch.fd, word, &len, &fds)) {
 	case CHANNEL_OK:
 		break;
 	case CHANNEL_AGAIN:
-		return;
+		return false;
 	case CHANNEL_CLOSED:
 	case CHANNEL_BROKEN:
 		/* it is ending: SIGCHLD says how */
-		loop_unwatch(m->loop, w);
-		return;
+		loop_unwatch(m->loop, &now->watch);
+		return false;
 	}
 	if (word[0] == 'Y' && now->condition == PROCESS_STARTING) {
 		now->condition = PROCESS_SERVING;
@@ -176,6 +174,14 @@ heard(struct loop_watch *w, uint32_t events)
 		leaves(now, &fds);
 	}
 	channel_close_fds(&fds);
+	return true;
+}
+
+static void
+heard(struct loop_watch *w, uint32_t events)
+{
+	(void)events;
+	(void)hear(w->owner);
 }
 
 static void
@@ -392,6 +398,9 @@ static void
 reaped(struct master *m, struct process *now, int status)
 {
 	struct program *p = now->program;
+	/* its last word may have come with its end */
+	while (hear(now))
+		continue;
 	bool is_present = p->process == now;
 	int64_t lived_ms = clock_monotonic_ms() - now->started_ms;
 	tell_end(now, status);

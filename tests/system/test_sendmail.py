@@ -323,13 +323,15 @@ def test_s_nail_mutt_and_msmtp(culver):
                               capture_output=True, timeout=60, cwd="/")
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
         count += 1
-        assert f"from {name}".encode() in only_letter(culver, count)
+        only_letter(culver, count)
+        assert any(f"from {name}".encode() in letter for letter in culver.maildir().letters())
     if shutil.which("msmtp"):
         done = subprocess.run(peers.as_user(caller(culver)) + [
             "msmtp", f"--host=127.0.0.1", f"--port={culver.port}", "--auth=off", "--tls=off", f"--from={culver.address}",
             culver.address], input=b"Subject: by msmtp\n\nfrom msmtp\n", env=env, check=False, capture_output=True, timeout=60, cwd="/")
         assert done.returncode == 0, done.stderr
         count += 1
-        assert b"from msmtp" in only_letter(culver, count)
+        only_letter(culver, count)
+        assert any(b"from msmtp" in letter for letter in culver.maildir().letters())
     if count == 0:
         pytest.skip("none of them is installed")
