@@ -7,6 +7,7 @@
 #include "culver/mailboxes.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* one element of the list */
 struct element {
@@ -117,6 +118,7 @@ take_literal(struct element *e, struct span *rest)
 		char c = rest->at[0];
 		*rest = span_skip(*rest, 1);
 		is_closed = c == ']';
+		e->is_wrong = e->is_wrong || strchr("\"<>()[\\", c) != NULL;
 		if (!is_blank(c) && !e->is_closed)
 			put(e, c);
 	}
