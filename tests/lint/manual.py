@@ -5,6 +5,7 @@
 - Every option that the table's usages or main.c's parser name stands in both, for the verbs that have it.
 - Every exit status that the code has (options.h, fatal.h) stands in the page.
 - A page of ours that a page of ours refers to exists.
+- Every program has its page, and so have the second instance of smtpd and each classic name.
 """
 import pathlib
 import re
@@ -12,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "man/culver.8"
-OURS = re.compile(r"\.Xr (culver[a-z.-]*|master|smtpd|queue-manager|delivery|local|bounce|lookup|log|spool) ([158])")
+OURS = re.compile(r"\.Xr (culver[a-z.-]*|master|smtpd|queue-manager|delivery|local|bounce|lookup|log|spool|submit|resolver|sendmail|mailq|newaliases) ([158])")
 
 
 def table():
@@ -83,6 +84,13 @@ def main():
         for name, number in OURS.findall(path.read_text()):
             if not (ROOT / f"man/{name}.{number}").exists():
                 wrong.append(f"man/{path.name}: refers to {name}({number}), which is not there")
+    programs = re.search(r"^PROGRAMS *= *(.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
+    names = re.findall(r'\{"([a-z]+)", \w+\}', (ROOT / "culver/names.c").read_text())
+    if len(programs) < 9 or len(names) < 3:
+        wrong.append("the programs or the classic names were not found")
+    for name in programs + ["submit"] + names:
+        if not list((ROOT / "man").glob(f"{name}.[18]")):
+            wrong.append(f"man/{name}.8: there is no page of {name}")
     print("\n".join(wrong) if wrong else f"culver(8): {verbs} verbs, {options} options and {told} exit statuses are as in the code")
     return 1 if wrong else 0
 
