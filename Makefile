@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local bounce lookup log culver
+PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -34,6 +34,8 @@ CFLAGS    ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -MMD -MP
 LDFLAGS   += -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
+# what one program needs alone: LIBS_PROGRAM (Debian 12's libunbound.pc asks for that of libevent, which only a static link needs)
+LIBS_resolver = -lunbound
 ifdef SANITIZE
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCULVER_SANITIZE
 else
@@ -68,20 +70,22 @@ define program_rule
 $(BUILD)/$(1)/$(1): $$(call program_objects,$(1)) $$(COMMON)
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
 $(1): $(BUILD)/$(1)/$(1)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # ---- unit tests: tests/unit/FOLDER/FILE.c is linked with common/ and, where FOLDER is a program, with its files but main.c
 
+# tests/unit/PROGRAM/FILE is linked with what its program is
+libs_of = $(LIBS_$(patsubst %/,%,$(dir $(1))))
 without_main = $(filter-out %/main.o,$(call program_objects,$(1)))
 
 .SECONDEXPANSION:
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: tests/unit/%.c $$(call without_main,$$(notdir $$(@D))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(call libs_of,$*) $(LIBS) -lcmocka
 
 unit-tests: $(UNIT_TESTS)
 
@@ -115,7 +119,7 @@ endif
 $(FUZZ_TARGETS): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $$(call without_main,$$(notdir $$(@D))) $(COMMON)
 	@mkdir -p $(@D)
 	$(SAY) FUZZ $<
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(FUZZ_FLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(call libs_of,$*) $(LIBS)
 
 # every target: its corpus (kept in tests/fuzz/corpus, if it has one), then FUZZ_SECONDS of new inputs
 fuzz: fuzz-build

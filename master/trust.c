@@ -44,6 +44,16 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_LOOKUP,
 	},
 	{
+		/* resolv.conf, hosts and keys are read before it enters its room */
+		.program = "resolver",
+		.user = "culver-resolver",
+		.serves = {"resolver"},
+		.reaches = {"log"},
+		.network_out = true,
+		.room = TRUST_ROOM,
+		.stage = TRUST_STOP_LOOKUP,
+	},
+	{
 		.program = "queue-manager",
 		.user = "culver-queue",
 		.serves = {"intake", "jobs", "control"},
@@ -56,7 +66,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 	{
 		.program = "delivery",
 		.user = "culver-delivery",
-		.reaches = {"jobs", "log"},
+		.reaches = {"jobs", "resolver", "log"},
 		.network_out = true,
 		.room = TRUST_ROOM,
 		.stage = TRUST_STOP_DELIVERY,
@@ -97,13 +107,10 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"intake", 0660, false}, {"jobs", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 

@@ -74,7 +74,8 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 		{"smtpd", "intake lookup log "},
 		{"submit", "intake lookup log "},
 		{"queue-manager", "lookup log "},
-		{"delivery", "jobs log "},
+		{"delivery", "jobs resolver log "},
+		{"resolver", "log "},
 		{"local", "jobs log "},
 		{"bounce", "jobs intake log "},
 		{"lookup", "log "},
@@ -153,14 +154,15 @@ more_tables_than_a_row_can_hold_are_refused_with_a_sentence(void **state)
 }
 
 static void
-only_delivery_may_go_out_and_only_smtpd_is_given_the_network(void **state)
+only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network(void **state)
 {
 	const struct trust_people people = installed();
 	(void)state;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		const char *name = trust_map[i].program;
 		fill(name, &people, &configuration);
-		assert_int_equal(row.network_out, strcmp(name, "delivery") == 0);
+		assert_int_equal(row.network_out,
+				 strcmp(name, "delivery") == 0 || strcmp(name, "resolver") == 0);
 		assert_int_equal(trust_map[i].serves_network, strcmp(name, "smtpd") == 0);
 	}
 }
@@ -326,7 +328,8 @@ main(void)
 		cmocka_unit_test(
 			lookup_reads_the_directories_of_tables_each_once_and_writes_nowhere),
 		cmocka_unit_test(more_tables_than_a_row_can_hold_are_refused_with_a_sentence),
-		cmocka_unit_test(only_delivery_may_go_out_and_only_smtpd_is_given_the_network),
+		cmocka_unit_test(
+			only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
 		cmocka_unit_test(as_root_each_program_is_somebody_else_and_only_local_stays_root),
 		cmocka_unit_test(
 			a_room_holds_the_paths_of_the_sockets_and_an_ordinary_user_has_none),
