@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/mail/address.h"
 #include "common/protocol/jobs-agent.h"
 #include "common/system/clock.h"
 #include "common/system/confine.h"
@@ -19,7 +20,9 @@
 
 struct agent {
 	const struct config *config;
-	const struct hosts_list *hosts;
+	struct span place;
+	struct hosts hosts;
+	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
 	struct arena arena; /* of the job in hand */
@@ -147,48 +150,122 @@ refuse_unsendable(struct message *m, struct report *report)
 	}
 }
 
-/* the first of the hosts from *next on that takes mail; false: none does */
-static bool
-connect_next(struct agent *a, size_t *next, struct trouble *trouble)
+/* a failure of the domain's is one of its own recipients alone: the others were sent that way by a line of the configuration */
+static void
+tell_no_host(struct agent *a, struct message *m, struct report *report)
 {
-	while (*next < a->hosts->count) {
-		const struct hosts_address *host = &a->hosts->list[(*next)++];
+	for (size_t i = 0; i < m->count; i++) {
+		struct recipient *r = &m->recipients[i];
+		struct verdict v = a->hosts.why;
 
-		if (connect_open(&a->connection, host, a->config->hostname, &trouble->verdict) == 0)
+		if (r->state == RECIPIENT_TOLD)
+			continue;
+		if (v.fate == FATE_FAILED &&
+		    !span_equal_nocase(address_domain_of(r->address), a->hosts.domain))
+			verdict_set(&v, FATE_DEFERRED, 0, "4.4.4", "%s", a->hosts.why.text);
+		r->state = RECIPIENT_TOLD;
+		report_tell(report, r->number, &v, "", v.fate == FATE_DEFERRED);
+	}
+}
+
+/* what the last host deferred is asked of the next one */
+static void
+reopen(struct message *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->recipients[i].state == RECIPIENT_ELSEWHERE)
+			m->recipients[i].state = RECIPIENT_OPEN;
+}
+
+static bool
+has_open(const struct message *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->recipients[i].state == RECIPIENT_OPEN)
 			return true;
-		trouble->connection = true;
-		EVENT("host-passed-over", event_string("host", host->text),
-		      event_string("reason", trouble->verdict.text));
+	return false;
+}
+
+/* one attempt to bring a message to its place */
+struct attempt {
+	int64_t deadline_ms; /* after it no further host is tried */
+	struct trouble trouble;
+	bool is_tried; /* a host was there to be tried: `trouble` is of it */
+	bool has_reply; /* `trouble` is what a host answered, which says more than that others cannot be reached */
+};
+
+/* the next of the hosts that takes mail; false: none does */
+static bool
+connect_next(struct agent *a, struct attempt *attempt)
+{
+	const struct hosts_address *host;
+	struct verdict why;
+
+	while ((host = hosts_next(&a->hosts)) != NULL) {
+		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
+			EVENT("host-passed-over", event_string("host", host->text),
+			      event_string("reason", "the time for this attempt is over"));
+			return false;
+		}
+		a->peer = *host;
+		if (connect_open(&a->connection, &a->peer, a->config->hostname, &why) == 0)
+			return true;
+		attempt->is_tried = true;
+		if (!attempt->has_reply)
+			attempt->trouble = (struct trouble){.verdict = why, .connection = true};
+		EVENT("host-passed-over", event_string("host", a->peer.text),
+		      event_string("reason", why.text));
 	}
 	return false;
+}
+
+/* a transaction is over, its connection is there, and perhaps the host has deferred some whom another may take */
+static void
+leave_for_next(struct agent *a, struct message *m, struct attempt *attempt)
+{
+	if (has_open(m))
+		return;
+	attempt->has_reply = true;
+	EVENT("host-passed-over", event_string("host", connect_name(&a->connection)),
+	      event_string("reason", attempt->trouble.verdict.text));
+	connect_quit(&a->connection);
 }
 
 static void
 deliver(struct agent *a, struct message *m, struct report *report)
 {
-	struct trouble trouble = {.connection = true};
-	size_t next = 0;
+	struct attempt attempt = {.deadline_ms = clock_monotonic_ms() + AGENT_ATTEMPT_MS};
 
-	verdict_set(&trouble.verdict, FATE_DEFERRED, 0, "4.4.1", "no host could be tried");
 	refuse_unsendable(m, report);
+	if (!a->connection.open)
+		hosts_start(&a->hosts, a->place);
 	while (report->open > 0 && !report->lost) {
-		if (!a->connection.open && !connect_next(a, &next, &trouble))
+		if (!a->connection.open && !connect_next(a, &attempt))
 			break;
-		switch (transaction_run(&a->connection, m, report, &trouble)) {
+		attempt.is_tried = true;
+		reopen(m);
+		m->has_elsewhere = hosts_has_more(&a->hosts);
+		switch (transaction_run(&a->connection, m, report, &attempt.trouble)) {
 		case TRANSACTION_DONE:
+			if (report->open > 0)
+				leave_for_next(a, m, &attempt);
 			break;
 		case TRANSACTION_STALE:
-			next = 0;
+			hosts_start(&a->hosts, a->place);
 			break;
 		case TRANSACTION_TROUBLE:
+			attempt.has_reply = attempt.trouble.verdict.code > 0;
 			if (!report->lost)
 				EVENT("connection-lost", event_id(m->id),
 				      event_string("host", connect_name(&a->connection)),
-				      event_string("reason", trouble.verdict.text));
+				      event_string("reason", attempt.trouble.verdict.text));
 			break;
 		}
 	}
-	tell_open(m, report, &trouble.verdict, connect_name(&a->connection), trouble.connection);
+	if (report->open > 0 && !attempt.is_tried)
+		tell_no_host(a, m, report);
+	tell_open(m, report, &attempt.trouble.verdict, connect_name(&a->connection),
+		  attempt.trouble.connection);
 	report_finish(report);
 }
 
@@ -241,7 +318,7 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const struct hosts_list *hosts, int channel)
+agent_serve(const struct config *config, const char *resolver, struct span place, int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -250,11 +327,13 @@ agent_serve(const struct config *config, const struct hosts_list *hosts, int cha
 		return EXIT_OS;
 	}
 	a->config = config;
-	a->hosts = hosts;
+	a->place = place;
+	hosts_init(&a->hosts, config, resolver);
 	arena_init(&a->arena, AGENT_JOB_MAX);
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
+	hosts_free(&a->hosts);
 	arena_free(&a->arena);
 	free(a);
 	return 0;

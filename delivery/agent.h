@@ -8,10 +8,12 @@
 #include "delivery/hosts.h"
 
 #define AGENT_IDLE_MS 10000 /* without a job: says LEAVE; peers do not like to be kept waiting */
+#define AGENT_ATTEMPT_MS \
+	600000 /* one attempt with a message: after that no further host is tried */
 #define AGENT_RECIPIENTS_MAX 100000 /* of one job */
 #define AGENT_JOB_MAX (64u << 20)   /* bytes that are kept of a job's envelope */
 
-/* agent_serve - until queue-manager closes the channel or the agent leaves; the exit status */
-int agent_serve(const struct config *config, const struct hosts_list *hosts, int channel);
+/* agent_serve - until queue-manager closes the channel or the agent leaves; `resolver`: path of its socket; the exit status */
+int agent_serve(const struct config *config, const char *resolver, struct span place, int channel);
 
 #endif

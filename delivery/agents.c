@@ -1,7 +1,7 @@
 /*
  * agents - see the header
  *
- * The parent looks at the place before it forks: where no address can be had the answer is CANNOT, at the cost of no process.
+ * The parent looks at the place before it forks: where no word of it is a hop the answer is CANNOT, at the cost of no process.
  */
 #include "delivery/agents.h"
 
@@ -15,7 +15,7 @@
 
 struct agents {
 	const struct config *config;
-	struct hosts_list hosts; /* of the WANT in hand; the agent's fork takes it along */
+	const char *resolver; /* path of its socket */
 	struct verdict why;
 };
 
@@ -24,7 +24,7 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 {
 	struct agents *a = owner;
 
-	if (hosts_find(want->hosts, &a->hosts, &a->why) == 0)
+	if (hosts_check(want->hosts, &a->why) == 0)
 		return true;
 	cannot->fate = a->why.fate;
 	cannot->status = span_of(a->why.status);
@@ -36,14 +36,13 @@ static int
 serve(void *owner, const struct jobs_want *want, int channel)
 {
 	struct agents *a = owner;
-	(void)want;
 
 	confine_child();
-	return agent_serve(a->config, &a->hosts, channel);
+	return agent_serve(a->config, a->resolver, want->hosts, channel);
 }
 
 void
-agents_serve(const struct config *config, const char *path)
+agents_serve(const struct config *config, const char *path, const char *resolver)
 {
 	static struct agents agents;
 	struct jobs_parent_program program = {
@@ -56,5 +55,6 @@ agents_serve(const struct config *config, const char *path)
 	};
 
 	agents.config = config;
+	agents.resolver = resolver;
 	jobs_parent_run(&program);
 }

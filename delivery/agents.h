@@ -6,7 +6,7 @@
 
 #include "common/config/config.h"
 
-/* agents_serve - until a signal ended it and the last agent is gone; `path` is the socket `jobs` */
-void agents_serve(const struct config *config, const char *path);
+/* agents_serve - until a signal ended it and the last agent is gone; `path` and `resolver` are the sockets `jobs` and `resolver` */
+void agents_serve(const struct config *config, const char *path, const char *resolver);
 
 #endif

@@ -1,199 +1,503 @@
 /*
- * hosts - see the header.  hosts(5)
+ * hosts - see the header; called by agent.c.  RFC 5321, section 5.1; RFC 7505
  */
 #include "delivery/hosts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/un.h>
 
+#include "common/mail/domain.h"
+#include "common/system/clock.h"
 #include "common/system/events.h"
-#include "common/text/number.h"
 
-#define NAME_MAX_BYTES 255
+#define ANSWERS_MEMORY_MAX (4u << 20)
+#define NULL_MX_CODE 556 /* RFC 7504, section 4; RFC 7505, section 4.2 */
 
-/* the file as it is; lines are looked through at each question, which is asked once an agent */
-static struct span hosts_text = {"", 0};
+static struct sockaddr_storage local_addresses[HOSTS_LOCAL_MAX];
+static size_t local_count;
 
-void
-hosts_load_text(struct span text)
+/* ---- addresses ---- */
+
+static socklen_t
+set_ip(struct sockaddr_storage *to, int family, const void *bytes, uint16_t port)
 {
-	static char *copy;
-
-	hosts_text = SPAN_NONE;
-	free(copy);
-	copy = malloc(text.len + 1);
-	if (copy == NULL)
-		return;
-	memcpy(copy, text.at, text.len);
-	hosts_text = span_from(copy, text.len);
-}
-
-void
-hosts_load(const char *path)
-{
-	static char text[HOSTS_FILE_MAX];
-	size_t len = 0;
-	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
-		len += (size_t)n;
-	if (fd < 0 || n < 0)
-		EVENT("hosts-unread", event_string("reason", strerror(errno)),
-		      event_string("file", path));
-	if (fd >= 0)
-		close(fd);
-	hosts_text = span_from(text, len);
-}
-
-/* an address as text, without brackets; -1: it is none */
-static int
-literal(struct span text, struct sockaddr_storage *to, socklen_t *len)
-{
-	char name[INET6_ADDRSTRLEN];
 	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
 
-	if (span_copy(text, name, sizeof(name)) == -1)
-		return -1;
 	memset(to, 0, sizeof(*to));
-	if (inet_pton(AF_INET, name, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		*len = sizeof(*v4);
-		return 0;
+	to->ss_family = (sa_family_t)family;
+	if (family == AF_INET) {
+		memcpy(&v4->sin_addr, bytes, sizeof(v4->sin_addr));
+		v4->sin_port = htons(port);
+		return sizeof(*v4);
 	}
-	if (inet_pton(AF_INET6, name, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		*len = sizeof(*v6);
-		return 0;
+	memcpy(&v6->sin6_addr, bytes, sizeof(v6->sin6_addr));
+	v6->sin6_port = htons(port);
+	return sizeof(*v6);
+}
+
+static const void *
+ip_of(const struct sockaddr_storage *a, size_t *len)
+{
+	if (a->ss_family == AF_INET) {
+		*len = sizeof(struct in_addr);
+		return &((const struct sockaddr_in *)a)->sin_addr;
+	}
+	*len = sizeof(struct in6_addr);
+	return &((const struct sockaddr_in6 *)a)->sin6_addr;
+}
+
+static bool
+is_same_ip(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	size_t len, other_len;
+	const void *bytes = ip_of(a, &len);
+	const void *other = ip_of(b, &other_len);
+
+	return a->ss_family == b->ss_family && memcmp(bytes, other, len) == 0;
+}
+
+static uint16_t
+port_of(const struct sockaddr_storage *a)
+{
+	return ntohs(a->ss_family == AF_INET ? ((const struct sockaddr_in *)a)->sin_port
+					     : ((const struct sockaddr_in6 *)a)->sin6_port);
+}
+
+void
+hosts_load_local(void)
+{
+	struct ifaddrs *all = NULL;
+
+	local_count = 0;
+	if (getifaddrs(&all) < 0) {
+		EVENT("local-addresses-unknown", event_string("reason", strerror(errno)));
+		return;
+	}
+	for (const struct ifaddrs *i = all; i != NULL && local_count < HOSTS_LOCAL_MAX;
+	     i = i->ifa_next) {
+		if (i->ifa_addr == NULL)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			memcpy(&local_addresses[local_count++], i->ifa_addr,
+			       sizeof(struct sockaddr_in));
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			memcpy(&local_addresses[local_count++], i->ifa_addr,
+			       sizeof(struct sockaddr_in6));
+	}
+	freeifaddrs(all);
+}
+
+static bool
+is_local(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET &&
+	    ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+		return true;
+	for (size_t i = 0; i < local_count; i++)
+		if (is_same_ip(a, &local_addresses[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_any(const struct sockaddr_storage *a)
+{
+	static const struct in6_addr any6 = IN6ADDR_ANY_INIT;
+
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_ANY);
+	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &any6, sizeof(any6)) == 0;
+}
+
+/* do we listen there ourselves? */
+static bool
+is_ours(const struct hosts *h, const struct sockaddr_storage *a)
+{
+	for (size_t i = 0; i < h->config->listen_count; i++) {
+		const struct sockaddr_storage *l = &h->config->listens[i].address;
+
+		if (l->ss_family != AF_INET && l->ss_family != AF_INET6)
+			continue;
+		/* [::] takes IPv4 too */
+		if (port_of(l) == port_of(a) &&
+		    (is_same_ip(l, a) ||
+		     (is_any(l) && (l->ss_family == AF_INET6 || a->ss_family == AF_INET) &&
+		      is_local(a))))
+			return true;
+	}
+	return false;
+}
+
+static void
+name_address(struct hosts_address *a, struct span name)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	size_t len;
+
+	inet_ntop(a->address.ss_family, ip_of(&a->address, &len), text, sizeof(text));
+	snprintf(a->text, sizeof(a->text), "%.*s[%s]:%u", SPAN_ARG(name), text,
+		 (unsigned)port_of(&a->address));
+}
+
+static void
+add_address(struct hosts *h, struct span name, int family, const void *bytes)
+{
+	struct hosts_address *a = &h->addresses[h->address_count];
+
+	if (h->address_count == HOSTS_ADDRESSES_MAX)
+		return;
+	a->len = set_ip(&a->address, family, bytes, h->hop.port);
+	a->is_lmtp = h->hop.is_lmtp;
+	name_address(a, name);
+	h->address_count++;
+}
+
+/* ---- why there is no address ---- */
+
+/* the first reason stays, but a deferral has more weight than a failure: the next attempt may find more */
+static void __attribute__((format(printf, 5, 6)))
+note(struct hosts *h, enum fate fate, int code, const char *status, const char *format, ...)
+{
+	char text[REPLY_TEXT_MAX + 1];
+	va_list args;
+
+	if (h->why.fate == FATE_DEFERRED || (h->why.fate == FATE_FAILED && fate == FATE_FAILED))
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	verdict_set(&h->why, fate, code, status, "%s", text);
+	h->domain = h->hop.host;
+}
+
+static void
+pass_over(const char *host, const char *reason)
+{
+	EVENT("host-passed-over", event_string("host", host), event_string("reason", reason));
+}
+
+/* ---- the resolver ---- */
+
+static void
+ask(struct hosts *h, const struct resolver_question *questions, size_t count,
+    struct resolver_found *found)
+{
+	arena_reset(&h->arena);
+	resolver_client_ask(&h->client, questions, count, &h->arena,
+			    clock_monotonic_ms() + RESOLVER_WAIT_MS, found);
+}
+
+/* IPv6 and IPv4 in turns, so that a host is soon tried by either */
+static void
+add_found(struct hosts *h, struct span name, const struct resolver_found found[2])
+{
+	static const int families[2] = {AF_INET6, AF_INET};
+	static const size_t lengths[2] = {sizeof(struct in6_addr), sizeof(struct in_addr)};
+
+	for (size_t i = 0; i < found[0].count || i < found[1].count; i++)
+		for (size_t f = 0; f < 2; f++)
+			if (found[f].outcome == RESOLVER_FOUND && i < found[f].count &&
+			    found[f].records[i].data.len == lengths[f])
+				add_address(h, name, families[f], found[f].records[i].data.at);
+}
+
+/* a host without an address */
+static void
+note_unaddressed(struct hosts *h, struct span name, const struct resolver_found found[2])
+{
+	const struct resolver_found *trouble = found[0].outcome == RESOLVER_TROUBLE   ? &found[0]
+					       : found[1].outcome == RESOLVER_TROUBLE ? &found[1]
+										      : NULL;
+	bool is_domain = span_equal_nocase(name, h->hop.host);
+
+	if (trouble != NULL)
+		note(h, FATE_DEFERRED, 0, "4.4.3", "the address of %.*s cannot be found: %.*s",
+		     SPAN_ARG(name), SPAN_ARG(trouble->text));
+	else if (!h->hop.is_mx)
+		note(h, FATE_DEFERRED, 0, "4.4.4", "the host %.*s has no address", SPAN_ARG(name));
+	else if (is_domain && found[0].outcome == RESOLVER_NO_NAME)
+		note(h, FATE_FAILED, 0, "5.1.2", "there is no domain %.*s", SPAN_ARG(name));
+	else if (is_domain)
+		note(h, FATE_FAILED, 0, "5.4.4", "the domain %.*s has neither MX nor address",
+		     SPAN_ARG(name));
+	else
+		note(h, FATE_FAILED, 0, "5.4.4", "the mail host %.*s of %.*s has no address",
+		     SPAN_ARG(name), SPAN_ARG(h->hop.host));
+}
+
+/* RFC 5321, section 5.1: we, and who is not better, would bring it back */
+static void
+leave_out_from(struct hosts *h, uint64_t preference)
+{
+	size_t left = 0;
+
+	while (left < h->target_count && h->targets[left].preference < preference)
+		left++;
+	h->target_count = left;
+	if (h->next_target > left)
+		h->next_target = left;
+	note(h, FATE_FAILED, 0, "5.4.6",
+	     "the mail of %.*s would come back: this host is an MX of it", SPAN_ARG(h->hop.host));
+}
+
+/* the addresses of one host */
+static void
+resolve(struct hosts *h, const struct hosts_target *target)
+{
+	struct span name = span_of(target->name);
+	const struct resolver_question questions[2] = {{RESOLVER_AAAA, name}, {RESOLVER_A, name}};
+	struct resolver_found found[2];
+
+	ask(h, questions, 2, found);
+	h->address_count = h->next_address = 0;
+	add_found(h, name, found);
+	if (h->address_count == 0) {
+		note_unaddressed(h, name, found);
+		pass_over(target->name, found[0].outcome == RESOLVER_TROUBLE ||
+							found[1].outcome == RESOLVER_TROUBLE
+						? "its address cannot be found now"
+						: "it has no address");
+	}
+	for (size_t i = 0; h->hop.is_mx && i < h->address_count; i++) {
+		if (!is_ours(h, &h->addresses[i].address))
+			continue;
+		h->address_count = 0;
+		pass_over(target->name, "it is this host");
+		leave_out_from(h, target->preference);
+	}
+}
+
+/* ---- hops ---- */
+
+static void
+add_target(struct hosts *h, struct span name, uint64_t preference)
+{
+	struct hosts_target *t = &h->targets[h->target_count];
+
+	if (h->target_count == HOSTS_MX_MAX || span_copy(name, t->name, sizeof(t->name)) < 0)
+		return;
+	t->preference = preference;
+	h->target_count++;
+}
+
+static int
+compare_records(const void *a, const void *b)
+{
+	const struct resolver_record *x = a, *y = b;
+
+	return x->preference < y->preference ? -1 : x->preference > y->preference;
+}
+
+static void
+swap(struct resolver_record *one, struct resolver_record *other)
+{
+	struct resolver_record kept = *one;
+
+	*one = *other;
+	*other = kept;
+}
+
+/* best first, equal ones in an order of chance */
+static void
+sort_records(struct resolver_record *records, size_t count)
+{
+	size_t first = 0;
+
+	if (count > 1)
+		qsort(records, count, sizeof(*records), compare_records);
+	for (size_t end = 1; end <= count; end++) {
+		if (end < count && records[end].preference == records[first].preference)
+			continue;
+		for (size_t i = end - first; i > 1; i--)
+			swap(&records[first + i - 1],
+			     &records[first + arc4random_uniform((uint32_t)i)]);
+		first = end;
+	}
+}
+
+static void
+take_mx(struct hosts *h, struct resolver_found *mx)
+{
+	uint64_t ours = UINT64_MAX;
+	size_t nulls = 0;
+
+	sort_records(mx->records, mx->count);
+	for (size_t i = 0; i < mx->count; i++) {
+		const struct resolver_record *r = &mx->records[i];
+
+		if (r->name.len == 0)
+			nulls++;
+		else if (span_equal_nocase(r->name, span_of(h->config->hostname)) &&
+			 r->preference < ours)
+			ours = r->preference;
+	}
+	if (nulls == mx->count) {
+		note(h, FATE_FAILED, NULL_MX_CODE, "5.1.10",
+		     "the domain %.*s takes no mail (null MX)", SPAN_ARG(h->hop.host));
+		return;
+	}
+	for (size_t i = 0; i < mx->count; i++)
+		if (domain_is_valid(mx->records[i].name))
+			add_target(h, mx->records[i].name, mx->records[i].preference);
+	if (h->target_count == 0)
+		note(h, FATE_FAILED, 0, "5.4.4", "no MX of the domain %.*s is the name of a host",
+		     SPAN_ARG(h->hop.host));
+	if (ours != UINT64_MAX)
+		leave_out_from(h, ours);
+}
+
+static void
+find_mx(struct hosts *h)
+{
+	const struct resolver_question question = {RESOLVER_MX, h->hop.host};
+	struct resolver_found mx;
+
+	ask(h, &question, 1, &mx);
+	switch (mx.outcome) {
+	case RESOLVER_FOUND:
+		take_mx(h, &mx);
+		return;
+	case RESOLVER_NO_DATA:
+		add_target(h, h->hop.host, 0);
+		return;
+	case RESOLVER_NO_NAME:
+		note(h, FATE_FAILED, 0, "5.1.2", "there is no domain %.*s", SPAN_ARG(h->hop.host));
+		return;
+	case RESOLVER_TROUBLE:
+		break;
+	}
+	note(h, FATE_DEFERRED, 0, "4.4.3", "the MX of %.*s cannot be found: %.*s",
+	     SPAN_ARG(h->hop.host), SPAN_ARG(mx.text));
+}
+
+static void
+take_literal(struct hosts *h)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+	int family = span_has(h->hop.host, ':') ? AF_INET6 : AF_INET;
+
+	if (span_copy(h->hop.host, text, sizeof(text)) == 0 && inet_pton(family, text, bytes) == 1)
+		add_address(h, h->hop.host, family, bytes);
+}
+
+static void
+take_path(struct hosts *h)
+{
+	struct hosts_address *a = &h->addresses[0];
+	struct sockaddr_un *unix_address = (struct sockaddr_un *)&a->address;
+
+	memset(a, 0, sizeof(*a));
+	unix_address->sun_family = AF_UNIX;
+	a->len = sizeof(*unix_address);
+	a->is_lmtp = true;
+	if (span_copy(h->hop.path, unix_address->sun_path, sizeof(unix_address->sun_path)) < 0 ||
+	    span_copy(h->hop.path, a->text, sizeof(a->text)) < 0) {
+		note(h, FATE_DEFERRED, 0, "4.3.5", "the path %.*s is too long for a socket",
+		     SPAN_ARG(h->hop.path));
+		return;
+	}
+	h->address_count = 1;
+}
+
+static void
+take_hop(struct hosts *h, struct span word)
+{
+	h->target_count = h->next_target = 0;
+	h->address_count = h->next_address = 0;
+	if (hop_parse(word, &h->hop) < 0) {
+		h->hop = (struct hop){.host = SPAN_NONE, .path = SPAN_NONE};
+		note(h, FATE_DEFERRED, 0, "4.3.5", "%.*s is no HOST:PORT", SPAN_ARG(word));
+	} else if (h->hop.path.len > 0) {
+		take_path(h);
+	} else if (h->hop.is_literal) {
+		take_literal(h);
+	} else if (h->hop.is_mx) {
+		find_mx(h);
+	} else {
+		add_target(h, h->hop.host, 0);
+	}
+}
+
+/* ---- one after another ---- */
+
+int
+hosts_check(struct span place, struct verdict *why)
+{
+	struct span word;
+	struct hop hop;
+
+	verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "no host is named where this should go");
+	while ((word = span_word(&place)).len > 0) {
+		if (hop_parse(word, &hop) == 0)
+			return 0;
+		verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "%.*s is no HOST:PORT", SPAN_ARG(word));
 	}
 	return -1;
 }
 
-static void
-set_port(struct sockaddr_storage *a, uint16_t port)
+void
+hosts_init(struct hosts *h, const struct config *config, const char *resolver)
 {
-	if (a->ss_family == AF_INET)
-		((struct sockaddr_in *)a)->sin_port = htons(port);
-	else
-		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
+	memset(h, 0, sizeof(*h));
+	h->config = config;
+	resolver_client_init(&h->client, resolver);
+	arena_init(&h->arena, ANSWERS_MEMORY_MAX);
+	hosts_start(h, SPAN_NONE);
 }
 
-static void
-add(struct hosts_list *hosts, struct span name, struct span address, uint16_t port)
+void
+hosts_free(struct hosts *h)
 {
-	struct hosts_address *to = &hosts->list[hosts->count];
-	char text[INET6_ADDRSTRLEN] = "";
-
-	if (hosts->count == HOSTS_ADDRESSES_MAX || literal(address, &to->address, &to->len) == -1)
-		return;
-	set_port(&to->address, port);
-	if (to->address.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((struct sockaddr_in *)&to->address)->sin_addr, text,
-			  sizeof(text));
-	else
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&to->address)->sin6_addr, text,
-			  sizeof(text));
-	snprintf(to->text, sizeof(to->text), "%.*s[%s]:%u", SPAN_ARG(name), text, (unsigned)port);
-	hosts->count++;
+	resolver_client_close(&h->client);
+	arena_free(&h->arena);
 }
 
-/* every line of the file that has the name */
-static void
-add_from_file(struct hosts_list *hosts, struct span name, uint16_t port)
+void
+hosts_start(struct hosts *h, struct span place)
 {
-	struct span rest = hosts_text;
+	h->rest = span_trim(place);
+	h->target_count = h->next_target = 0;
+	h->address_count = h->next_address = 0;
+	h->hop = (struct hop){.host = SPAN_NONE, .path = SPAN_NONE};
+	h->why = (struct verdict){0};
+	h->domain = SPAN_NONE;
+}
 
-	while (rest.len > 0) {
-		struct span line = span_cut(&rest, '\n');
-		struct span words = span_cut(&line, '#');
-		struct span address = span_word(&words);
+const struct hosts_address *
+hosts_next(struct hosts *h)
+{
+	for (;;) {
 		struct span word;
 
-		while ((word = span_word(&words)).len > 0) {
-			if (word.at[word.len - 1] == '\r')
-				word.len--;
-			if (span_equal_nocase(word, name)) {
-				add(hosts, name, address, port);
-				break;
-			}
-		}
-	}
-}
-
-static void
-add_host(struct hosts_list *hosts, struct span host, uint16_t port)
-{
-	size_t before = hosts->count;
-	struct sockaddr_storage a;
-	socklen_t len;
-
-	if (literal(host, &a, &len) == 0) {
-		add(hosts, host, host, port);
-		return;
-	}
-	add_from_file(hosts, host, port);
-	/* RFC 6761, section 6.3: a name that is known everywhere */
-	if (hosts->count == before && span_equal_nocase(host, SPAN("localhost"))) {
-		add(hosts, host, SPAN("127.0.0.1"), port);
-		add(hosts, host, SPAN("::1"), port);
-	}
-}
-
-/* "host:port", "[address]:port"; -1: it is neither */
-static int
-split(struct span word, struct span *host, uint16_t *port)
-{
-	size_t colon = word.len;
-	uint64_t number;
-
-	while (colon > 0 && word.at[colon - 1] != ':')
-		colon--;
-	if (colon < 2 || number_parse(span_skip(word, colon), 1, UINT16_MAX, &number) == -1)
-		return -1;
-	*host = span_from(word.at, colon - 1);
-	if (host->at[0] == '[') {
-		if (host->len < 3 || host->at[host->len - 1] != ']')
-			return -1;
-		*host = span_from(host->at + 1, host->len - 2);
-	}
-	if (host->len == 0 || host->len > NAME_MAX_BYTES)
-		return -1;
-	*port = (uint16_t)number;
-	return 0;
-}
-
-int
-hosts_find(struct span place, struct hosts_list *hosts, struct verdict *why)
-{
-	struct span word;
-
-	hosts->count = 0;
-	verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "no host is named where this should go");
-	for (bool first = true; (word = span_word(&place)).len > 0; first = false) {
-		size_t before = hosts->count;
-		struct span host;
-		uint16_t port;
-
-		if (split(word, &host, &port) == -1) {
-			if (first)
-				verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "%.*s is no HOST:PORT",
-					    SPAN_ARG(word));
+		if (h->next_address < h->address_count)
+			return &h->addresses[h->next_address++];
+		if (h->next_target < h->target_count) {
+			resolve(h, &h->targets[h->next_target++]);
 			continue;
 		}
-		add_host(hosts, host, port);
-		if (hosts->count == before && first)
-			verdict_set(why, FATE_DEFERRED, 0, "4.4.3",
-				    "the host name %.*s is not in /etc/hosts; other names need the "
-				    "resolver",
-				    SPAN_ARG(host));
+		word = span_word(&h->rest);
+		if (word.len == 0)
+			break;
+		take_hop(h, word);
 	}
-	return hosts->count > 0 ? 0 : -1;
+	if (h->why.fate == 0)
+		note(h, FATE_DEFERRED, 0, "4.3.5", "no host is named where this should go");
+	return NULL;
+}
+
+bool
+hosts_has_more(const struct hosts *h)
+{
+	return h->next_address < h->address_count || h->next_target < h->target_count ||
+	       h->rest.len > 0;
 }

@@ -1,8 +1,7 @@
 /*
  * delivery - SMTP client: a parent, and one agent process for each open connection
  *
- * Started by master.  Connects to jobs (queue-manager), to log, and to the hosts that queue-manager names; opens no file but
- * /etc/hosts, before it confines itself.
+ * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file.
  */
 #include "common/config/config.h"
 #include "common/system/confine.h"
@@ -11,8 +10,6 @@
 #include "delivery/agents.h"
 #include "delivery/hosts.h"
 #include "delivery/syscalls.h"
-
-#define HOSTS_FILE "/etc/hosts"
 
 static const struct confine_limits limits = {
 	.descriptors = 64,
@@ -27,10 +24,10 @@ main(void)
 	const struct config *config = config_take();
 
 	events_start("delivery", start_path(s, "log"));
-	hosts_load(HOSTS_FILE);
+	hosts_load_local();
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
-	agents_serve(config, start_path(s, "jobs"));
+	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));
 	events_end();
 	return 0;
 }

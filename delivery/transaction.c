@@ -44,6 +44,12 @@ enum step {
 static void
 tell(struct transaction *t, struct recipient *r, const struct verdict *v, bool connection)
 {
+	/* RFC 5321, section 5.1: what one host defers by its reply, another may take */
+	if (t->m->has_elsewhere && v->fate == FATE_DEFERRED && v->code > 0) {
+		r->state = RECIPIENT_ELSEWHERE;
+		*t->trouble = (struct trouble){.verdict = *v, .connection = connection};
+		return;
+	}
 	r->state = RECIPIENT_TOLD;
 	report_tell(t->report, r->number, v, connect_name(t->c), connection);
 }

@@ -27,9 +27,10 @@
 #define TRANSACTION_PIPELINE_MAX 100
 
 enum recipient_state {
-	RECIPIENT_OPEN,	    /* not told; to be asked for */
-	RECIPIENT_ACCEPTED, /* 2xx to its RCPT in this transaction */
-	RECIPIENT_LATER,    /* the peer had enough of them for this transaction */
+	RECIPIENT_OPEN,	     /* not told; to be asked for */
+	RECIPIENT_ACCEPTED,  /* 2xx to its RCPT in this transaction */
+	RECIPIENT_LATER,     /* the peer had enough of them for this transaction */
+	RECIPIENT_ELSEWHERE, /* deferred by this host; the next one is to be asked */
 	RECIPIENT_TOLD,
 };
 
@@ -48,6 +49,7 @@ struct message {
 	struct span top;    /* put before the content */
 	struct recipient *recipients;
 	size_t count;
+	bool has_elsewhere; /* there is perhaps another host to try */
 };
 
 enum transaction_outcome {
