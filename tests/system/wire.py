@@ -18,8 +18,9 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("sender", S),
-                            ("eight_bit", N), ("length", N), ("checksum", N), ("top", S)]),
-    "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S)])]),
+                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
+                            ("checksum", N), ("top", S)]),
+    "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N)]),
     "INTAKE_KEEP": (5, []),
     "INTAKE_ABANDON": (6, []),
@@ -30,21 +31,21 @@ INTAKE_ANSWERS = {
     "INTAKE_QUEUED": (103, []),
 }
 
-RECIPIENT = [("number", N), ("address", S), ("original", S)]
+RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]
 FAILURE = [("number", N), ("address", S), ("original", S), ("status", S), ("reply", S), ("code", N), ("host", S),
-           ("at_us", N)]
+           ("at_us", N), ("action", N), ("orcpt", S), ("until_us", N)]
 JOBS_CALLS = {
     "JOBS_PARENT": (1, [("kind", N)]),
     "JOBS_CANNOT": (2, [("fate", N), ("status", S), ("text", S)]),
     "JOBS_AGENT": (3, [("want", N)]),
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
-                        ("connection", N)]),
+                        ("connection", N), ("relayed", N)]),
     "JOBS_LEAVE": (5, []),
 }
 JOBS_ORDERS = {
-    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S)]),
+    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("sender", S), ("top", S), ("recipients", N)]),
+                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }
@@ -58,7 +59,7 @@ LOOKUP_ANSWERS = {
     "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
     "LOOKUP_LEAVES": (102, [("leaves", [
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("user", S), ("domain", S),
-        ("hosts", S), ("code", N), ("status", S), ("text", S)])]),
+        ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S)])]),
 }
 
 CONTROL_CALLS = {

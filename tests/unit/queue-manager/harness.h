@@ -321,7 +321,12 @@ session_recipients(struct session *s, const char *addresses)
 	uint64_t count = 0;
 	wire_list_start(&list);
 	for (struct span word; (word = span_word(&rest)).len > 0; count++) {
-		const struct intake_recipient r = {word};
+		const struct intake_recipient r = {.address = word};
+		if (wire_list_add(&list, WIRE_LIST_ROOM, &intake_recipient_shape, &r) == 0)
+			continue;
+		const struct intake_recipients part = {wire_list_get(&list)};
+		say(s->fd, intake_calls, INTAKE_RECIPIENTS, 1, &part);
+		wire_list_start(&list);
 		assert_int_equal(wire_list_add(&list, WIRE_LIST_ROOM, &intake_recipient_shape, &r),
 				 0);
 	}
