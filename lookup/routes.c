@@ -8,16 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mail/domain.h"
+#include "common/mail/hop.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/buffer.h"
 
+#define SMTP_PORT 25
 #define HOSTS_MAX 8192 /* bytes of all smarthosts as one text */
 
 /* the names that every system has to answer for (RFC 2142, RFC 5321 section 4.5.1), whether there is such a user or not */
 static const char *const duty_names[] = {"root", "postmaster", "abuse", "mailer-daemon"};
 
-/* "host:port host:port", an IPv6 address in brackets */
+/* the smarthosts as hops */
 static char *
 hosts_text(const struct config_outbound *o)
 {
@@ -27,8 +30,15 @@ hosts_text(const struct config_outbound *o)
 	for (size_t i = 0; i < o->smarthost_count; i++) {
 		const struct config_host *h = &o->smarthosts[i];
 
-		buffer_format(&b, strchr(h->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u",
-			      i > 0 ? " " : "", h->host, (unsigned)h->port);
+		struct hop hop = {.is_mx = h->is_mx,
+				  .is_literal = strchr(h->host, ':') != NULL,
+				  .host = span_of(h->host),
+				  .port = h->port,
+				  .path = SPAN_NONE};
+
+		if (i > 0)
+			buffer_char(&b, ' ');
+		hop_write(&hop, &b);
 	}
 	buffer_char(&b, '\0');
 	if (b.failed)
@@ -125,19 +135,104 @@ routes_defer(struct lookup_leaf *leaf, struct span address, uint64_t code, const
 }
 
 static void
-next_hop(const struct routes *r, struct span address, struct lookup_leaf *leaf)
+to_hops(struct span hops, struct span block, struct span address, struct lookup_leaf *leaf)
 {
-	if (r->hosts[0] == '\0') {
-		routes_defer(leaf, address, 450, "4.4.4", "no route: no smarthost is configured");
-		return;
-	}
 	*leaf = (struct lookup_leaf){.kind = LOOKUP_SMTP,
 				     .address = address,
 				     .user = SPAN_NONE,
-				     .domain = SPAN("outbound"),
-				     .hosts = span_of(r->hosts),
+				     .domain = block,
+				     .hosts = hops,
 				     .status = SPAN_NONE,
 				     .text = SPAN_NONE};
+}
+
+/* as the block of `route` says */
+static void
+by_route(const struct config_route *route, struct span address, struct lookup_leaf *leaf)
+{
+	const char *text = route->text;
+
+	switch (route->action) {
+	case CONFIG_ROUTE_HOPS:
+		to_hops(span_of(route->hops), span_of(route->name), address, leaf);
+		return;
+	case CONFIG_ROUTE_REFUSE:
+		routes_refuse(leaf, address, 550, "5.7.1",
+			      text != NULL ? text : "mail for this domain is not taken");
+		return;
+	case CONFIG_ROUTE_DISCARD:
+		no_place(leaf, LOOKUP_DISCARD, address, 0, "", route->name);
+		return;
+	case CONFIG_ROUTE_HOLD:
+		no_place(leaf, LOOKUP_HOLD, address, 0, "", text != NULL ? text : route->name);
+		return;
+	case CONFIG_ROUTE_NONE: /* config_parse lets none through */
+	case CONFIG_ROUTE_DEFER:
+		break;
+	}
+	routes_defer(leaf, address, 450, "4.7.1",
+		     text != NULL ? text : "mail for this domain waits, as the configuration says");
+}
+
+/* [192.0.2.1] or [IPv6:2001:db8::1] (RFC 5321, section 4.1.3) as a hop; false: another kind of literal */
+static bool
+literal_hop(struct span domain, struct hop *hop)
+{
+	struct span text = span_from(domain.at + 1, domain.len - 2);
+
+	if (span_starts_nocase(text, SPAN("IPv6:")))
+		text = span_skip(text, 5);
+	hop->is_literal = span_has(text, ':') || domain_is_valid(text);
+	hop->host = text;
+	return hop->is_literal;
+}
+
+/* to the hosts that the domain names itself */
+static void
+by_domain(struct span domain, struct span address, struct arena *arena, struct lookup_leaf *leaf)
+{
+	struct hop hop = {.host = domain, .port = SMTP_PORT, .path = SPAN_NONE};
+	struct span kept = SPAN_NONE;
+	struct buffer b;
+
+	hop.is_mx = !domain_is_literal(domain);
+	if (hop.is_mx ? !domain_is_valid(domain) : !literal_hop(domain, &hop)) {
+		routes_refuse(leaf, address, 550, "5.1.2", "this is not the name of a domain");
+		return;
+	}
+	buffer_init(&b, HOSTS_MAX);
+	hop_write(&hop, &b);
+	if (!b.failed)
+		kept = arena_span(arena, buffer_get(&b));
+	if (b.failed || kept.at == NULL)
+		routes_defer(leaf, address, 451, "4.3.0", "out of memory");
+	else
+		to_hops(kept, SPAN("outbound"), address, leaf);
+	buffer_free(&b);
+}
+
+/* a domain that is not ours */
+static void
+next_hop(const struct routes *r, const struct routes_name *n, struct span address,
+	 struct arena *arena, struct lookup_leaf *leaf)
+{
+	char lower[ADDRESS_MAX + 1];
+	struct span domain = span_from(lower, n->domain_text.len);
+	const struct config_route *route;
+
+	if (span_copy(n->domain_text, lower, sizeof(lower)) < 0) {
+		routes_refuse(leaf, address, 550, "5.1.2", "this is not the name of a domain");
+		return;
+	}
+	for (size_t i = 0; i < domain.len; i++)
+		lower[i] = ascii_lower(lower[i]);
+	route = config_route_find(r->config, domain);
+	if (route != NULL)
+		by_route(route, address, leaf);
+	else if (r->hosts[0] != '\0')
+		to_hops(span_of(r->hosts), SPAN("outbound"), address, leaf);
+	else
+		by_domain(domain, address, arena, leaf);
 }
 
 /* mailbox - `user` is copied: it mostly stands in a struct of the caller's stack */
@@ -202,7 +297,7 @@ routes_leaf(const struct routes *r, const struct routes_name *n, struct span add
 	struct span user;
 
 	if (n->domain == NULL) {
-		next_hop(r, address, leaf);
+		next_hop(r, n, address, arena, leaf);
 		return;
 	}
 	for (size_t i = 0; n->domain->users_system && i < count; i++) {

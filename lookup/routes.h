@@ -3,6 +3,9 @@
  *
  * Called by aliases.c for every address that no alias takes.
  *
+ * An address of a domain that is not local goes where the `route` of that domain says (the most specific one), else to the
+ * smarthosts, else by the MX of the domain; one of an address literal to that address.
+ *
  * As root a local address is the mailbox of the system user of that name (without regard to case; the part before the
  * `extension` separator where the whole is no user), if the domain has system users.  root, postmaster, abuse,
  * mailer-daemon and users with a uid below `min-uid` have no mailbox of their own: theirs is that of the user `root`,

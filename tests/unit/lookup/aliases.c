@@ -186,7 +186,7 @@ an_ordinary_user_is_the_only_one(void **state)
 }
 
 static void
-other_domains_go_to_the_smarthosts_or_wait(void **state)
+other_domains_go_to_the_smarthosts_or_their_mx(void **state)
 {
 	(void)state;
 	write_table("out: a@other.test\n");
@@ -198,7 +198,7 @@ other_domains_go_to_the_smarthosts_or_wait(void **state)
 	assert_string_equal(verdict("out@example.org"), "local 0 ");
 	close_all();
 	open_all(true, "");
-	assert_string_equal(leaves("a@other.test"), "defer 4.4.4 a@other.test");
+	assert_string_equal(leaves("a@other.test"), "smtp mx:other.test:25 a@other.test");
 	assert_string_equal(verdict("a@other.test"), "relay 0 ");
 	close_all();
 }
@@ -349,7 +349,7 @@ main(void)
 		cmocka_unit_test(nobody_else_is_there),
 		cmocka_unit_test(root_and_his_like_share_a_mailbox),
 		cmocka_unit_test(an_ordinary_user_is_the_only_one),
-		cmocka_unit_test(other_domains_go_to_the_smarthosts_or_wait),
+		cmocka_unit_test(other_domains_go_to_the_smarthosts_or_their_mx),
 		cmocka_unit_test(an_alias_takes_the_place_of_its_name),
 		cmocka_unit_test(a_name_that_comes_back_is_itself),
 		cmocka_unit_test(a_circle_without_a_user_is_refused),
