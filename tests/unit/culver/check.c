@@ -158,7 +158,8 @@ the_table_can_be_asked_for(void **state)
 	(void)state;
 	assert_int_equal(run(check_directives), 0);
 	assert_non_null(strstr(said, "\nmessage-size\tlimit, limit of listen\tSIZE\t50M\t"));
-	assert_non_null(strstr(said, "\nsmarthost\toutbound\tHOST:PORT...\tnone\t"));
+	assert_non_null(
+		strstr(said, "\nsmarthost\toutbound\tHOST:PORT|mx:DOMAIN[:PORT]...\tnone\t"));
 }
 
 static int
