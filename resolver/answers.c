@@ -151,7 +151,7 @@ answers_trouble(struct answer *to, const char *why)
 	size_t len = 0;
 
 	to->message.outcome = RESOLVER_TROUBLE;
-	for (; why[len] != '\0' && len < RESOLVER_TEXT_MAX; len++)
+	for (; len < RESOLVER_TEXT_MAX && why[len] != '\0'; len++)
 		to->text[len] = why[len] >= ' ' && why[len] <= '~' ? why[len] : '?';
 	to->text[len] = '\0';
 	to->message.text = span_from(to->text, len);
