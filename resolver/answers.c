@@ -148,11 +148,11 @@ set_canonical(struct answer *to, const char *name)
 void
 answers_trouble(struct answer *to, const char *why)
 {
-	size_t len = 0;
+	size_t len = strnlen(why, RESOLVER_TEXT_MAX);
 
 	to->message.outcome = RESOLVER_TROUBLE;
-	for (; len < RESOLVER_TEXT_MAX && why[len] != '\0'; len++)
-		to->text[len] = why[len] >= ' ' && why[len] <= '~' ? why[len] : '?';
+	for (size_t i = 0; i < len; i++)
+		to->text[i] = why[i] >= ' ' && why[i] <= '~' ? why[i] : '?';
 	to->text[len] = '\0';
 	to->message.text = span_from(to->text, len);
 	if (to->message.security == 0)
