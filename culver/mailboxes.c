@@ -100,7 +100,9 @@ take_quoted(struct element *e, struct span *rest)
 			put(e, c);
 			put(e, rest->at[++i]);
 		} else {
-			put(e, c == '\t' ? ' ' : c);
+			if (c == '\t')
+				c = ' ';
+			put(e, c);
 		}
 		is_closed = c == '"';
 	}

@@ -414,7 +414,7 @@ say_content(const struct order *o, struct submission *s, struct letter *l, struc
 	int more = 1;
 	if (!submission_say(s, "DATA") || submission_hear(s, SUBMISSION_ANSWER_MS) != 354)
 		return refused(s, SPAN_NONE, EXIT_UNAVAILABLE);
-	buffer_init(&chunk, 4 * LETTER_CHUNK);
+	buffer_init(&chunk, (size_t)4 * LETTER_CHUNK);
 	bool is_well = put_author(o, s, l, sender, &at_line_start) &&
 		       put_header(s, l, &at_line_start) &&
 		       submission_put(s, l->content, &at_line_start);
@@ -425,8 +425,8 @@ say_content(const struct order *o, struct submission *s, struct letter *l, struc
 	if (more < 0)
 		return say(SENDMAIL_INPUT, "standard input: %s", strerror(error));
 	/* a server that has stopped to listen has said why */
-	if (is_well && !submission_say(s, "."))
-		is_well = false;
+	if (is_well)
+		(void)!submission_say(s, ".");
 	if (submission_hear(s, SUBMISSION_END_MS) != 250)
 		return refused(s, SPAN_NONE, SENDMAIL_DATA);
 	return 0;

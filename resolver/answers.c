@@ -151,8 +151,10 @@ answers_trouble(struct answer *to, const char *why)
 	size_t len = strnlen(why, RESOLVER_TEXT_MAX);
 
 	to->message.outcome = RESOLVER_TROUBLE;
+	memset(to->text, '?', len);
 	for (size_t i = 0; i < len; i++)
-		to->text[i] = why[i] >= ' ' && why[i] <= '~' ? why[i] : '?';
+		if (why[i] >= ' ' && why[i] <= '~')
+			to->text[i] = why[i];
 	to->text[len] = '\0';
 	to->message.text = span_from(to->text, len);
 	if (to->message.security == 0)

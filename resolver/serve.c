@@ -137,8 +137,10 @@ client_end(struct client *c, const char *reason)
 	if (reason != NULL)
 		EVENT("client-ended", event_number("pid", c->peer.pid),
 		      event_number("uid", c->peer.uid), event_string("reason", reason));
-	while (c->asks != NULL)
-		ask_cancel(c->asks);
+	for (struct ask *a = c->asks, *next; a != NULL; a = next) {
+		next = a->next;
+		ask_cancel(a);
+	}
 	loop_unwatch(s->loop, &c->watch);
 	loop_timer_clear(s->loop, &c->stalled);
 	close(c->fd);
@@ -253,7 +255,7 @@ send_answer(struct client *c, uint32_t request, enum resolver_rr rr, const struc
 						   &record.record) < 0)
 			wrong = "the answer cannot be encoded";
 	}
-	if (answer->broken > 0)
+	if (result != NULL && answer->broken > 0)
 		EVENT("records-broken", event_number("count", (int64_t)answer->broken),
 		      event_string("name", result->qname));
 	/* nothing but nonsense is no answer, and surely not that there is nothing */

@@ -169,8 +169,10 @@ take_hops(struct parse *p, const struct grammar_line *line, void *object,
 		buffer_clear(&word);
 		hop_write(&hop, &word);
 		for (size_t n = 0; n < word.len; n++)
-			buffer_char(&words,
-				    hop.path.len > 0 ? word.at[n] : ascii_lower(word.at[n]));
+			if (hop.path.len > 0)
+				buffer_char(&words, word.at[n]);
+			else
+				buffer_char(&words, ascii_lower(word.at[n]));
 	}
 	if (words.failed || word.failed)
 		parse_mistake(p, line->words[1].column,
