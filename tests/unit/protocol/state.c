@@ -17,6 +17,8 @@
 
 #include "common/protocol/state.h"
 
+#define HEAD "culver-state 1\nmaster 5 6\n"
+
 static struct state written, again;
 
 static void
@@ -106,9 +108,9 @@ unknown_lines_are_passed_over_and_wrong_numbers_refused(void **unused)
 		"culver-state 1\nend\n",
 		"culver-state 1\nmaster -5 6\nend\n",
 		"culver-state 1\nmaster 5 99999999999999999999\nend\n",
-		"culver-state 1\nmaster 5 6\nready 2\nend\n",
-		"culver-state 1\nmaster 5 6\nprogram log 1 asleep 1 1 1\nend\n",
-		"culver-state 1\nprogram a-name-longer-than-33-bytes-can-hold 1 serving 1 1 1\n",
+		HEAD "ready 2\nend\n",
+		HEAD "program log 1 asleep 1 1 1\nend\n",
+		HEAD "program 0123456789abcdefghijklmnopqrstuv 0 serving 0 0 0\nend\n",
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(state_decode(span_of(wrong[i]), &again), -1);
