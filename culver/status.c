@@ -147,27 +147,43 @@ text_queue(const struct control_state *q, struct buffer *to)
 
 /* ---- the parts ---- */
 
-/* -1 after a sentence */
-static int
+enum queue_answer { QUEUE_TOLD, QUEUE_NOT_FOR_US, QUEUE_SILENT };
+
+/* a sentence was said unless it is told */
+static enum queue_answer
+take_answer(struct span answer, struct control_state *q)
+{
+	struct control_refused refused;
+	struct wire_header header;
+	if (wire_peek(answer, &header) != 0)
+		return QUEUE_SILENT;
+	if (header.type == CONTROL_STATE &&
+	    wire_decode(answer, wire_find(control_answers, CONTROL_STATE), q) == 0)
+		return QUEUE_TOLD;
+	if (header.type != CONTROL_REFUSED ||
+	    wire_decode(answer, wire_find(control_answers, CONTROL_REFUSED), &refused) != 0)
+		return QUEUE_SILENT;
+	fprintf(stderr, "culver: the queue is not shown: %.*s\n", SPAN_ARG(refused.text));
+	return QUEUE_NOT_FOR_US;
+}
+
+static enum queue_answer
 ask_queue(const struct culver_options *o, struct control_state *q)
 {
 	static char answer[CHANNEL_MAX];
 	size_t len;
-	int status, result = -1;
-	const struct wire_shape *shape = wire_find(control_calls, CONTROL_STATUS);
-	const struct wire_shape *expected = wire_find(control_answers, CONTROL_STATE);
-	struct wire_header header;
+	int status;
 	int fd = options_connect(o, "control", &status);
 	if (fd < 0)
-		return -1;
+		return QUEUE_SILENT;
 	int64_t deadline = clock_monotonic_ms() + QUEUE_ANSWER_MS;
-	if (wire_send_wait(fd, shape, 0, 1, NULL, NULL, deadline) == CHANNEL_OK &&
-	    channel_receive_wait(fd, answer, &len, NULL, deadline) == CHANNEL_OK &&
-	    wire_peek(span_from(answer, len), &header) == 0 && header.type == CONTROL_STATE &&
-	    wire_decode(span_from(answer, len), expected, q) == 0)
-		result = 0;
-	else
-		fprintf(stderr, "culver: the queue-manager has not answered within %d seconds\n",
+	enum queue_answer result = QUEUE_SILENT;
+	if (wire_send_wait(fd, wire_find(control_calls, CONTROL_STATUS), 0, 1, NULL, NULL,
+			   deadline) == CHANNEL_OK &&
+	    channel_receive_wait(fd, answer, &len, NULL, deadline) == CHANNEL_OK)
+		result = take_answer(span_from(answer, len), q);
+	if (result == QUEUE_SILENT)
+		fprintf(stderr, "culver: no answer of the queue-manager (it has %d seconds)\n",
 			QUEUE_ANSWER_MS / 1000);
 	close(fd);
 	return result;
@@ -232,13 +248,18 @@ report(const struct culver_options *o, const struct state *s)
 	else
 		text_system(s, &text);
 	int result = all_serve(s) ? 0 : 1;
-	if (ask_queue(o, &q) == 0) {
+	switch (ask_queue(o, &q)) {
+	case QUEUE_TOLD:
 		if (o->json)
 			json_queue(&q, &text);
 		else
 			text_queue(&q, &text);
-	} else {
+		break;
+	case QUEUE_NOT_FOR_US:
+		break; /* that is no trouble of the system */
+	case QUEUE_SILENT:
 		result = 1;
+		break;
 	}
 	add_root_mail(o, s, &text);
 	if (text.failed || fwrite(text.at, 1, text.len, stdout) != text.len ||

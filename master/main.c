@@ -113,10 +113,12 @@ tidy(const struct master_options *o)
 #endif
 }
 
+/* to the one who starts it: there is no log yet that could be told */
 static _Noreturn void
 refuse(const struct buffer *why)
 {
-	fatal(EXIT_CONFIGURATION, 0, "%.*s", SPAN_ARG(buffer_get(why)));
+	fprintf(stderr, "culver: %.*s\n", SPAN_ARG(buffer_get(why)));
+	exit(EXIT_CONFIGURATION);
 }
 
 /* a RUNTIME of its own, so that a probe can be made beside a system that runs */

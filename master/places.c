@@ -128,6 +128,26 @@ out:
 	return result;
 }
 
+/* the directory of `log FILE`, where it is not there yet; one that is there stays as it is: its owner's */
+static int
+make_log_directory(const struct config *c, const struct trust_people *people, struct buffer *why)
+{
+	char path[START_PATH_MAX];
+	struct stat st;
+	if (c->log_sink != CONFIG_LOG_FILE)
+		return 0;
+	const char *slash = strrchr(c->log_file, '/');
+	if (slash == NULL || slash == c->log_file)
+		return 0;
+	if (span_copy(span_from(c->log_file, (size_t)(slash - c->log_file)), path, sizeof(path)) !=
+	    0)
+		return refuse(why, c->log_file, "is too long");
+	if (stat(path, &st) == 0)
+		return 0;
+	const struct place p = {path, 0750, trust_uid(people, "log"), trust_gid(people, "log")};
+	return make_place(&p, people->as_root, why);
+}
+
 int
 places_make(const struct config *c, const struct trust_people *people, struct buffer *why)
 {
@@ -142,7 +162,7 @@ places_make(const struct config *c, const struct trust_people *people, struct bu
 		if (make_place(&places[i], people->as_root, why) != 0)
 			return -1;
 	}
-	return 0;
+	return make_log_directory(c, people, why);
 }
 
 /* ---- rooms ---- */

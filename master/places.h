@@ -1,5 +1,5 @@
 /*
- * places - the directories of the system: RUNTIME with its rooms, the spool, the trace store, root's mail
+ * places - the directories of the system: RUNTIME with its rooms, the spool, the trace store, the log's
  *
  * Made where they do not exist, checked where they do: master gives no directory to a program that somebody else owns or could
  * exchange.

@@ -25,6 +25,7 @@ static char runtime[] = "/tmp/culver-status-XXXXXX";
 static char said[65536]; /* stdout and stderr of the last call */
 static struct state state_now;
 static int lock_fd = -1, listener = -1;
+static struct span refusal; /* what the queue-manager answers instead, when not empty */
 static pthread_t server;
 
 static const char *
@@ -75,6 +76,7 @@ answer_once(void *argument)
 	static char datagram[CHANNEL_MAX];
 	static const struct control_state q = {
 		.messages = 3, .recipients = 7, .deferred = 2, .held = 1, .disk_low = 1};
+	const struct control_refused refused = {refusal};
 	const char *nonsense = argument;
 	struct wire_header h;
 	size_t len;
@@ -84,7 +86,10 @@ answer_once(void *argument)
 	if (fd < 0)
 		return NULL;
 	if (channel_receive_wait(fd, datagram, &len, NULL, deadline_ms) == CHANNEL_OK &&
-	    wire_peek(span_from(datagram, len), &h) == 0)
+	    wire_peek(span_from(datagram, len), &h) == 0 && refusal.len > 0)
+		o = wire_send(fd, wire_find(control_answers, CONTROL_REFUSED), 0, h.request,
+			      &refused, NULL);
+	else
 		o = nonsense != NULL ? channel_send(fd, span_of(nonsense), NULL, 0)
 				     : wire_send(fd, wire_find(control_answers, CONTROL_STATE), 0,
 						 h.request, &q, NULL);
@@ -136,6 +141,7 @@ tear_down(void **state)
 	if (lock_fd >= 0)
 		close(lock_fd);
 	listener = lock_fd = -1;
+	refusal = SPAN_NONE;
 	unlink(path_of("control"));
 	unlink(path_of(STATE_FILE));
 	unlink(path_of(STATE_PID_FILE));
@@ -271,6 +277,20 @@ a_queue_manager_that_does_not_answer_right_is_named_and_the_rest_is_shown(void *
 }
 
 static void
+who_may_not_see_the_queue_is_told_so_and_the_system_is_well(void **state)
+{
+	(void)state;
+	hold_lock();
+	write_state();
+	refusal = SPAN("only root may do this");
+	serve_queue(NULL);
+	assert_int_equal(status(false), 0);
+	assert_said("culver 0.1 runs");
+	assert_said("culver: the queue is not shown: only root may do this\n");
+	assert_null(strstr(said, "no answer"));
+}
+
+static void
 a_master_that_has_written_nothing_yet_is_1(void **state)
 {
 	(void)state;
@@ -321,6 +341,7 @@ main(void)
 		TEST(a_program_that_does_not_serve_makes_it_1),
 		TEST(sessions_of_a_former_generation_are_no_trouble),
 		TEST(a_queue_manager_that_does_not_answer_right_is_named_and_the_rest_is_shown),
+		TEST(who_may_not_see_the_queue_is_told_so_and_the_system_is_well),
 		TEST(a_master_that_has_written_nothing_yet_is_1),
 		TEST(the_letters_of_root_are_counted_hidden_files_are_not),
 	};

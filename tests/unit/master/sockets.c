@@ -424,6 +424,29 @@ directories_are_made_and_bits_too_many_are_taken_away(void **state)
 }
 
 static void
+the_directory_of_the_log_is_made_and_one_that_is_there_stays_as_it_is(void **state)
+{
+	struct stat st;
+	char file[128];
+	struct config c = three_places();
+	(void)state;
+	snprintf(file, sizeof(file), "%s/logs/culver.log", directory);
+	c.log_file = file;
+	assert_int_equal(places_make(&c, &people, &why), 0);
+	assert_int_equal(stat(path_of("logs"), &st), -1); /* the log goes elsewhere */
+	c.log_sink = CONFIG_LOG_FILE;
+	assert_int_equal(places_make(&c, &people, &why), 0);
+	assert_int_equal(stat(path_of("logs"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(chmod(path_of("logs"), 0775), 0);
+	assert_int_equal(places_make(&c, &people, &why), 0);
+	assert_int_equal(stat(path_of("logs"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0775);
+	assert_int_equal(rmdir(path_of("logs")), 0);
+	remove_places();
+}
+
+static void
 a_directory_of_somebody_else_is_refused_and_stays_his(void **state)
 {
 	struct stat st;
@@ -479,6 +502,7 @@ main(void)
 		TEST(a_room_holds_links_to_the_sockets_it_reaches_and_an_old_link_never_stays),
 		TEST(an_ordinary_user_has_no_rooms),
 		TEST(directories_are_made_and_bits_too_many_are_taken_away),
+		TEST(the_directory_of_the_log_is_made_and_one_that_is_there_stays_as_it_is),
 		TEST(a_directory_of_somebody_else_is_refused_and_stays_his),
 		TEST(root_uses_no_path_that_others_could_exchange),
 	};
