@@ -14,5 +14,7 @@ const struct syscall_group resolver_syscalls[] = {
 		      SYSCALL(getpeername)),
 	SYSCALL_GROUP("the thread of libunbound", SYSCALL(clone), SYSCALL(clone3),
 		      SYSCALL(set_robust_list), SYSCALL(rseq)),
+	SYSCALL_GROUP("its event loop (libevent): how it is woken, and whether it is set-id",
+		      SYSCALL(pipe2), SYSCALL(getgid), SYSCALL(getegid)),
 	SYSCALL_GROUPS_END,
 };

@@ -47,7 +47,8 @@ def _download(package, folder):
     return found[0]
 
 
-def _unpack(package, folder, root):
+def unpack(package, folder, root):
+    """What is in the .deb, below that root."""
     deb = _download(package, folder)
     subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
 
@@ -77,9 +78,9 @@ def postfix_root():
     try:
         root = os.path.join(work, "root")
         os.mkdir(root)
-        _unpack(PACKAGE, work, root)
+        unpack(PACKAGE, work, root)
         for package in sorted({LIBRARY_PACKAGES.get(name, name) for name in _missing_libraries(root)}):
-            _unpack(package, work, root)
+            unpack(package, work, root)
         left = _missing_libraries(root)
         if left:
             raise Unavailable(f"Postfix needs libraries that no known package has: {', '.join(sorted(left))}")

@@ -153,8 +153,8 @@ class Sink:
     verb is CONNECT, EHLO, HELO, MAIL, RCPT, DATA, "." and so on.
     """
 
-    def __init__(self, port=None, answer=None, extensions=("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")):
-        self.port, self.answer, self.extensions = port, answer, extensions
+    def __init__(self, port=None, answer=None, host="127.0.0.1", extensions=("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")):
+        self.host, self.port, self.answer, self.extensions = host, port, answer, extensions
         self.messages, self.commands, self.connections = [], [], 0
         self._lock = threading.Lock()
         self._open = set()
@@ -162,7 +162,7 @@ class Sink:
 
     def start(self):
         """Listens from now on."""
-        self._listener = socket.create_server(("127.0.0.1", self.port or 0), backlog=512)
+        self._listener = socket.create_server((self.host, self.port or 0), backlog=512)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
         return self

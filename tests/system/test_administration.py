@@ -370,6 +370,6 @@ def test_files_have_tight_modes(culver):
     assert mode(culver.runtime) == 0o755
     for name in ("control", "trace", "submission"):
         assert mode(culver.socket_path(name)) == 0o666
-    for name in ("intake", "jobs", "lookup", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "log"):
         assert mode(culver.socket_path(name)) & 0o007 == 0
     assert mode(culver.spool) & 0o077 == 0

@@ -12,8 +12,8 @@ import wire
 from calm import Calm
 
 # socket: the program whose uid connects
-CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
-ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS}
+CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
+ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS}
 
 
 def throw(instance, name, datagrams):
@@ -89,7 +89,7 @@ def test_unwanted_descriptors(culver, name):
     calm.check()
 
 
-@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "control", "trace"])
+@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "control", "trace"])
 def test_wellformed_headers_around_nonsense(culver, name):
     culver.start()
     calm = Calm(culver)

@@ -62,6 +62,12 @@ LOOKUP_ANSWERS = {
         ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S)])]),
 }
 
+RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
+RESOLVER_ANSWERS = {
+    "RESOLVER_ANSWER": (101, [("outcome", N), ("security", N), ("ttl", N), ("canonical", S), ("text", S),
+                              ("records", [("preference", N), ("name", S), ("data", S)])]),
+}
+
 CONTROL_CALLS = {
     "CONTROL_LIST": (1, [("selector", [("word", S)]), ("recipients", N)]),
     "CONTROL_SHOW": (2, [("id", N)]),
@@ -71,10 +77,10 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "control": CONTROL_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "control": CONTROL_CALLS,
          "trace": TRACE_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **CONTROL_CALLS, **TRACE_CALLS}
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
 def _put(fields, values):
