@@ -234,6 +234,12 @@ connect_open(struct connection *c, const struct hosts_address *host, const char 
 	int fd;
 
 	*c = (struct connection){.peer = host};
+	if (host->is_lmtp) {
+		/* its server would take EHLO for a mistake, and must not be asked for one reply for all */
+		verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "LMTP to %s: not spoken yet, mail waits",
+			    host->text);
+		return -1;
+	}
 	fd = connect_tcp(host);
 	if (fd < 0) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
