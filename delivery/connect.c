@@ -236,8 +236,8 @@ connect_open(struct connection *c, const struct hosts_address *host, const char 
 	*c = (struct connection){.peer = host};
 	if (host->is_lmtp) {
 		/* its server would take EHLO for a mistake, and must not be asked for one reply for all */
-		verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "LMTP to %s: not spoken yet, mail waits",
-			    host->text);
+		verdict_set(why, FATE_DEFERRED, 0, "4.3.5",
+			    "LMTP to %s: not spoken yet, mail waits", host->text);
 		return -1;
 	}
 	fd = connect_tcp(host);
