@@ -324,6 +324,14 @@ sort_records(struct resolver_record *records, size_t count)
 	}
 }
 
+/* an address in place of a name is none (RFC 5321, section 5.1); no top-level domain ends in a digit (RFC 3696, section 2) */
+static bool
+is_host_name(struct span name)
+{
+	return domain_is_valid(name) &&
+	       (name.at[name.len - 1] < '0' || name.at[name.len - 1] > '9');
+}
+
 static void
 take_mx(struct hosts *h, struct resolver_found *mx)
 {
@@ -346,7 +354,7 @@ take_mx(struct hosts *h, struct resolver_found *mx)
 		return;
 	}
 	for (size_t i = 0; i < mx->count; i++)
-		if (domain_is_valid(mx->records[i].name))
+		if (is_host_name(mx->records[i].name))
 			add_target(h, mx->records[i].name, mx->records[i].preference);
 	if (h->target_count == 0)
 		note(h, FATE_FAILED, 0, "5.4.4", "no MX of the domain %.*s is the name of a host",

@@ -425,13 +425,16 @@ ODD = {  # domain below test.ex: hosts that may take it, or an outcome and its s
 }
 
 
+UNREACHABLE6 = "fe80"  # without an interface the kernel says so at once
+
+
 def odd_zone(text):
     """Its dialect as a zone file: macros replaced, prefixes and what nsd refuses left out."""
     kept = []
     for line in text.splitlines():
-        line = re.sub(r"^(?:(?:TTL|DELAY)=\d+|DNSSEC|AA|NXDOMAIN)\s+(?=\S)", "", line.replace("V4NET", "127").replace("V6NET", "fd00"))
+        line = re.sub(r"^(?:(?:TTL|DELAY)=\d+|DNSSEC|AA|NXDOMAIN)\s+(?=\S)", "", line.replace("V4NET", "127").replace("V6NET", UNREACHABLE6))
         line = line.replace("HOSTIPV4", "127.9.9.9").replace("HOSTIPV6", "::1")
-        if re.search(r"\s(A|AAAA|MX|CNAME)\s", line) and not line.startswith(";") and line.isascii() and "thishost" not in line[:8]:
+        if re.search(r"\s(A|AAAA|MX|CNAME)\s", line) and not line.startswith((";", "#")) and line.isascii() and "thishost" not in line[:8]:
             kept.append(line)
     return dns.zone("test.ex", "exim A 127.0.0.1\nthishost A 127.0.0.1\nlocalhost4 A 127.0.0.1\n" + "\n".join(
         line for line in kept if not line.startswith("localhost4")))
@@ -447,7 +450,7 @@ def test_the_odd_zone(culver, server, sinks, data):
     for name, expected in ODD.items():
         event, status = expected if isinstance(expected, tuple) else ("delivered", None)
         try:
-            told = culver.wait_event(event, id=idents[name])
+            told = culver.wait_event(event, 10, id=idents[name])
         except eventlog.NoEvent as problem:
             wrong.append((name, expected, str(problem)))
             continue
