@@ -3,14 +3,13 @@
  *
  * Called by smtpd/envelope.c with what strangers sent, by lookup and the configuration with what the administrator
  * wrote.  Promises that a text which passes is canonical: two spellings of one mailbox give the same bytes, and no control
- * character, blank outside of quotes, or byte above 126 is in it.
+ * character or blank outside of quotes is in it; bytes above 126 only as UTF-8, and then the outcome says so.
  * RFC 5321, sections 4.1.2 (syntax), 4.1.3 (literals), 4.5.1 (postmaster), appendix C (source routes).
  */
 #include "common/mail/address.h"
 
 #include "common/mail/domain.h"
-
-#include <stdint.h>
+#include "common/text/utf8.h"
 
 static bool
 is_high(char c)
@@ -25,33 +24,6 @@ is_atext(char c)
 
 	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') ||
 	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-/* RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF */
-static bool
-is_utf8(struct span s)
-{
-	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.at[i];
-		if (c < 0x80)
-			continue;
-		size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-		if (c < 0xc2 || c > 0xf4 || s.len - i <= more)
-			return false;
-		uint32_t point = c & (0x3fu >> more);
-		for (size_t k = 1; k <= more; k++) {
-			unsigned char next = (unsigned char)s.at[i + k];
-			if ((next & 0xc0) != 0x80)
-				return false;
-			point = point << 6 | (next & 0x3fu);
-		}
-		if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-			return false;
-		i += more;
-	}
-	return true;
 }
 
 static bool
@@ -199,7 +171,7 @@ read_mailbox(struct span text, bool may_be_postmaster, struct span origin, struc
 	if (!fits)
 		return ADDRESS_TOO_LONG;
 	if (high)
-		return is_utf8(all) ? ADDRESS_UTF8 : ADDRESS_SYNTAX;
+		return utf8_is_valid(all) ? ADDRESS_UTF8 : ADDRESS_SYNTAX;
 	return ADDRESS_OK;
 }
 
@@ -209,7 +181,7 @@ address_mailbox(struct span text, struct address *to)
 	struct address a;
 	enum address_outcome outcome = read_mailbox(text, false, SPAN_NONE, &a);
 
-	*to = outcome == ADDRESS_OK ? a : (struct address){.len = 0};
+	*to = outcome == ADDRESS_OK || outcome == ADDRESS_UTF8 ? a : (struct address){.len = 0};
 	return outcome;
 }
 
@@ -295,7 +267,7 @@ address_path_at(struct span *text, struct span origin, struct address *to)
 		path.len = end;
 	}
 	enum address_outcome outcome = read_mailbox(path, true, origin, &a);
-	if (outcome == ADDRESS_OK) {
+	if (outcome == ADDRESS_OK || outcome == ADDRESS_UTF8) {
 		*to = a;
 		*text = span_trim(rest);
 	}

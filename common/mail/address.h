@@ -28,7 +28,7 @@ enum address_outcome {
 	ADDRESS_SYNTAX,	   /* 501 5.1.3 (5.1.7 for a sender) */
 	ADDRESS_TOO_LONG,  /* the same, saying so */
 	ADDRESS_NO_DOMAIN, /* a local part alone, and it is not postmaster */
-	ADDRESS_UTF8,	   /* fine, but only with SMTPUTF8 */
+	ADDRESS_UTF8,	   /* fine, but only with SMTPUTF8; all is set as for OK */
 };
 
 /*

@@ -30,7 +30,7 @@ check_path(const struct path_case *c)
 
 	if (outcome != c->outcome)
 		fail_msg("%s: outcome %d, not %d", c->text, outcome, c->outcome);
-	if (outcome != ADDRESS_OK)
+	if (outcome != ADDRESS_OK && outcome != ADDRESS_UTF8)
 		return;
 	assert_string_equal(a.text, c->canonical);
 	assert_int_equal(a.len, strlen(c->canonical));
@@ -94,9 +94,9 @@ path_is_strict_in_all_else(void **state)
 		{"<a@[fe80::1]>", ADDRESS_SYNTAX, "", ""},
 		{"<somebody>", ADDRESS_NO_DOMAIN, "", ""},
 		{"somebody", ADDRESS_NO_DOMAIN, "", ""},
-		{"<\xc3\xa4@example.org>", ADDRESS_UTF8, "", ""},
-		{"<a@\xc3\xa4.example>", ADDRESS_UTF8, "", ""},
-		{"<\"\xc3\xa4\"@example.org>", ADDRESS_UTF8, "", ""},
+		{"<\xc3\xa4@Example.org> X", ADDRESS_UTF8, "\xc3\xa4@example.org", "X"},
+		{"<a@\xc3\xa4.Example>", ADDRESS_UTF8, "a@\xc3\xa4.example", ""},
+		{"<\"\xc3\xa4\"@example.org>", ADDRESS_UTF8, "\xc3\xa4@example.org", ""},
 		{"<\xff@example.org>", ADDRESS_SYNTAX, "", ""},
 		{"<\xc0\x80@example.org>", ADDRESS_SYNTAX, "", ""},
 		{"<\xed\xa0\x80@example.org>", ADDRESS_SYNTAX, "", ""},
