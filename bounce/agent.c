@@ -200,10 +200,11 @@ soon(void)
 static enum intake_outcome
 commit(struct agent *a, const struct intake_envelope *e, int *reader)
 {
+	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
 	enum intake_outcome outcome = intake_client_envelope(&a->intake, e, soon());
 
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_recipient(&a->intake, span_of(a->notice.to), soon());
+		outcome = intake_client_recipient(&a->intake, &to, soon());
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->intake, soon());
 	if (outcome == INTAKE_CLIENT_OK)

@@ -206,6 +206,9 @@ send_message(struct session *s, const struct content *c)
 		.protocol = span_of(received_protocol(s)),
 		.sender = span_from(t->sender.text, t->sender.len),
 		.eight_bit = t->eight_bit || c->has_high,
+		.utf8 = t->is_utf8,
+		.ret = t->ret,
+		.envid = t->envid,
 		.length = c->size,
 		.checksum = content_checksum(c),
 		.top = top,
@@ -213,7 +216,7 @@ send_message(struct session *s, const struct content *c)
 
 	enum intake_outcome outcome = intake_client_envelope(&a->client, &e, deadline_ms);
 	for (size_t i = 0; i < t->recipients.count && outcome == INTAKE_CLIENT_OK; i++)
-		outcome = intake_client_recipient(&a->client, t->recipients.list[i], deadline_ms);
+		outcome = intake_client_recipient(&a->client, &t->recipients.list[i], deadline_ms);
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->client, deadline_ms);
 	return outcome;

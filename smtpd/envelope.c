@@ -2,7 +2,7 @@
  * envelope - MAIL and RCPT with their parameters
  *
  * Called by the table of verbs; the transaction they fill is read by accept.c.  RFC 5321, sections 3.3, 4.1.1.2, 4.1.1.3 and
- * 4.5.3.1 (limits); RFC 1870 (SIZE); RFC 6152 (BODY); RFC 2034 (status codes).
+ * 4.5.3.1 (limits); RFC 6531 (SMTPUTF8); RFC 2034 (status codes).  The parameters: parameters.c.
  *
  * A client that pipelines sends many RCPT at once.  They are parsed as they come and answered together: one question to lookup, one
  * write to the client.  No answer overtakes another: whatever is not a RCPT that can wait settles first those that do.
@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "common/text/arena.h"
-#include "common/text/number.h"
+#include "smtpd/parameters.h"
 
 #define OVERSHOOT_MAX \
 	1000 /* RCPT beyond the limit before each counts as an error (RFC 5321, section 4.5.3.1.10) */
@@ -55,8 +55,10 @@ is_refused(struct session *s, enum address_outcome outcome, bool is_sender)
 		session_reply(s, 501, status, "the address of the %s needs a domain", which);
 		return true;
 	case ADDRESS_UTF8:
+		if (s->transaction.is_utf8)
+			return false;
 		session_reply(s, 553, "5.6.7",
-			      "the address of the %s is not ASCII, and SMTPUTF8 is not offered",
+			      "the address of the %s is not ASCII, and MAIL was without SMTPUTF8",
 			      which);
 		return true;
 	}
@@ -64,59 +66,6 @@ is_refused(struct session *s, enum address_outcome outcome, bool is_sender)
 }
 
 /* ---- MAIL ---- */
-
-static bool
-take_size(struct session *s, struct span value)
-{
-	uint64_t size;
-
-	if (s->transaction.size != 0 || value.len > 20 ||
-	    number_parse(value, 0, UINT64_MAX, &size) == -1) {
-		session_reply(s, 501, "5.5.4", "SIZE is one number of bytes");
-		return false;
-	}
-	if (size > s->limits->message_size) {
-		session_reply(s, 552, "5.3.4", "a message may have %" PRIu64 " bytes",
-			      s->limits->message_size);
-		return false;
-	}
-	s->transaction.size = size;
-	return true;
-}
-
-static bool
-take_body(struct session *s, struct span value)
-{
-	if (span_equal_nocase(value, SPAN("8BITMIME"))) {
-		s->transaction.eight_bit = true;
-	} else if (!span_equal_nocase(value, SPAN("7BIT"))) {
-		session_reply(s, 501, "5.5.4", "BODY is 7BIT or 8BITMIME");
-		return false;
-	}
-	return true;
-}
-
-static bool
-take_mail_parameters(struct session *s, struct span parameters)
-{
-	for (struct span p = span_word(&parameters); p.len > 0; p = span_word(&parameters)) {
-		struct span value = p;
-		struct span name = span_cut(&value, '=');
-		bool taken;
-		if (span_equal_nocase(name, SPAN("SIZE"))) {
-			taken = take_size(s, value);
-		} else if (span_equal_nocase(name, SPAN("BODY"))) {
-			taken = take_body(s, value);
-		} else {
-			session_reply(s, 555, "5.5.4", "MAIL has no parameter %.*s here",
-				      SPAN_ARG(name));
-			taken = false;
-		}
-		if (!taken)
-			return false;
-	}
-	return true;
-}
 
 void
 envelope_mail(struct session *s, struct span argument)
@@ -130,10 +79,11 @@ envelope_mail(struct session *s, struct span argument)
 	enum address_outcome outcome = take_path(s, &argument, &sender);
 	if (outcome == ADDRESS_OK && sender.len > 0 && sender.domain_at == 0)
 		outcome = ADDRESS_NO_DOMAIN;
-	if (is_refused(s, outcome, true))
+	/* whether an address may be UTF-8 is said behind it */
+	if (outcome != ADDRESS_UTF8 && is_refused(s, outcome, true))
 		return;
 	session_reset(s);
-	if (!take_mail_parameters(s, argument)) {
+	if (!parameters_mail(s, argument) || is_refused(s, outcome, true)) {
 		session_reset(s);
 		return;
 	}
@@ -147,7 +97,7 @@ envelope_mail(struct session *s, struct span argument)
 
 /* one more RCPT that waits; false: answered already */
 static bool
-let_wait(struct session *s, const struct address *a)
+let_wait(struct session *s, const struct address *a, struct intake_recipient *to)
 {
 	struct session_transaction *t = &s->transaction;
 	char qualified[ADDRESS_MAX + 1];
@@ -168,7 +118,8 @@ let_wait(struct session *s, const struct address *a)
 		session_reply(s, 452, "4.3.1", "no memory for more recipients");
 		return false;
 	}
-	t->waiting[t->waiting_count++] = text;
+	to->address = text;
+	t->waiting[t->waiting_count++] = *to;
 	return true;
 }
 
@@ -186,6 +137,7 @@ void
 envelope_rcpt(struct session *s, struct span argument)
 {
 	struct session_transaction *t = &s->transaction;
+	struct intake_recipient to = {.orcpt = SPAN_NONE};
 	struct address a;
 
 	/* what comes to nothing is said after those that wait */
@@ -193,19 +145,14 @@ envelope_rcpt(struct session *s, struct span argument)
 	enum address_outcome outcome = has_keyword ? take_path(s, &argument, &a) : ADDRESS_SYNTAX;
 	if (outcome == ADDRESS_OK && a.len == 0)
 		outcome = ADDRESS_SYNTAX;
-	if (outcome != ADDRESS_OK || argument.len > 0)
+	if (outcome != ADDRESS_OK)
 		envelope_settle(s);
 	if (!has_keyword) {
 		session_reply(s, 501, "5.5.4", "RCPT TO:<address> is what is understood");
 		return;
 	}
-	if (is_refused(s, outcome, false))
+	if (is_refused(s, outcome, false) || !parameters_rcpt(s, argument, &to))
 		return;
-	if (argument.len > 0) {
-		struct span name = span_cut(&argument, '=');
-		session_reply(s, 555, "5.5.4", "RCPT has no parameter %.*s here", SPAN_ARG(name));
-		return;
-	}
 	if (t->recipients.count + t->waiting_count >= s->limits->recipients) {
 		/* some of those that wait may be refused, or be the same */
 		envelope_settle(s);
@@ -214,7 +161,7 @@ envelope_rcpt(struct session *s, struct span argument)
 			return;
 		}
 	}
-	if (let_wait(s, &a) && t->waiting_count == CHECKS_MAX)
+	if (let_wait(s, &a, &to) && t->waiting_count == CHECKS_MAX)
 		envelope_settle(s);
 }
 
@@ -222,19 +169,22 @@ void
 envelope_settle(struct session *s)
 {
 	static struct check checks[CHECKS_MAX];
+	static struct span addresses[CHECKS_MAX];
 	struct session_transaction *t = &s->transaction;
 	size_t count = t->waiting_count;
 
 	if (count == 0)
 		return;
 	t->waiting_count = 0;
-	checks_recipients(s, t->waiting, count, checks);
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = t->waiting[i].address;
+	checks_recipients(s, addresses, count, checks);
 	for (size_t i = 0; i < count && s->ended == NULL; i++) {
-		s->about = t->waiting[i];
+		s->about = addresses[i];
 		if (checks[i].code != 250) {
 			session_reply(s, checks[i].code, checks[i].status, "<%.*s>: %s",
 				      SPAN_ARG(s->about), checks[i].text);
-		} else if (recipients_add(&t->recipients, s->about) == RECIPIENTS_NO_MEMORY) {
+		} else if (recipients_add(&t->recipients, &t->waiting[i]) == RECIPIENTS_NO_MEMORY) {
 			session_reply(s, 452, "4.3.1", "no memory for more recipients");
 		} else {
 			s->stage = STAGE_RCPT;

@@ -45,7 +45,11 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "SIZE %" PRIu64, s->limits->message_size);
 	session_reply_more(s, 250, NULL, "PIPELINING");
 	session_reply_more(s, 250, NULL, "8BITMIME");
+	session_reply_more(s, 250, NULL, "SMTPUTF8");
 	session_reply_more(s, 250, NULL, "CHUNKING");
+	session_reply_more(s, 250, NULL, "DSN");
+	/* RFC 9422; transactions of a session are not counted: no MAILMAX */
+	session_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu64, s->limits->recipients);
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	/* for sendmail(1), which has no configuration: the domain of a name alone */
 	if (s->is_local)

@@ -26,6 +26,8 @@ received_protocol(const struct session *s)
 {
 	if (s->is_local)
 		return "LOCAL";
+	if (s->transaction.is_utf8)
+		return "UTF8SMTP"; /* RFC 6531, section 4.3 */
 	return s->extended ? "ESMTP" : "SMTP";
 }
 

@@ -44,7 +44,7 @@ find(const struct recipients *r, struct span address)
 {
 	size_t at = checksum_word(address, r->seed) & (r->slot_count - 1);
 
-	while (r->slots[at] != 0 && !span_equal(r->list[r->slots[at] - 1], address))
+	while (r->slots[at] != 0 && !span_equal(r->list[r->slots[at] - 1].address, address))
 		at = (at + 1) & (r->slot_count - 1);
 	return &r->slots[at];
 }
@@ -54,7 +54,7 @@ static int
 grow(struct recipients *r)
 {
 	size_t room = r->room > 0 ? 2 * r->room : SLOTS_MIN / 2;
-	struct span *list = reallocarray(r->list, room, sizeof(list[0]));
+	struct intake_recipient *list = reallocarray(r->list, room, sizeof(list[0]));
 
 	if (list == NULL)
 		return -1;
@@ -67,19 +67,35 @@ grow(struct recipients *r)
 	r->slot_count = 2 * room;
 	r->room = room;
 	for (size_t i = 0; i < r->count; i++)
-		*find(r, r->list[i]) = (uint32_t)i + 1;
+		*find(r, r->list[i].address) = (uint32_t)i + 1;
 	return 0;
 }
 
+/* NOTIFY of two RCPT for one address; not given at all is the default, failures (RFC 3461, section 4.1) */
+static uint64_t
+join(uint64_t a, uint64_t b)
+{
+	if (a == b)
+		return a;
+	uint64_t joined = (a != 0 ? a : INTAKE_NOTIFY_FAILURE | INTAKE_NOTIFY_DELAY) |
+			  (b != 0 ? b : INTAKE_NOTIFY_FAILURE | INTAKE_NOTIFY_DELAY);
+	return joined & ~(uint64_t)INTAKE_NOTIFY_NEVER;
+}
+
 enum recipients_outcome
-recipients_add(struct recipients *r, struct span address)
+recipients_add(struct recipients *r, const struct intake_recipient *added)
 {
 	if (r->count == r->room && grow(r) == -1)
 		return RECIPIENTS_NO_MEMORY;
-	uint32_t *slot = find(r, address);
-	if (*slot != 0)
+	uint32_t *slot = find(r, added->address);
+	if (*slot != 0) {
+		struct intake_recipient *known = &r->list[*slot - 1];
+		known->notify = join(known->notify, added->notify);
+		if (known->orcpt.len == 0)
+			known->orcpt = added->orcpt;
 		return RECIPIENTS_KNOWN;
-	r->list[r->count++] = address;
+	}
+	r->list[r->count++] = *added;
 	*slot = (uint32_t)r->count;
 	return RECIPIENTS_ADDED;
 }

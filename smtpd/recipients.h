@@ -7,11 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/protocol/intake.h"
 #include "common/text/arena.h"
 #include "common/text/span.h"
 
 struct recipients {
-	struct span *list; /* in the order they came; owned, the texts lie in the arena */
+	struct intake_recipient
+		*list; /* in the order they came; owned, the texts lie in the arena */
 	size_t count, room;
 	uint32_t *slots; /* owned: hash table of indices + 1 */
 	size_t slot_count;
@@ -24,8 +26,12 @@ enum recipients_outcome { RECIPIENTS_ADDED, RECIPIENTS_KNOWN, RECIPIENTS_NO_MEMO
 void recipients_init(struct recipients *r, uint64_t seed);
 void recipients_clear(struct recipients *r);
 void recipients_free(struct recipients *r);
-/* recipients_add - `address` (canonical) must live as long as the transaction */
-enum recipients_outcome recipients_add(struct recipients *r, struct span address)
+/*
+ * recipients_add - its texts must live as long as the transaction; the address is canonical
+ *
+ * Of one that is KNOWN already what is asked for is joined: who is to hear of success by one RCPT and of failure by another hears of both.
+ */
+enum recipients_outcome recipients_add(struct recipients *r, const struct intake_recipient *added)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -160,6 +160,9 @@ session_reset(struct session *s)
 	t->sender = (struct address){.len = 0};
 	t->size = 0;
 	t->eight_bit = false;
+	t->is_utf8 = false;
+	t->ret = INTAKE_RET_UNSAID;
+	t->envid = SPAN_NONE;
 	t->waiting_count = 0;
 	t->overshoot = 0;
 	if (s->stage != STAGE_GREETED)

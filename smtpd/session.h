@@ -58,9 +58,12 @@ struct session_transaction {
 	struct address sender;
 	uint64_t size;	/* announced by SIZE=; 0: not */
 	bool eight_bit; /* BODY=8BITMIME */
+	bool is_utf8;	/* SMTPUTF8 */
+	enum intake_ret ret;
+	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
-	struct span waiting
-		[CHECKS_MAX]; /* accepted by syntax; their answers are due at the next settling */
+	/* accepted by syntax; their answers are due at the next settling */
+	struct intake_recipient waiting[CHECKS_MAX];
 	size_t waiting_count;
 	uint64_t overshoot; /* RCPT beyond the limit */
 };

@@ -157,18 +157,18 @@ send_recipients(struct intake_client *c, int64_t deadline_ms)
 }
 
 enum intake_outcome
-intake_client_recipient(struct intake_client *c, struct span address, int64_t deadline_ms)
+intake_client_recipient(struct intake_client *c, const struct intake_recipient *recipient,
+			int64_t deadline_ms)
 {
-	struct intake_recipient m = {.address = address};
 	enum intake_outcome outcome;
 
 	c->count++;
-	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, &m) == 0)
+	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, recipient) == 0)
 		return INTAKE_CLIENT_OK;
 	outcome = send_recipients(c, deadline_ms);
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
-	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, &m) == -1)
+	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, recipient) == -1)
 		return ended(c, CHANNEL_BROKEN);
 	return INTAKE_CLIENT_OK;
 }

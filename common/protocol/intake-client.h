@@ -58,7 +58,8 @@ enum intake_outcome intake_client_envelope(struct intake_client *c,
 					   const struct intake_envelope *envelope,
 					   int64_t deadline_ms) __attribute__((warn_unused_result));
 /* gathered; sent when a datagram is full, and by commit */
-enum intake_outcome intake_client_recipient(struct intake_client *c, struct span address,
+enum intake_outcome intake_client_recipient(struct intake_client *c,
+					    const struct intake_recipient *recipient,
 					    int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 enum intake_outcome intake_client_commit(struct intake_client *c, int64_t deadline_ms)

@@ -223,15 +223,38 @@ a_recipient_is_kept_once(void **state)
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 50000; i++) {
 			int n = snprintf(text[i], sizeof(text[i]), "u%d@example.org", i);
-			struct span a = span_from(text[i], (size_t)n);
-			assert_int_equal(recipients_add(&r, a), RECIPIENTS_ADDED);
-			assert_int_equal(recipients_add(&r, a), RECIPIENTS_KNOWN);
+			struct intake_recipient a = {.address = span_from(text[i], (size_t)n)};
+			assert_int_equal(recipients_add(&r, &a), RECIPIENTS_ADDED);
+			assert_int_equal(recipients_add(&r, &a), RECIPIENTS_KNOWN);
 		}
 		assert_int_equal(r.count, 50000);
-		assert_true(span_equal(r.list[49999], SPAN("u49999@example.org")));
+		assert_true(span_equal(r.list[49999].address, SPAN("u49999@example.org")));
 		recipients_clear(&r);
 		assert_int_equal(r.count, 0);
 	}
+	recipients_free(&r);
+}
+
+static void
+who_is_named_twice_hears_of_what_either_asked_for(void **state)
+{
+	struct recipients r;
+	struct intake_recipient a = {.address = SPAN("a@example.org"),
+				     .notify = INTAKE_NOTIFY_SUCCESS,
+				     .orcpt = SPAN_NONE};
+	(void)state;
+
+	recipients_init(&r, 12345);
+	assert_int_equal(recipients_add(&r, &a), RECIPIENTS_ADDED);
+	a.notify = INTAKE_NOTIFY_NEVER;
+	a.orcpt = SPAN("rfc822;b@example.org");
+	assert_int_equal(recipients_add(&r, &a), RECIPIENTS_KNOWN);
+	assert_int_equal(r.list[0].notify, INTAKE_NOTIFY_SUCCESS);
+	assert_true(span_equal(r.list[0].orcpt, SPAN("rfc822;b@example.org")));
+	a.notify = 0;
+	assert_int_equal(recipients_add(&r, &a), RECIPIENTS_KNOWN);
+	assert_int_equal(r.list[0].notify,
+			 INTAKE_NOTIFY_SUCCESS | INTAKE_NOTIFY_FAILURE | INTAKE_NOTIFY_DELAY);
 	recipients_free(&r);
 }
 
@@ -247,6 +270,7 @@ main(void)
 		cmocka_unit_test(mapped_addresses_are_ipv4),
 		cmocka_unit_test(log_hears_of_each_once_a_second),
 		cmocka_unit_test(a_recipient_is_kept_once),
+		cmocka_unit_test(who_is_named_twice_hears_of_what_either_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

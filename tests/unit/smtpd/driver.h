@@ -155,12 +155,28 @@ driver_envelope(const struct driver_intake *in, struct span datagram)
 		     length == e.length && checksum_of(content, length) == e.checksum &&
 		     span_starts(e.top, SPAN("Received: from ")) && span_ends(e.top, SPAN("\r\n"));
 	free(content);
-	driver_tell(in,
-		    "ENVELOPE from=%.*s helo=%.*s with=%.*s client=%.*s high=%d size=%" PRIu64
-		    " %s\n",
+	driver_tell(in, "ENVELOPE from=%.*s helo=%.*s with=%.*s client=%.*s high=%d size=%" PRIu64,
 		    SPAN_ARG(e.sender), SPAN_ARG(e.helo), SPAN_ARG(e.protocol), SPAN_ARG(e.client),
-		    (int)e.eight_bit, e.length, right ? "ok" : "wrong");
+		    (int)e.eight_bit, e.length);
+	if (e.utf8 != 0)
+		driver_tell(in, " utf8");
+	if (e.ret != 0)
+		driver_tell(in, " ret=%" PRIu64, e.ret);
+	if (e.envid.len > 0)
+		driver_tell(in, " envid=%.*s", SPAN_ARG(e.envid));
+	driver_tell(in, " %s\n", right ? "ok" : "wrong");
 	return true;
+}
+
+static void
+driver_recipient(const struct driver_intake *in, const struct intake_recipient *r)
+{
+	driver_tell(in, "TO %.*s", SPAN_ARG(r->address));
+	if (r->notify != 0)
+		driver_tell(in, " notify=%" PRIu64, r->notify);
+	if (r->orcpt.len > 0)
+		driver_tell(in, " orcpt=%.*s", SPAN_ARG(r->orcpt));
+	driver_tell(in, "\n");
 }
 
 static void
@@ -218,7 +234,7 @@ driver_take(struct driver_intake *in, int fd)
 		if (wire_decode(datagram, wire_find(intake_calls, INTAKE_RECIPIENTS), &list) == -1)
 			return false;
 		while (wire_list_next(&list.recipients, &intake_recipient_shape, &r))
-			driver_tell(in, "TO %.*s\n", SPAN_ARG(r.address));
+			driver_recipient(in, &r);
 		return true;
 	case INTAKE_COMMIT:
 		if (wire_decode(datagram, wire_find(intake_calls, INTAKE_COMMIT), &commit) == -1)

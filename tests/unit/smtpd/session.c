@@ -220,20 +220,66 @@ parameters_are_checked(void **state)
 	ask(d, "MAIL FROM:<a@b.example> SIZE=-1", "501 5.5.4 ");
 	ask(d, "MAIL FROM:<a@b.example> SIZE=5 SIZE=5", "501 5.5.4 ");
 	ask(d, "MAIL FROM:<a@b.example> BODY=BINARYMIME", "501 5.5.4 ");
-	ask(d, "MAIL FROM:<a@b.example> SMTPUTF8", "555 5.5.4 ");
-	ask(d, "MAIL FROM:<a@b.example> RET=FULL", "555 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> SMTPUTF8=yes", "501 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> RET=SOME", "501 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> RET=FULL RET=FULL", "501 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> ENVID=", "501 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> ENVID=a=b", "501 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> AUTH=<>", "555 5.5.4 ");
 	ask(d, "MAIL FROM:<\xc3\xa4@b.example>", "553 5.6.7 ");
+	ask(d, "MAIL FROM:<\xc3\xff@b.example> SMTPUTF8", "501 5.1.7 ");
 	ask(d, "MAIL FROM:<a>", "501 5.1.7 ");
 	ask(d, "MAIL FROM:<postmaster>", "501 5.1.7 ");
 	ask(d, "MAIL FROM:", "501 5.1.7 ");
 	ask(d, "MAIL TO:<a@b.example>", "501 5.5.4 ");
 	ask(d, "MAIL FROM: a@b.example  body=8bitmime size=1048576", "250 2.1.0 ");
-	ask(d, "RCPT TO:<c@example.org> NOTIFY=NEVER", "555 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY=NEVER,DELAY", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY=SUCCESS,SUCCESS", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY=SUCCESS,", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY=NEVER NOTIFY=NEVER", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> ORCPT=c@example.org", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> ORCPT=utf-8;\xc3\xa4@example.org", "501 5.5.4 ");
+	ask(d, "RCPT TO:<c@example.org> SIZE=3", "555 5.5.4 ");
+	ask(d, "RCPT TO:<\xc3\xa4@example.org>", "553 5.6.7 ");
 	ask(d, "RCPT TO:<>", "501 5.1.3 ");
 	ask(d, "RCPT TO:<c>", "501 5.1.3 ");
 	ask(d, "RCPT TO:<\xff@example.org>", "501 5.1.3 ");
 	ask(d, "RCPT FROM:<c@example.org>", "501 5.5.4 ");
 	ask(d, "DATA now", "501 5.5.4 ");
+	quit(d);
+}
+
+static void
+what_is_said_of_notices_goes_with_the_message(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	greeted(d, FAULT_NONE, STRANGER);
+	ask(d, "MAIL FROM:<\xc3\xa4@B.example> SMTPUTF8 ret=hdrs ENVID=QQ+2B1", "250 2.1.0 ");
+	ask(d, "RCPT TO:<c@example.org> notify=success,Delay ORCPT=RFC822;C+2Bd@example.org",
+	    "250 2.1.5 ");
+	ask(d, "RCPT TO:<d\xc3\xa4@example.org> NOTIFY=NEVER ORCPT=utf-8;d\xc3\xa4@example.org",
+	    "250 2.1.5 ");
+	ask(d, "RCPT TO:<e@example.org>", "250 2.1.5 ");
+	ask(d, "DATA", "354 ");
+	ask(d, "x\r\n.", "250 2.0.0 kept as 5000000000001");
+	expect_told(d, "OPEN 0");
+	expect_told(d, "ENVELOPE from=\xc3\xa4@b.example helo=client.example with=UTF8SMTP "
+		       "client=192.0.2.1 high=0 size=3 utf8 ret=2 envid=QQ+1 ok");
+	expect_told(d, "TO c@example.org notify=10 orcpt=rfc822;C+d@example.org");
+	expect_told(d, "TO d\xc3\xa4@example.org notify=1 orcpt=utf-8;d\xc3\xa4@example.org");
+	expect_told(d, "TO e@example.org");
+	expect_told(d, "COMMIT 3");
+	expect_told(d, "KEEP");
+	/* of the next message nothing of it is left, and who says HELO has none of it */
+	ask(d, "MAIL FROM:<\xc3\xa4@b.example>", "553 5.6.7 ");
+	ask(d, "HELO client.example", "250 ");
+	ask(d, "MAIL FROM:<a@b.example> SMTPUTF8", "555 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example> SIZE=3", "555 5.5.4 ");
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "RCPT TO:<c@example.org> NOTIFY=NEVER", "555 5.5.4 ");
 	quit(d);
 }
 
@@ -687,6 +733,7 @@ main(void)
 		cmocka_unit_test(a_message_is_kept_before_250),
 		cmocka_unit_test(commands_have_their_turn),
 		cmocka_unit_test(parameters_are_checked),
+		cmocka_unit_test(what_is_said_of_notices_goes_with_the_message),
 		cmocka_unit_test(strangers_do_not_relay_and_are_told_nothing),
 		cmocka_unit_test(pipelined_recipients_are_answered_in_their_order),
 		cmocka_unit_test(talk_out_of_turn_ends_the_session),
