@@ -82,9 +82,9 @@ finish(struct peer *p)
 /* ---- one message ---- */
 
 static const char *
-recipient_state_name(enum recipient_state s)
+recipient_state_name(const struct recipient *r)
 {
-	switch (s) {
+	switch ((enum recipient_state)r->state) {
 	case RECIPIENT_WAITING:
 	case RECIPIENT_ASKED:
 	case RECIPIENT_READY:
@@ -97,10 +97,11 @@ recipient_state_name(enum recipient_state s)
 		return "delivered";
 	case RECIPIENT_EXPANDED:
 		return "expanded";
+	case RECIPIENT_SUCCEEDED:
 	case RECIPIENT_FAILED:
 	case RECIPIENT_TELLING:
 	case RECIPIENT_NOTIFIED:
-		return "failed";
+		return r->is_success ? "delivered" : "failed";
 	case RECIPIENT_ORPHAN:
 	case RECIPIENT_STATES:
 		break;
@@ -151,9 +152,13 @@ send_recipient(struct peer *p, struct message *m, uint32_t number)
 	struct control_recipient c = {.id = m->id,
 				      .number = number,
 				      .address = span_from(address, e.text.len),
-				      .state = span_of(recipient_state_name(s))};
-	if (r->last != 0 && s != RECIPIENT_EXPANDED && message_line(q, m, r->last, &e) == 0)
-		put_reply(reply, sizeof(reply), &e);
+				      .state = span_of(recipient_state_name(r))};
+	if (r->last != 0 && s != RECIPIENT_EXPANDED && message_line(q, m, r->last, &e) == 0) {
+		if (e.verb == JOURNAL_EXPANDED)
+			c.state = SPAN("expanded");
+		else
+			put_reply(reply, sizeof(reply), &e);
+	}
 	c.reply = span_of(reply);
 	return peer_send(p, shape(CONTROL_RECIPIENT), 0, state_of(p)->number, &c, NULL);
 }

@@ -215,6 +215,9 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 					   .origin = e->origin,
 					   .eight_bit = e->eight_bit != 0,
 					   .uid = e->uid,
+					   .utf8 = e->utf8 != 0,
+					   .ret = e->ret,
+					   .envid = e->envid,
 					   .client = e->client,
 					   .helo = e->helo,
 					   .protocol = e->protocol,
@@ -314,10 +317,15 @@ handle_recipients(struct peer *p, const struct wire_header *h, const void *messa
 		return NULL;
 	while (wire_list_next(&list, &intake_recipient_shape, &one)) {
 		struct message *m = t->message;
-		const struct journal_entry e = {
-			.verb = JOURNAL_TO, .number = m->count + 1, .text = one.address};
+		const struct journal_entry e = {.verb = JOURNAL_TO,
+						.number = m->count + 1,
+						.text = one.address,
+						.notify = one.notify,
+						.orcpt = one.orcpt};
+		if ((one.notify & INTAKE_NOTIFY_NEVER) != 0 && one.notify != INTAKE_NOTIFY_NEVER)
+			return "wants a notice and wants none";
 		uint64_t at = t->written + t->head.len;
-		if (at > UINT32_MAX / 2 || message_add(q, m, (uint32_t)at, 0) != 0)
+		if (at > UINT32_MAX / 2 || message_add(q, m, (uint32_t)at, 0, one.notify) != 0)
 			return "has too many recipients";
 		journal_write(&t->head, t->id, &e);
 		if (t->head.len < INTAKE_HEAD_MAX)

@@ -20,6 +20,7 @@
 #include "common/system/events.h"
 #include "common/text/number.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/retry.h"
 
 enum stage {
 	STRANGER = 1,
@@ -213,7 +214,8 @@ answer_of(const struct jobs_result *r)
 	struct span status = r->status;
 	if (!status_is_valid(status))
 		status = span_of(statuses[r->fate]);
-	return (struct answer){r->code, status, r->text, r->host};
+	return (struct answer){
+		.code = r->code, .status = status, .reply = r->text, .host = r->host};
 }
 
 static const char *
@@ -223,17 +225,26 @@ notice_result(struct manager *q, struct agent *a, const struct jobs_result *r)
 	uint64_t notice;
 	if (r->number != 0 || r->last != 1)
 		return "told of a recipient where a notice was asked for";
+	if (r->fate != FATE_DELIVERED || number_parse_hex(r->host, &notice) != 0)
+		notice = 0;
 	switch ((enum fate)r->fate) {
 	case FATE_DELIVERED:
-		if (number_parse_hex(r->host, &notice) != 0)
-			notice = 0;
-		message_notified(q, m, a->numbers, a->count, notice);
+		if (a->is_delay)
+			message_delay_told(q, m, a->numbers, a->count, notice);
+		else
+			message_notified(q, m, a->numbers, a->count, notice);
 		break;
 	case FATE_DEFERRED:
-		message_not_notified(q, m, a->numbers, a->count);
+		if (a->is_delay)
+			message_delay_untold(m);
+		message_not_notified(q, m, a->numbers, a->is_delay ? 0 : a->count);
 		EVENT("notice-deferred", event_id(m->id), event_text("reason", r->text));
 		break;
 	case FATE_FAILED:
+		if (a->is_delay) {
+			message_delay_told(q, m, a->numbers, a->count, notice);
+			break;
+		}
 		message_not_notified(q, m, a->numbers, a->count);
 		message_hold(q, m, "no notice can be made of its failure");
 		break;
@@ -246,8 +257,9 @@ static const char *
 recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r)
 {
 	uint32_t *number = find_number(a, (uint32_t)r->number);
-	const struct answer answer = answer_of(r);
+	struct answer answer = answer_of(r);
 	struct message *m = a->message;
+	answer.relayed = (enum jobs_relayed)r->relayed;
 	if (number == NULL)
 		return "told of a recipient that it was not given";
 	if (r->last == 1 && a->left > 1)
@@ -315,20 +327,32 @@ send_item(struct peer *p, struct wire *list, const struct wire_shape *shape,
 	return wire_list_add(list, WIRE_LIST_ROOM, item, value) == 0;
 }
 
-/* the address as the sender gave it, copied, when the recipient is a child; false: it cannot be read */
+/* what the sender said of a recipient, copied */
+struct origin {
+	char address[INTAKE_RECIPIENT_MAX], orcpt_text[INTAKE_ORCPT_MAX];
+	struct span original; /* the address, when an alias made another one of it; else empty */
+	struct span orcpt;
+};
+
+/* false: it cannot be read */
 static bool
-original_of(struct manager *q, struct message *m, uint32_t number, char *room, size_t size,
-	    struct span *original)
+origin_of(struct manager *q, struct message *m, uint32_t number, struct origin *o)
 {
 	struct journal_entry e;
-	*original = SPAN_NONE;
-	if (m->recipients[number - 1].depth == 0)
-		return true;
-	uint32_t origin = message_origin(q, m, number);
-	if (origin == 0 || message_recipient(q, m, origin, &e) != 0 || e.text.len > size)
+	bool is_child = m->recipients[number - 1].depth > 0;
+	uint32_t origin = is_child ? message_origin(q, m, number) : number;
+	o->original = o->orcpt = SPAN_NONE;
+	if (origin == 0 || message_recipient(q, m, origin, &e) != 0 ||
+	    e.text.len > sizeof(o->address) || e.orcpt.len > sizeof(o->orcpt_text))
 		return false;
-	memcpy(room, e.text.at, e.text.len);
-	*original = span_from(room, e.text.len);
+	if (is_child) {
+		memcpy(o->address, e.text.at, e.text.len);
+		o->original = span_from(o->address, e.text.len);
+	}
+	if (e.orcpt.len > 0) {
+		memcpy(o->orcpt_text, e.orcpt.at, e.orcpt.len);
+		o->orcpt = span_from(o->orcpt_text, e.orcpt.len);
+	}
 	return true;
 }
 
@@ -337,38 +361,69 @@ enum listed { LISTED, LISTED_UNREADABLE, LISTED_PEER_GONE };
 static enum listed
 send_recipient(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
 {
-	char original[INTAKE_RECIPIENT_MAX];
+	struct origin o;
 	struct journal_entry e;
-	struct jobs_recipient r = {.number = number};
-	if (!original_of(q, a->message, number, original, sizeof(original), &r.original) ||
+	if (!origin_of(q, a->message, number, &o) ||
 	    message_recipient(q, a->message, number, &e) != 0)
 		return LISTED_UNREADABLE;
-	r.address = e.text;
+	const struct jobs_recipient r = {.number = number,
+					 .address = e.text,
+					 .original = o.original,
+					 .notify = a->message->recipients[number - 1].notify,
+					 .orcpt = o.orcpt};
 	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_RECIPIENTS),
 			 &jobs_recipient_shape, &r)
 		       ? LISTED
 		       : LISTED_PEER_GONE;
 }
 
+/* what the line about its last answer says in a notice */
+static void
+take_action(struct manager *q, const struct message *m, const struct journal_entry *e,
+	    struct jobs_failure *f)
+{
+	int64_t lifetime_us =
+		retry_lifetime_ms(&q->config->outbound, m->sender->len == 0) * INT64_C(1000);
+	f->status = e->status;
+	f->reply = e->reply;
+	f->code = e->code <= 599 ? e->code : 0;
+	f->host = e->host;
+	f->at_us = (uint64_t)(e->time_us > 0 ? e->time_us : 0);
+	f->action = JOBS_ACTION_FAILED;
+	if (e->verb == JOURNAL_DEFERRED) {
+		f->action = JOBS_ACTION_DELAYED;
+		f->until_us =
+			(uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0) + (uint64_t)lifetime_us;
+	} else if (e->verb == JOURNAL_DELIVERED) {
+		f->action = e->relayed == JOBS_RELAYED_SILENT ? JOBS_ACTION_RELAYED
+							      : JOBS_ACTION_DELIVERED;
+	} else if (e->verb == JOURNAL_EXPANDED) {
+		f->action = JOBS_ACTION_EXPANDED;
+		f->status = SPAN("2.0.0");
+	}
+}
+
 static enum listed
 send_failure(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
 {
-	char original[INTAKE_RECIPIENT_MAX], address[INTAKE_RECIPIENT_MAX];
+	char address[INTAKE_RECIPIENT_MAX];
+	struct origin o;
 	struct journal_entry e;
 	struct message *m = a->message;
-	struct jobs_failure f = {.number = number};
-	if (!original_of(q, m, number, original, sizeof(original), &f.original) ||
-	    message_recipient(q, m, number, &e) != 0 || e.text.len > sizeof(address))
+	if (!origin_of(q, m, number, &o) || message_recipient(q, m, number, &e) != 0 ||
+	    e.text.len > sizeof(address))
 		return LISTED_UNREADABLE;
+	struct jobs_failure f = {.number = number,
+				 .original = o.original,
+				 .status = SPAN_NONE,
+				 .reply = SPAN_NONE,
+				 .host = SPAN_NONE,
+				 .orcpt = o.orcpt};
 	memcpy(address, e.text.at, e.text.len);
 	f.address = span_from(address, e.text.len);
 	if (message_line(q, m, m->recipients[number - 1].last, &e) != 0)
 		return LISTED_UNREADABLE;
-	f.status = e.status;
-	f.reply = e.reply;
-	f.code = e.code <= 599 ? e.code : 0;
-	f.host = e.host;
-	f.at_us = (uint64_t)e.time_us;
+	take_action(q, m, &e, &f);
 	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_FAILURES), &jobs_failure_shape,
 			 &f)
 		       ? LISTED
@@ -380,12 +435,20 @@ static enum listed
 send_job(struct manager *q, struct agent *a)
 {
 	static struct buffer top;
+	char envid[INTAKE_ENVID_MAX];
+	struct journal_entry from;
 	struct message *m = a->message;
 	if (top.max == 0)
 		buffer_init(&top, HEADER_TOP_MAX);
 	buffer_clear(&top);
-	if (message_flush(q, m) != 0 || message_top(q, m, &top) != 0 || top.failed)
+	if (message_flush(q, m) != 0 || message_top(q, m, &top) != 0 || top.failed ||
+	    message_line(q, m, 0, &from) != 0)
 		return LISTED_UNREADABLE;
+	if (from.verb != JOURNAL_FROM || from.envid.len > sizeof(envid)) {
+		errno = EBADMSG;
+		return LISTED_UNREADABLE;
+	}
+	memcpy(envid, from.envid.at != NULL ? from.envid.at : "", from.envid.len);
 	int fd = spool_open(&q->spool, m->id, O_RDONLY);
 	if (fd < 0)
 		return LISTED_UNREADABLE;
@@ -395,6 +458,9 @@ send_job(struct manager *q, struct agent *a)
 				     .arrived_us =
 					     (uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0),
 				     .eight_bit = m->is_eight_bit,
+				     .utf8 = from.utf8,
+				     .ret = from.ret,
+				     .envid = span_from(envid, from.envid.len),
 				     .sender = name_text(m->sender),
 				     .top = buffer_get(&top),
 				     .recipients = a->count};

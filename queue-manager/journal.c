@@ -11,7 +11,8 @@
  * J3  `queued` is written last of the head and says how many `to` lines stand before it.  No `queued`: never accepted.
  * J4  A `to` line after `queued` names its parent.  It counts only from the `expanded` line of the parent that
  *     names it, which is written in the same append behind it.  So a crash between neither loses the parent nor doubles a child.
- * J5  A recipient has at most one of delivered, failed, expanded; nothing about it follows but `notified` after `failed`.
+ * J5  A recipient has at most one of delivered, failed, expanded; nothing about it follows but `notified`, once.  A `notified` before them
+ *     is about a delay.
  * J6  Lines are only appended.  What follows the first bad line is cut off before anything else is appended.
  */
 #include "queue-manager/journal.h"
@@ -42,6 +43,28 @@ static const char *const verbs[] = {
 	[JOURNAL_HELD] = "held",
 	[JOURNAL_RELEASED] = "released",
 	[JOURNAL_NOTIFIED] = "notified",
+};
+
+static const char *const rets[] = {
+	[INTAKE_RET_FULL] = "full",
+	[INTAKE_RET_HDRS] = "hdrs",
+};
+
+static const struct {
+	const char *word;
+	uint64_t bit;
+} notifies[] = {
+	{"never", INTAKE_NOTIFY_NEVER},
+	{"success", INTAKE_NOTIFY_SUCCESS},
+	{"failure", INTAKE_NOTIFY_FAILURE},
+	{"delay", INTAKE_NOTIFY_DELAY},
+};
+
+#define NOTIFIES (sizeof(notifies) / sizeof(notifies[0]))
+
+static const char *const relayeds[] = {
+	[JOBS_RELAYED_PASSED] = "passed",
+	[JOBS_RELAYED_SILENT] = "relayed",
 };
 
 static const char *const origins[] = {
@@ -121,6 +144,26 @@ put_from(struct buffer *to, const struct journal_entry *e)
 	buffer_string(to, e->eight_bit ? " 8bit" : " 7bit");
 	if (e->uid != 0)
 		buffer_format(to, " uid=%" PRIu64, e->uid - 1);
+	if (e->utf8)
+		buffer_string(to, " utf8");
+	if (e->ret != INTAKE_RET_UNSAID)
+		buffer_format(to, " ret=%s", rets[e->ret]);
+	if (e->envid.len > 0) {
+		buffer_string(to, " envid=");
+		escape_word(to, e->envid);
+	}
+}
+
+static void
+put_notify(struct buffer *to, uint64_t notify)
+{
+	const char *before = " notify=";
+	for (size_t i = 0; i < NOTIFIES; i++) {
+		if ((notify & notifies[i].bit) == 0)
+			continue;
+		buffer_format(to, "%s%s", before, notifies[i].word);
+		before = ",";
+	}
 }
 
 static void
@@ -135,6 +178,11 @@ put_to(struct buffer *to, const struct journal_entry *e)
 	}
 	if (e->direct)
 		buffer_string(to, " direct");
+	put_notify(to, e->notify);
+	if (e->orcpt.len > 0) {
+		buffer_string(to, " orcpt=");
+		escape_word(to, e->orcpt);
+	}
 }
 
 static void
@@ -160,6 +208,8 @@ put_arguments(struct buffer *to, const struct journal_entry *e)
 		put_number(to, e->number);
 		put_time(to, e->time_us);
 		put_reply(to, e);
+		if (e->relayed != JOBS_RELAYED_FINAL)
+			buffer_format(to, " %s", relayeds[e->relayed]);
 		return;
 	case JOURNAL_DEFERRED:
 		put_number(to, e->number);
@@ -275,12 +325,40 @@ take_reply(struct span *rest, struct buffer *words, struct journal_entry *e)
 		       : 0;
 }
 
-/* what was not always there: KEY=VALUE words, each only when there is something to say */
+/* KEY=WORD, once */
 static int
-take_from_more(struct span word, struct journal_entry *e)
+take_named(struct span *rest, struct buffer *words, const char *key, struct span *word)
 {
+	*rest = span_skip(*rest, strlen(key));
+	return word->len > 0 || take_word(rest, words, word) != 0 || word->len == 0 ? -1 : 0;
+}
+
+static int
+take_ret(struct span word, uint64_t *ret)
+{
+	for (uint64_t i = INTAKE_RET_FULL; i <= INTAKE_RET_HDRS && *ret == 0; i++)
+		if (span_equal(word, span_of(rets[i]))) {
+			*ret = i;
+			return 0;
+		}
+	return -1;
+}
+
+/* what was not always there: words, most of them KEY=VALUE, each only when there is something to say */
+static int
+take_from_more(struct span *rest, struct buffer *words, struct journal_entry *e)
+{
+	if (span_starts(*rest, SPAN("envid=")))
+		return take_named(rest, words, "envid=", &e->envid);
+	struct span word = span_cut(rest, ' ');
 	struct span value = word;
 	struct span key = span_cut(&value, '=');
+	if (span_equal(word, SPAN("utf8")) && !e->utf8) {
+		e->utf8 = true;
+		return 0;
+	}
+	if (span_equal(key, SPAN("ret")))
+		return take_ret(value, &e->ret);
 	if (!span_equal(key, SPAN("uid")) || e->uid != 0 ||
 	    number_parse(value, 0, UINT32_MAX - 1, &e->uid) != 0)
 		return -1;
@@ -304,9 +382,27 @@ take_from(struct span *rest, struct buffer *words, struct journal_entry *e)
 	if (!e->eight_bit && !span_equal(bits, SPAN("7bit")))
 		return -1;
 	while (rest->len > 0)
-		if (take_from_more(span_cut(rest, ' '), e) != 0)
+		if (take_from_more(rest, words, e) != 0)
 			return -1;
 	return 0;
+}
+
+static int
+take_notify(struct span words, uint64_t *notify)
+{
+	while (words.len > 0) {
+		struct span word = span_cut(&words, ',');
+		size_t i = 0;
+		while (i < NOTIFIES && !span_equal(word, span_of(notifies[i].word)))
+			i++;
+		if (i == NOTIFIES || (*notify & notifies[i].bit) != 0)
+			return -1;
+		*notify |= notifies[i].bit;
+	}
+	return *notify == 0 || ((*notify & INTAKE_NOTIFY_NEVER) != 0 &&
+				*notify != INTAKE_NOTIFY_NEVER)
+		       ? -1
+		       : 0;
 }
 
 static int
@@ -320,11 +416,34 @@ take_to(struct span *rest, struct buffer *words, struct journal_entry *e)
 		if (take_number(rest, 1, e->number - 1, &e->parent) != 0)
 			return -1;
 	}
-	if (span_equal(*rest, SPAN("direct"))) {
+	struct span word = *rest;
+	if (span_equal(span_cut(&word, ' '), SPAN("direct"))) {
 		e->direct = true;
-		*rest = span_skip(*rest, 6);
+		*rest = word;
 	}
+	if (span_starts(*rest, SPAN("notify="))) {
+		struct span notify = span_cut(rest, ' ');
+		if (take_notify(span_skip(notify, 7), &e->notify) != 0)
+			return -1;
+	}
+	if (span_starts(*rest, SPAN("orcpt=")) && take_named(rest, words, "orcpt=", &e->orcpt) != 0)
+		return -1;
 	return 0;
+}
+
+/* how it was handed over, where success was asked for */
+static int
+take_relayed(struct span *rest, struct journal_entry *e)
+{
+	struct span word = span_cut(rest, ' ');
+	if (word.len == 0)
+		return 0;
+	for (uint64_t i = JOBS_RELAYED_PASSED; i <= JOBS_RELAYED_SILENT; i++)
+		if (span_equal(word, span_of(relayeds[i]))) {
+			e->relayed = i;
+			return 0;
+		}
+	return -1;
 }
 
 /* 1-3,7: rising, at least one */
@@ -371,7 +490,8 @@ take_arguments(struct span *rest, struct buffer *words, struct journal_entry *e)
 	case JOURNAL_FAILED:
 		return take_number(rest, 1, NUMBER_MAX, &e->number) != 0 ||
 				       take_time(rest, &e->time_us) != 0 ||
-				       take_reply(rest, words, e) != 0
+				       take_reply(rest, words, e) != 0 ||
+				       (e->verb == JOURNAL_DELIVERED && take_relayed(rest, e) != 0)
 			       ? -1
 			       : 0;
 	case JOURNAL_DEFERRED:

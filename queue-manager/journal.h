@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/protocol/intake.h"
+#include "common/protocol/jobs.h"
 #include "common/text/buffer.h"
 #include "common/text/span.h"
 
@@ -35,7 +36,7 @@ enum journal_verb {
 	JOURNAL_EXPANDED, /* the recipients `numbers` stand for it; their TO lines come before */
 	JOURNAL_HELD,
 	JOURNAL_RELEASED,
-	JOURNAL_NOTIFIED, /* the sender was told of the failed recipients `numbers` */
+	JOURNAL_NOTIFIED, /* the sender was told of the recipients `numbers` */
 };
 
 /* one line; which members count depends on the verb */
@@ -47,12 +48,18 @@ struct journal_entry {
 	uint64_t origin; /* from: enum intake_origin */
 	bool eight_bit;	 /* from */
 	uint64_t uid;	 /* from: of a local sender, plus 1; 0: none */
+	bool utf8;	 /* from: SMTPUTF8 */
+	uint64_t ret;	 /* from: enum intake_ret */
 	struct span client, helo, protocol, sender; /* from */
-	struct span text;		 /* top: the line; to: the address; held: the reason */
-	int64_t time_us;		 /* wall clock */
-	int64_t next_us;		 /* deferred: when again */
-	uint64_t attempt;		 /* deferred: how often it was tried */
-	uint64_t checksum, count;	 /* queued: of the content; recipients */
+	struct span envid;			    /* from: ENVID; empty: none */
+	uint64_t notify;			    /* to: bits of enum intake_notify */
+	struct span orcpt;			    /* to: ORCPT; empty: none */
+	uint64_t relayed;	  /* delivered: enum jobs_relayed, where success was asked for */
+	struct span text;	  /* top: the line; to: the address; held: the reason */
+	int64_t time_us;	  /* wall clock */
+	int64_t next_us;	  /* deferred: when again */
+	uint64_t attempt;	  /* deferred: how often it was tried */
+	uint64_t checksum, count; /* queued: of the content; recipients */
 	struct span host, status, reply; /* delivered, deferred, failed */
 	uint64_t code;
 	struct span numbers; /* expanded, notified: journal_number_add's */

@@ -6,12 +6,15 @@
  *     WAITING -> ASKED (route) -> READY (queue) -> ACTIVE (jobs) -> DELIVERED | DEFERRED | FAILED
  *     ASKED -> EXPANDED, its children WAITING          DEFERRED -> WAITING (due)
  *     FAILED -> TELLING (queue, jobs) -> NOTIFIED, or FAILED again
+ *     DELIVERED or EXPANDED, where the sender asked to be told: SUCCEEDED -> TELLING -> NOTIFIED (RFC 3461)
+ *
+ * Of a delay he is told while the recipient goes its way through these states (message_delayed).
  *
  * Invariants (tests/unit/queue-manager/message.c):
  *
  * M1  states[] counts the recipients of each state; `unanswered` those that have had no answer and still may have one.
  * M2  A message has its file until each recipient is DELIVERED, EXPANDED, NOTIFIED or ORPHAN, or the administrator removes it.
- * M3  A failed recipient is told of once no other waits for its first answer; then all that failed are told of together.
+ * M3  A failed or succeeded recipient is told of once no other waits for its first answer; then all of them together.
  * M4  Nothing of a held message is routed, given to an agent, or told of.  Nothing is given to an agent or told of before KEEP.
  * M5  A line says what memory says, or memory is behind no line: each change appends before it sets.
  */
@@ -53,7 +56,7 @@ message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender)
 }
 
 int
-message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent)
+message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
 {
 	uint8_t depth = 0;
 	if (m->count == MESSAGE_RECIPIENTS_MAX)
@@ -70,8 +73,11 @@ message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent)
 	}
 	/* a child counts from its `expanded` line on */
 	bool is_child = parent != 0;
-	m->recipients[m->count++] = (struct recipient){
-		.at = at, .state = is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING, .depth = depth};
+	m->recipients[m->count++] =
+		(struct recipient){.at = at,
+				   .state = is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING,
+				   .depth = depth,
+				   .notify = notify & 15};
 	m->states[is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING]++;
 	if (!is_child)
 		m->unanswered++;
@@ -263,11 +269,113 @@ class_of(const struct message *m)
 	return MESSAGE_DEFERRED;
 }
 
-static void
-tell_failures(struct manager *q, struct message *m)
+/* ---- what the sender wants to hear (RFC 3461, section 4.1) ---- */
+
+static bool
+wants(const struct message *m, uint32_t number, enum intake_notify what)
 {
-	if (m->states[RECIPIENT_FAILED] == 0 || m->states[RECIPIENT_TELLING] > 0 ||
-	    m->unanswered > 0)
+	const struct recipient *r = &m->recipients[number - 1];
+	if (r->notify == 0)
+		return what != INTAKE_NOTIFY_SUCCESS;
+	return (r->notify & what) != 0;
+}
+
+void
+message_set_delivered(struct manager *q, struct message *m, uint32_t number,
+		      enum jobs_relayed relayed)
+{
+	/* the null sender asks for nothing: a notice about a notice would be the first of many */
+	bool is_owed = relayed != JOBS_RELAYED_PASSED && m->sender->len > 0 &&
+		       wants(m, number, INTAKE_NOTIFY_SUCCESS);
+	m->recipients[number - 1].is_success = true;
+	message_set(q, m, number, is_owed ? RECIPIENT_SUCCEEDED : RECIPIENT_DELIVERED);
+}
+
+void
+message_set_failed(struct manager *q, struct message *m, uint32_t number)
+{
+	message_set(q, m, number,
+		    wants(m, number, INTAKE_NOTIFY_FAILURE) ? RECIPIENT_FAILED
+							    : RECIPIENT_NOTIFIED);
+}
+
+/*
+ * An alias for one address passes on what was asked for; of one for several the sender hears that it was expanded, and nothing of the
+ * success of any of them (RFC 3461, section 5.2.7).
+ */
+void
+message_set_expanded(struct manager *q, struct message *m, uint32_t parent, size_t count)
+{
+	bool is_owed = count > 1 && m->sender->len > 0 && wants(m, parent, INTAKE_NOTIFY_SUCCESS);
+	m->recipients[parent - 1].is_success = true;
+	message_set(q, m, parent, is_owed ? RECIPIENT_SUCCEEDED : RECIPIENT_EXPANDED);
+}
+
+void
+message_adopt(struct manager *q, struct message *m, uint32_t child, uint32_t parent, bool is_alone)
+{
+	uint8_t notify = m->recipients[parent - 1].notify;
+	if (!is_alone && (notify & INTAKE_NOTIFY_SUCCESS) != 0) {
+		notify = (uint8_t)(notify & ~INTAKE_NOTIFY_SUCCESS);
+		if (notify == 0)
+			notify = INTAKE_NOTIFY_NEVER;
+	}
+	m->recipients[child - 1].notify = notify & 15;
+	message_set(q, m, child, RECIPIENT_WAITING);
+}
+
+void
+message_set_delayed(struct message *m, uint32_t number)
+{
+	if (!m->recipients[number - 1].is_delay_told && wants(m, number, INTAKE_NOTIFY_DELAY))
+		m->has_delayed = true;
+}
+
+size_t
+message_delayed(struct message *m, uint32_t *numbers, size_t max)
+{
+	size_t count = 0;
+	m->has_delayed = false;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct recipient *r = &m->recipients[i];
+		bool is_delayed = r->attempts > 0 && !r->is_delay_told &&
+				  (r->state == RECIPIENT_DEFERRED || may_be_answered(r->state)) &&
+				  wants(m, i + 1, INTAKE_NOTIFY_DELAY);
+		if (!is_delayed)
+			continue;
+		if (count == max) {
+			m->has_delayed = true;
+			break;
+		}
+		numbers[count++] = i + 1;
+	}
+	return count;
+}
+
+static void
+tell_delays(struct manager *q, struct message *m)
+{
+	int64_t left_ms = (int64_t)q->config->outbound.delay_notice - age_ms(q, m);
+	if (!m->has_delayed || m->is_telling_delay || m->sender->len == 0 ||
+	    q->config->outbound.delay_notice == 0)
+		return;
+	uint32_t due =
+		left_ms > 0 ? message_tick(q) + (uint32_t)(left_ms / MESSAGE_TICK_MS) + 1 : 0;
+	if (due < m->notice_due)
+		due = m->notice_due;
+	if (due > message_tick(q))
+		message_due(q, m, due);
+	else if (m->is_unverified)
+		verify_wanted(q, m);
+	else
+		queue_delay(q, m);
+}
+
+static void
+tell_ends(struct manager *q, struct message *m)
+{
+	if (m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_SUCCEEDED] == 0 ||
+	    m->states[RECIPIENT_TELLING] > 0 || m->unanswered > 0)
 		return;
 	if (m->is_double_bounce) {
 		if (m->states[RECIPIENT_FAILED] == message_open_recipients(m))
@@ -300,7 +408,9 @@ message_settle(struct manager *q, struct message *m)
 				route_wanted(q, m);
 		}
 		if (m->is_kept)
-			tell_failures(q, m);
+			tell_ends(q, m);
+		if (m->is_kept)
+			tell_delays(q, m);
 	}
 	if (m->is_kept && message_open_recipients(m) == 0) {
 		EVENT("done", event_id(m->id));
@@ -368,9 +478,11 @@ message_delivered(struct manager *q, struct message *m, uint32_t number, const s
 	EVENT("delivered", event_id(m->id), event_text("to", to), event_text("host", a->host),
 	      event_number("code", (int64_t)a->code), event_text("status", a->status),
 	      event_text("reply", a->reply), event_number("delay_ms", age_ms(q, m)));
+	/* where nobody asked for success, what it would say is not written */
+	e.relayed = wants(m, number, INTAKE_NOTIFY_SUCCESS) ? a->relayed : JOBS_RELAYED_FINAL;
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
-	message_set(q, m, number, RECIPIENT_DELIVERED);
+	message_set_delivered(q, m, number, a->relayed);
 	m->deaths = 0;
 }
 
@@ -389,7 +501,7 @@ message_failed(struct manager *q, struct message *m, uint32_t number, const stru
 	      event_text("reply", a->reply));
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
-	message_set(q, m, number, RECIPIENT_FAILED);
+	message_set_failed(q, m, number);
 }
 
 /* its time is over: the last answer stands in the notice, under a status that says so */
@@ -446,6 +558,7 @@ message_deferred(struct manager *q, struct message *m, uint32_t number, const st
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
 	message_later(q, m, number, due);
+	message_set_delayed(m, number);
 	m->has_retries = true;
 }
 
@@ -479,7 +592,7 @@ message_child(struct manager *q, struct message *m, uint32_t parent, struct span
 					.parent = parent,
 					.direct = direct};
 	uint32_t at = message_append(q, m, &e);
-	if (message_add(q, m, at, parent) != 0)
+	if (message_add(q, m, at, parent, 0) != 0)
 		return 0;
 	return m->count;
 }
@@ -501,20 +614,19 @@ message_expanded(struct manager *q, struct message *m, uint32_t parent, const ui
 		EVENT("expanded", event_id(m->id), event_text("to", to), event_text("into", into));
 	journal_numbers_free(&numbers);
 	set_answered(m, &m->recipients[parent - 1]);
-	message_set(q, m, parent, RECIPIENT_EXPANDED);
+	message_set_expanded(q, m, parent, count);
 	for (size_t i = 0; i < count; i++)
-		message_set(q, m, children[i], RECIPIENT_WAITING);
+		message_adopt(q, m, children[i], parent, count == 1);
 }
 
 /* ---- notices ---- */
 
-void
-message_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count,
-		 uint64_t notice)
+/* the line, and the event */
+static void
+append_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count,
+		uint64_t notice)
 {
 	struct journal_numbers set;
-	if (m->is_gone)
-		return;
 	journal_numbers_start(&set);
 	for (size_t i = 0; i < count; i++)
 		journal_numbers_add(&set, numbers[i]);
@@ -524,8 +636,6 @@ message_notified(struct manager *q, struct message *m, const uint32_t *numbers, 
 					.numbers = journal_numbers_end(&set)};
 	(void)message_append(q, m, &e);
 	journal_numbers_free(&set);
-	for (size_t i = 0; i < count; i++)
-		message_set(q, m, numbers[i], RECIPIENT_NOTIFIED);
 	m->notice_attempts = 0;
 	m->notice_due = 0;
 	char text[24];
@@ -534,10 +644,54 @@ message_notified(struct manager *q, struct message *m, const uint32_t *numbers, 
 }
 
 void
+message_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count,
+		 uint64_t notice)
+{
+	if (m->is_gone)
+		return;
+	append_notified(q, m, numbers, count, notice);
+	for (size_t i = 0; i < count; i++)
+		message_set(q, m, numbers[i], RECIPIENT_NOTIFIED);
+}
+
+void
+message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size_t count,
+		   uint64_t notice)
+{
+	size_t open = 0;
+	m->is_telling_delay = false;
+	if (m->is_gone)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct recipient *r = &m->recipients[numbers[i] - 1];
+		r->is_delay_told = true;
+		/* of who has come to an end meanwhile the line would be read as being about that (J5) */
+		if (r->state == RECIPIENT_DEFERRED || may_be_answered(r->state))
+			numbers[open++] = numbers[i];
+	}
+	if (open > 0)
+		append_notified(q, m, numbers, open, notice);
+}
+
+void
+message_delay_untold(struct message *m)
+{
+	m->is_telling_delay = false;
+	m->has_delayed = true;
+}
+
+void
+message_untold(struct manager *q, struct message *m, uint32_t number)
+{
+	message_set(q, m, number,
+		    m->recipients[number - 1].is_success ? RECIPIENT_SUCCEEDED : RECIPIENT_FAILED);
+}
+
+void
 message_not_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		message_set(q, m, numbers[i], RECIPIENT_FAILED);
+		message_untold(q, m, numbers[i]);
 	if (m->notice_attempts < UINT8_MAX)
 		m->notice_attempts++;
 	m->notice_due = message_tick(q) + 1 +

@@ -35,11 +35,12 @@ enum recipient_state {
 	RECIPIENT_READY,   /* in a batch of its place */
 	RECIPIENT_ACTIVE,  /* an agent has it */
 	RECIPIENT_DEFERRED,
-	RECIPIENT_FAILED,  /* the sender is still to be told */
-	RECIPIENT_TELLING, /* the same, in a batch of the notices or with their agent */
+	RECIPIENT_FAILED, /* the sender is still to be told */
+	RECIPIENT_SUCCEEDED, /* delivered or expanded, and the sender, who asked for it, still to be told */
+	RECIPIENT_TELLING, /* one of both, in a batch of the notices or with their agent */
 	RECIPIENT_DELIVERED,
 	RECIPIENT_EXPANDED,
-	RECIPIENT_NOTIFIED, /* failed, and the sender was told */
+	RECIPIENT_NOTIFIED, /* one of both, and the sender was told, or wanted to hear nothing */
 	RECIPIENT_STATES
 };
 
@@ -48,9 +49,12 @@ struct recipient {
 	uint32_t last; /* of the line of its last reply; 0: none yet */
 	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
 	uint8_t state;
-	uint8_t attempts; /* stays at 255 */
-	uint8_t depth;	  /* of expansions */
-	bool answered;	  /* has had its first answer */
+	uint8_t attempts;	/* stays at 255 */
+	uint8_t depth;		/* of expansions */
+	uint8_t notify : 4;	/* enum intake_notify: its own, or from what it was expanded from */
+	uint8_t answered : 1;	/* has had its first answer */
+	uint8_t is_success : 1; /* what the sender is, or was, told of: no failure */
+	uint8_t is_delay_told : 1; /* and that it is delayed he was told */
 };
 
 /* what the administrator sees */
@@ -99,6 +103,8 @@ struct message {
 	bool has_retries : 1;	/* something of it was deferred once */
 	bool is_eight_bit : 1;
 	bool is_double_bounce : 1;
+	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
+	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
 
 /* one that walks over all messages in slices; messages may come and go meanwhile */
@@ -146,6 +152,7 @@ struct messages {
 struct answer {
 	uint64_t code;
 	struct span status, reply, host;
+	enum jobs_relayed relayed; /* of what was delivered */
 };
 
 void messages_start(struct manager *q);
@@ -169,11 +176,22 @@ void message_wake(struct manager *q, struct message *m);
 /* message_new - known by its id from now on, without recipients, neither queued nor kept */
 struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
 struct message *message_find(struct manager *q, uint64_t id);
-/* message_add - the next recipient, whose `to` line begins at `at` of the journal; -1: too many */
-int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent)
+/* message_add - the next recipient, whose `to` line begins at `at` of the journal and says `notify`; -1: too many */
+int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
 	__attribute__((warn_unused_result));
 /* message_set - for replay: what its journal says */
 void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
+/* the same, with what follows for notices: whoever says it, a program or a journal */
+void message_set_delivered(struct manager *q, struct message *m, uint32_t number,
+			   enum jobs_relayed relayed);
+void message_set_failed(struct manager *q, struct message *m, uint32_t number);
+/* the parent's `count` children, each by message_adopt before */
+void message_set_expanded(struct manager *q, struct message *m, uint32_t parent, size_t count);
+/* a child is WAITING, and inherits what its parent's sender wants to hear of; `is_alone`: it has no siblings */
+void message_adopt(struct manager *q, struct message *m, uint32_t child, uint32_t parent,
+		   bool is_alone);
+/* deferred once: the sender is perhaps to be told in time */
+void message_set_delayed(struct message *m, uint32_t number);
 /* message_forget - out of memory, the file stays as it is; nothing may use it any more */
 void message_forget(struct manager *q, struct message *m);
 /* message_remove - the file goes, and the message as soon as nothing uses it */
@@ -208,9 +226,19 @@ void message_expanded(struct manager *q, struct message *m, uint32_t parent,
 /* the notice about the recipients `numbers` (rising) is on its way */
 void message_notified(struct manager *q, struct message *m, const uint32_t *numbers, size_t count,
 		      uint64_t notice);
+/* it is not told of now: FAILED or SUCCEEDED again */
+void message_untold(struct manager *q, struct message *m, uint32_t number);
 /* no notice now: again later */
 void message_not_notified(struct manager *q, struct message *m, const uint32_t *numbers,
 			  size_t count);
+
+/* up to `max` recipients whose delay the sender is to be told of; how many */
+size_t message_delayed(struct message *m, uint32_t *numbers, size_t max);
+/* the notice about their delay is on its way (0: none can be made, and none is asked for again); `numbers` is used up */
+void message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size_t count,
+			uint64_t notice);
+/* not now */
+void message_delay_untold(struct message *m);
 
 /* by the administrator, or because nothing else is right */
 void message_hold(struct manager *q, struct message *m, const char *reason);

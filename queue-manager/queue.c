@@ -211,7 +211,9 @@ batch_for(struct place *p, struct message *m, enum queue_rank rank)
 {
 	if (m->is_kept) {
 		struct batch *last = p->tail[rank];
-		return last != NULL && last->message == m ? last : make_batch(p, m, rank);
+		return last != NULL && last->message == m && !last->is_delay
+			       ? last
+			       : make_batch(p, m, rank);
 	}
 	/* not more than QUEUE_PARKED_MAX of them */
 	for (struct batch *b = m->batches; b != NULL; b = b->message_next)
@@ -251,11 +253,22 @@ queue_notice(struct manager *q, struct message *m)
 {
 	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
 	uint32_t count = 0;
-	for (uint32_t i = 0; i < m->count && count < QUEUE_NOTICE_MAX; i++)
-		if (m->recipients[i].state == RECIPIENT_FAILED) {
-			add(q, p, m, i + 1, RECIPIENT_TELLING);
-			count++;
-		}
+	for (uint32_t i = 0; i < m->count && count < QUEUE_NOTICE_MAX; i++) {
+		uint8_t s = m->recipients[i].state;
+		if (s != RECIPIENT_FAILED && s != RECIPIENT_SUCCEEDED)
+			continue;
+		add(q, p, m, i + 1, RECIPIENT_TELLING);
+		count++;
+	}
+	schedule_touch(q, p);
+}
+
+void
+queue_delay(struct manager *q, struct message *m)
+{
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
+	make_batch(p, m, QUEUE_RETRY)->is_delay = true;
+	m->is_telling_delay = true;
 	schedule_touch(q, p);
 }
 
@@ -297,10 +310,13 @@ queue_withdraw(struct manager *q, struct message *m)
 		next = b->message_next;
 		while (b->count > 0) {
 			uint32_t number = take_first(b);
-			enum recipient_state s = m->recipients[number - 1].state;
-			message_set(q, m, number,
-				    s == RECIPIENT_TELLING ? RECIPIENT_FAILED : RECIPIENT_WAITING);
+			if (m->recipients[number - 1].state == RECIPIENT_TELLING)
+				message_untold(q, m, number);
+			else
+				message_set(q, m, number, RECIPIENT_WAITING);
 		}
+		if (b->is_delay)
+			message_delay_untold(m);
 		free_batch(b);
 		schedule_touch(q, p);
 	}
@@ -313,11 +329,23 @@ queue_next(const struct place *p)
 }
 
 size_t
-queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, struct message **m)
+queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, struct message **m,
+	   bool *is_delay)
 {
-	struct batch *b = queue_next(p);
+	struct batch *b;
 	size_t count = 0;
 	(void)q;
+	*is_delay = false;
+	while ((b = queue_next(p)) != NULL && b->is_delay) {
+		*m = b->message;
+		count = message_delayed(*m, numbers, max);
+		free_batch(b);
+		*is_delay = true;
+		if (count > 0)
+			return count;
+		(*m)->is_telling_delay = false; /* nobody is delayed any more */
+	}
+	*is_delay = false;
 	if (b == NULL)
 		return 0;
 	*m = b->message;

@@ -38,6 +38,7 @@ struct batch {
 	uint32_t first, last, count;		       /* recipients, linked by their `due` */
 	enum queue_rank rank;
 	bool is_parked;
+	bool is_delay; /* of the notices: about those who are delayed when it is taken; it holds none itself */
 };
 
 struct place {
@@ -79,8 +80,10 @@ void queue_places_free(struct manager *q);
 
 /* queue_add - the recipient is READY at the place; before KEEP it is parked */
 void queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number);
-/* queue_notice - those of its recipients that failed wait for the agent of the notices */
+/* queue_notice - those of its recipients that failed, or of whose success is to be told, wait for the agent of the notices */
 void queue_notice(struct manager *q, struct message *m);
+/* queue_delay - the same about the delay of some; they go on meanwhile */
+void queue_delay(struct manager *q, struct message *m);
 /* queue_keep - what was parked is there now */
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
@@ -90,10 +93,10 @@ struct batch *queue_next(const struct place *p);
 /*
  * queue_take - up to `max` recipients of the first batch; their state is left to the caller
  *
- * Returns how many; the message in *m.
+ * Returns how many (0: nothing waits here); the message in *m, and in *is_delay whether they are to be told of as delayed.
  */
 size_t queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max,
-		  struct message **m);
+		  struct message **m, bool *is_delay);
 /* jobs that wait here, `per_job` recipients at most in each */
 uint32_t queue_jobs(const struct place *p, uint32_t per_job);
 

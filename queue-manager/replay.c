@@ -31,7 +31,8 @@ static bool
 is_final(const struct recipient *r)
 {
 	return r->state == RECIPIENT_DELIVERED || r->state == RECIPIENT_EXPANDED ||
-	       r->state == RECIPIENT_FAILED || r->state == RECIPIENT_NOTIFIED;
+	       r->state == RECIPIENT_FAILED || r->state == RECIPIENT_SUCCEEDED ||
+	       r->state == RECIPIENT_NOTIFIED;
 }
 
 /* seconds on disk are the wall clock's, in memory the monotonic one's; a clock that was wrong delays nobody for longer than a retry */
@@ -69,7 +70,8 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 {
 	if (e->number != m->count + 1 || (m->is_queued && e->parent == 0))
 		return "its recipients are not in order";
-	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), (uint32_t)e->parent) != 0)
+	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), (uint32_t)e->parent,
+			e->notify) != 0)
 		return "it has too many recipients";
 	return NULL;
 }
@@ -95,14 +97,15 @@ take_result(struct manager *q, struct message *m, const struct journal_entry *e)
 		return;
 	r->last = (uint32_t)(q->replay.at - q->replay.begin);
 	if (e->verb == JOURNAL_DELIVERED)
-		message_set(q, m, (uint32_t)e->number, RECIPIENT_DELIVERED);
+		message_set_delivered(q, m, (uint32_t)e->number, (enum jobs_relayed)e->relayed);
 	else if (e->verb == JOURNAL_FAILED)
-		message_set(q, m, (uint32_t)e->number, RECIPIENT_FAILED);
+		message_set_failed(q, m, (uint32_t)e->number);
 	else {
 		message_set(q, m, (uint32_t)e->number, RECIPIENT_DEFERRED);
 		r->due = due_of(q, e->next_us);
 		r->attempts = e->attempt < UINT8_MAX ? (uint8_t)e->attempt : UINT8_MAX;
 		m->has_retries = true;
+		message_set_delayed(m, (uint32_t)e->number);
 	}
 	r->answered = true;
 }
@@ -113,16 +116,21 @@ take_expanded(struct manager *q, struct message *m, const struct journal_entry *
 	struct recipient *parent = &m->recipients[e->number - 1];
 	struct span numbers = e->numbers;
 	uint64_t first, last;
+	size_t count = 0;
 	if (is_final(parent))
 		return NULL;
+	struct span all = e->numbers;
+	while (journal_numbers_next(&all, &first, &last))
+		count += last - first + 1;
 	while (journal_numbers_next(&numbers, &first, &last)) {
 		if (last > m->count)
 			return "a recipient was expanded into none that is there";
 		for (uint64_t n = first; n <= last; n++)
 			if (m->recipients[n - 1].state == RECIPIENT_ORPHAN)
-				message_set(q, m, (uint32_t)n, RECIPIENT_WAITING);
+				message_adopt(q, m, (uint32_t)n, (uint32_t)e->number, count == 1);
 	}
-	message_set(q, m, (uint32_t)e->number, RECIPIENT_EXPANDED);
+	parent->last = (uint32_t)(q->replay.at - q->replay.begin);
+	message_set_expanded(q, m, (uint32_t)e->number, count);
 	parent->answered = true;
 	return NULL;
 }
@@ -135,9 +143,13 @@ take_notified(struct manager *q, struct message *m, const struct journal_entry *
 	while (journal_numbers_next(&numbers, &first, &last)) {
 		if (last > m->count)
 			return "the sender was told of a recipient that is not there";
-		for (uint64_t n = first; n <= last; n++)
-			if (m->recipients[n - 1].state == RECIPIENT_FAILED)
+		for (uint64_t n = first; n <= last; n++) {
+			struct recipient *r = &m->recipients[n - 1];
+			if (r->state == RECIPIENT_FAILED || r->state == RECIPIENT_SUCCEEDED)
 				message_set(q, m, (uint32_t)n, RECIPIENT_NOTIFIED);
+			else if (r->state == RECIPIENT_DEFERRED)
+				r->is_delay_told = true;
+		}
 	}
 	return NULL;
 }

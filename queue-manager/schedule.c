@@ -188,7 +188,9 @@ clear_one(struct manager *q, struct place *p)
 {
 	uint32_t numbers[64];
 	struct message *m;
-	size_t count = queue_take(q, p, numbers, sizeof(numbers) / sizeof(numbers[0]), &m);
+	bool is_delay;
+	size_t count =
+		queue_take(q, p, numbers, sizeof(numbers) / sizeof(numbers[0]), &m, &is_delay);
 	const struct answer a = {.code = (uint64_t)p->verdict.code,
 				 .status = span_of(p->verdict.status),
 				 .reply = span_of(p->verdict.text),
@@ -197,11 +199,13 @@ clear_one(struct manager *q, struct place *p)
 		return false;
 	m->uses++;
 	if (p->kind == JOBS_NOTICE) {
-		if (p->is_stale)
-			for (size_t i = 0; i < count; i++)
-				message_set(q, m, numbers[i], RECIPIENT_FAILED);
+		if (is_delay)
+			message_delay_untold(m);
+		if (!p->is_stale)
+			message_not_notified(q, m, numbers, is_delay ? 0 : count);
 		else
-			message_not_notified(q, m, numbers, count);
+			for (size_t i = 0; i < count && !is_delay; i++)
+				message_untold(q, m, numbers[i]);
 		count = 0;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -240,13 +244,17 @@ give_back(struct manager *q, struct agent *a, uint32_t due)
 	for (uint32_t i = 0; i < a->count && !m->is_gone; i++) {
 		if (a->numbers[i] == 0)
 			continue;
+		if (a->is_delay)
+			break;
 		if (is_notice)
-			message_set(q, m, a->numbers[i], RECIPIENT_FAILED);
+			message_untold(q, m, a->numbers[i]);
 		else if (due == 0)
 			message_again(q, m, a->numbers[i]);
 		else
 			message_later(q, m, a->numbers[i], due);
 	}
+	if (a->is_delay)
+		message_delay_untold(m);
 	if (is_notice)
 		m->notice_due = due;
 }
@@ -264,7 +272,12 @@ give_job(struct manager *q, struct agent *a)
 	struct message *m;
 	uint32_t max = per_job(q, p->kind);
 	idle_drop(q, a);
-	a->count = (uint32_t)queue_take(q, p, a->numbers, max < a->room ? max : a->room, &m);
+	a->count = (uint32_t)queue_take(q, p, a->numbers, max < a->room ? max : a->room, &m,
+					&a->is_delay);
+	if (a->count == 0) {
+		idle_add(q, a);
+		return;
+	}
 	a->left = a->count;
 	a->message = m;
 	a->had_trouble = false;

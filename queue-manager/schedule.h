@@ -43,6 +43,7 @@ struct agent {
 	uint32_t room, count, left;
 	uint32_t jobs;	  /* done since it came */
 	bool had_trouble; /* this job has told of trouble with the place already */
+	bool is_delay;	  /* this job is a notice about those who are delayed */
 	bool is_of_old;	  /* of a former configuration: ends when it is free */
 	int64_t since_ms; /* idle, or busy, since then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */

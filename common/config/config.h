@@ -120,6 +120,8 @@ struct config_outbound {
 	uint64_t retry_first; /* ms */
 	uint64_t retry_max;   /* ms */
 	uint64_t lifetime;    /* ms */
+	/* ms: a sender is told that his message is still here; 0: never */
+	uint64_t delay_notice;
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };

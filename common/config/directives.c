@@ -139,6 +139,10 @@ const struct directive directives[] = {
 	 .standard = "5d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, lifetime), .take = take_number,
 	 .sentence = "how long a message is tried before it is returned to its sender"},
+	{.word = "delay-notice", .arguments = "TIME|never", .where = PLACE_OUTBOUND, ONE,
+	 .standard = "4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
+	 IN(config_outbound, delay_notice), .take = take_delay_notice,
+	 .sentence = "when the sender is told, once, that his message is still being tried"},
 
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,

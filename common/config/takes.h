@@ -40,8 +40,9 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
-TAKE(retry);   /* first and longest time */
-TAKE(include); /* only reached where config_load has not been */
+TAKE(retry);	    /* first and longest time */
+TAKE(delay_notice); /* a time, or 0 for never */
+TAKE(include);	    /* only reached where config_load has not been */
 
 #undef TAKE
 

@@ -45,7 +45,7 @@ const struct wire_shape jobs_calls[] = {
 		   WIRE_FIELD_SPAN(jobs_result, host, 0, JOBS_HOST_MAX),
 		   WIRE_FIELD_U64(jobs_result, last, 0, 1),
 		   WIRE_FIELD_U64(jobs_result, connection, 0, 1),
-		   WIRE_FIELD_U64(jobs_result, relayed, 0, 1)),
+		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT)),
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
 	{.name = NULL},
 };

@@ -123,7 +123,15 @@ struct jobs_result {
 	uint64_t last;	  /* 1: the job is done, I am free */
 	/* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
 	uint64_t connection;
-	uint64_t relayed; /* 1: the next hop takes DSN parameters: it will tell, we need not */
+	uint64_t relayed; /* enum jobs_relayed, of what was delivered */
+};
+
+/* who tells the sender of success, where he asked for it (RFC 3461, section 5.2.2) */
+enum jobs_relayed {
+	JOBS_RELAYED_FINAL = 0,	 /* delivered, and nobody comes after: we */
+	JOBS_RELAYED_PASSED = 1, /* the next hop takes DSN parameters: it will tell, we need not */
+	JOBS_RELAYED_SILENT =
+		2, /* the next hop knows nothing of them: we say that it was relayed */
 };
 
 extern const struct wire_shape jobs_recipient_shape;
