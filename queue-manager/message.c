@@ -331,17 +331,30 @@ message_set_delayed(struct message *m, uint32_t number)
 		m->has_delayed = true;
 }
 
+static bool
+is_delayed(const struct message *m, uint32_t number)
+{
+	const struct recipient *r = &m->recipients[number - 1];
+	return r->attempts > 0 && !r->is_delay_told &&
+	       (r->state == RECIPIENT_DEFERRED || may_be_answered(r->state)) &&
+	       wants(m, number, INTAKE_NOTIFY_DELAY);
+}
+
+void
+message_find_delayed(struct message *m)
+{
+	m->has_delayed = false;
+	for (uint32_t i = 0; i < m->count && !m->has_delayed; i++)
+		m->has_delayed = is_delayed(m, i + 1);
+}
+
 size_t
 message_delayed(struct message *m, uint32_t *numbers, size_t max)
 {
 	size_t count = 0;
 	m->has_delayed = false;
 	for (uint32_t i = 0; i < m->count; i++) {
-		const struct recipient *r = &m->recipients[i];
-		bool is_delayed = r->attempts > 0 && !r->is_delay_told &&
-				  (r->state == RECIPIENT_DEFERRED || may_be_answered(r->state)) &&
-				  wants(m, i + 1, INTAKE_NOTIFY_DELAY);
-		if (!is_delayed)
+		if (!is_delayed(m, i + 1))
 			continue;
 		if (count == max) {
 			m->has_delayed = true;
@@ -671,6 +684,7 @@ message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size
 	}
 	if (open > 0)
 		append_notified(q, m, numbers, open, notice);
+	message_find_delayed(m);
 }
 
 void

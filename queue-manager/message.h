@@ -232,6 +232,8 @@ void message_untold(struct manager *q, struct message *m, uint32_t number);
 void message_not_notified(struct manager *q, struct message *m, const uint32_t *numbers,
 			  size_t count);
 
+/* is there anybody of whose delay the sender is still to be told? */
+void message_find_delayed(struct message *m);
 /* up to `max` recipients whose delay the sender is to be told of; how many */
 size_t message_delayed(struct message *m, uint32_t *numbers, size_t max);
 /* the notice about their delay is on its way (0: none can be made, and none is asked for again); `numbers` is used up */

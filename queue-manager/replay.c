@@ -105,7 +105,6 @@ take_result(struct manager *q, struct message *m, const struct journal_entry *e)
 		r->due = due_of(q, e->next_us);
 		r->attempts = e->attempt < UINT8_MAX ? (uint8_t)e->attempt : UINT8_MAX;
 		m->has_retries = true;
-		message_set_delayed(m, (uint32_t)e->number);
 	}
 	r->answered = true;
 }
@@ -305,6 +304,7 @@ whole(struct manager *q, bool is_torn)
 			next = m->recipients[i].due;
 	if (next != UINT32_MAX)
 		message_due(q, m, next);
+	message_find_delayed(m);
 	close_file(q);
 	message_settle(q, m);
 }

@@ -45,6 +45,10 @@ round_trip(const struct journal_entry *e)
 	     again.attempt == e->attempt);
 	must(again.origin == e->origin && again.eight_bit == e->eight_bit && again.code == e->code);
 	must(again.checksum == e->checksum && again.count == e->count && again.notice == e->notice);
+	must(again.uid == e->uid && again.utf8 == e->utf8 && again.ret == e->ret);
+	must(again.notify == e->notify && again.relayed == e->relayed);
+	must_equal(again.envid, e->envid);
+	must_equal(again.orcpt, e->orcpt);
 	must_equal(again.sender, e->sender);
 	must_equal(again.text, e->text);
 	must_equal(again.reply, e->reply);

@@ -75,6 +75,36 @@ static const struct journal_entry samples[] = {
 	 .time_us = 1795420800123456,
 	 .notice = 0x66101D47CF6B1,
 	 .numbers = {"1", 1}},
+	{.verb = JOURNAL_FROM,
+	 .origin = INTAKE_LOCAL,
+	 .uid = 1,
+	 .utf8 = true,
+	 .ret = INTAKE_RET_FULL,
+	 .client = {"", 0},
+	 .helo = {"localhost", 9},
+	 .protocol = {"LOCAL", 5},
+	 .envid = {"a b=\"c", 6},
+	 .sender = {"\xc3\xa4@b.example", 12}},
+	{.verb = JOURNAL_TO,
+	 .number = 4,
+	 .text = {"x@y.example", 11},
+	 .parent = 2,
+	 .direct = true,
+	 .notify = INTAKE_NOTIFY_SUCCESS | INTAKE_NOTIFY_DELAY,
+	 .orcpt = {"rfc822;x y", 10}},
+	{.verb = JOURNAL_TO,
+	 .number = 4,
+	 .text = {"x@y.example", 11},
+	 .notify = INTAKE_NOTIFY_NEVER},
+	{.verb = JOURNAL_TO, .number = 4, .text = {"x@y.example", 11}, .orcpt = {"x400;z", 6}},
+	{.verb = JOURNAL_DELIVERED,
+	 .number = 3,
+	 .time_us = 1795420800000001,
+	 .code = 250,
+	 .status = {"2.0.0", 5},
+	 .host = {"mx[192.0.2.1]:25", 16},
+	 .reply = {"ok", 2},
+	 .relayed = JOBS_RELAYED_SILENT},
 };
 
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -102,6 +132,11 @@ assert_entry(const struct journal_entry *a, const struct journal_entry *b)
 	assert_int_equal(a->count, b->count);
 	assert_int_equal(a->code, b->code);
 	assert_int_equal(a->notice, b->notice);
+	assert_int_equal(a->uid, b->uid);
+	assert_int_equal(a->utf8, b->utf8);
+	assert_int_equal(a->ret, b->ret);
+	assert_int_equal(a->notify, b->notify);
+	assert_int_equal(a->relayed, b->relayed);
 	assert_span(a->client, b->client);
 	assert_span(a->helo, b->helo);
 	assert_span(a->protocol, b->protocol);
@@ -111,6 +146,8 @@ assert_entry(const struct journal_entry *a, const struct journal_entry *b)
 	assert_span(a->status, b->status);
 	assert_span(a->reply, b->reply);
 	assert_span(a->numbers, b->numbers);
+	assert_span(a->envid, b->envid);
+	assert_span(a->orcpt, b->orcpt);
 }
 
 static void
