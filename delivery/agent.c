@@ -16,6 +16,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
+#include "common/text/utf8.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -67,7 +68,9 @@ take_recipients(struct agent *a, struct message *m, uint64_t announced)
 				return refuse_job(m, "more recipients than announced");
 			r->number = (uint32_t)item.number;
 			r->state = RECIPIENT_OPEN;
-			if (copy(&a->arena, item.address, &r->address) == -1)
+			r->notify = item.notify;
+			if (copy(&a->arena, item.address, &r->address) == -1 ||
+			    copy(&a->arena, item.orcpt, &r->orcpt) == -1)
 				return refuse_job(m, "no memory for its recipients");
 			m->count++;
 		}
@@ -88,10 +91,12 @@ take_job(struct agent *a, struct message *m)
 	m->content_at = job.content_at;
 	m->content_length = job.content_length;
 	m->eight_bit = job.eight_bit;
+	m->utf8 = job.utf8;
+	m->ret = (enum intake_ret)job.ret;
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");
 	if (copy(&a->arena, job.sender, &m->sender) == -1 ||
-	    copy(&a->arena, job.top, &m->top) == -1)
+	    copy(&a->arena, job.envid, &m->envid) == -1 || copy(&a->arena, job.top, &m->top) == -1)
 		return refuse_job(m, "no memory for its envelope");
 	return take_recipients(a, m, job.recipients);
 }
@@ -107,10 +112,8 @@ unsendable(struct span address)
 
 		if (c < 0x20 || c == 0x7f)
 			return "the address has a control character";
-		if (c > 0x7f)
-			return "the address needs SMTPUTF8, which is not spoken here";
 	}
-	return NULL;
+	return utf8_is_valid(address) ? NULL : "the address is neither ASCII nor UTF-8";
 }
 
 static void
@@ -240,6 +243,12 @@ deliver(struct agent *a, struct message *m, struct report *report)
 	if (!a->connection.open)
 		hosts_start(&a->hosts, a->place);
 	while (report->open > 0 && !report->lost) {
+		/* RFC 9422: the host takes no more of them on one connection */
+		if (a->connection.open && a->connection.transactions_max > 0 &&
+		    a->connection.transactions >= a->connection.transactions_max) {
+			connect_quit(&a->connection);
+			hosts_start(&a->hosts, a->place);
+		}
 		if (!a->connection.open && !connect_next(a, &attempt))
 			break;
 		attempt.is_tried = true;

@@ -103,15 +103,43 @@ connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
 	return read_reply(c, wait_ms, r, false);
 }
 
+/* words like RCPTMAX=100; others, and what is no number, limit nothing (RFC 9422, section 4) */
+static void
+take_limits(struct connection *c, struct span words)
+{
+	struct span value;
+
+	while ((value = span_word(&words)).len > 0) {
+		struct span name = span_cut(&value, '=');
+		uint64_t *limit = NULL;
+
+		if (span_equal_nocase(name, SPAN("RCPTMAX")))
+			limit = &c->recipients_max;
+		else if (span_equal_nocase(name, SPAN("MAILMAX")))
+			limit = &c->transactions_max;
+		if (limit != NULL && number_parse(value, 1, UINT32_MAX, limit) == -1)
+			*limit = 0;
+	}
+}
+
 void
 connect_extension(struct connection *c, struct span text)
 {
+	const struct {
+		struct span word;
+		bool *flag;
+	} flags[] = {{SPAN("PIPELINING"), &c->pipelining},
+		     {SPAN("8BITMIME"), &c->eight_bit},
+		     {SPAN("DSN"), &c->dsn},
+		     {SPAN("SMTPUTF8"), &c->utf8},
+		     {SPAN("CHUNKING"), &c->chunking}};
 	struct span word = span_word(&text);
 
-	if (span_equal_nocase(word, SPAN("PIPELINING"))) {
-		c->pipelining = true;
-	} else if (span_equal_nocase(word, SPAN("8BITMIME"))) {
-		c->eight_bit = true;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (span_equal_nocase(word, flags[i].word))
+			*flags[i].flag = true;
+	if (span_equal_nocase(word, SPAN("LIMITS"))) {
+		take_limits(c, text);
 	} else if (span_equal_nocase(word, SPAN("SIZE"))) {
 		c->size = true;
 		/* none, or one that is no number: announced without a maximum */
@@ -146,6 +174,24 @@ await_connected(int fd)
 		return -1;
 	errno = error;
 	return error == 0 ? 0 : -1;
+}
+
+/* -1 and errno */
+static int
+connect_unix(const struct hosts_address *host)
+{
+	int error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	/* a backlog that is full is EAGAIN: the server is busy, and mail waits */
+	if (connect(fd, (const struct sockaddr *)&host->address, host->len) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 /* -1 and errno */
@@ -187,17 +233,20 @@ not_welcome(const struct connection *c, const struct reply *r, const char *stage
 static int
 hello(struct connection *c, const char *hostname, struct verdict *why)
 {
-	static const char *const words[] = {"EHLO", "HELO"};
+	static const char *const smtp[] = {"EHLO", "HELO"};
+	static const char *const lmtp[] = {"LHLO"};
+	const char *const *words = c->is_lmtp ? lmtp : smtp;
+	size_t count = c->is_lmtp ? 1 : 2;
 	enum exchange outcome;
 	struct reply r;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (stream_printf(&c->stream, "%s %s\r\n", words[i], hostname) != STREAM_OK)
 			outcome = EXCHANGE_CLOSED;
 		else
 			outcome = read_reply(c, CONNECT_HELO_MS, &r, i == 0);
 		if (outcome != EXCHANGE_OK) {
-			connect_trouble(c, outcome, i == 0 ? "after EHLO" : "after HELO", why);
+			connect_trouble(c, outcome, i == 0 ? "after our name" : "after HELO", why);
 			return -1;
 		}
 		if (r.code / 100 == 2)
@@ -233,14 +282,8 @@ connect_open(struct connection *c, const struct hosts_address *host, const char 
 {
 	int fd;
 
-	*c = (struct connection){.peer = host};
-	if (host->is_lmtp) {
-		/* its server would take EHLO for a mistake, and must not be asked for one reply for all */
-		verdict_set(why, FATE_DEFERRED, 0, "4.3.5",
-			    "LMTP to %s: not spoken yet, mail waits", host->text);
-		return -1;
-	}
-	fd = connect_tcp(host);
+	*c = (struct connection){.peer = host, .is_lmtp = host->is_lmtp};
+	fd = host->address.ss_family == AF_UNIX ? connect_unix(host) : connect_tcp(host);
 	if (fd < 0) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
 			    strerror(errno));

@@ -1,5 +1,5 @@
 /*
- * connect - a connection to one host: TCP, greeting, EHLO (RFC 5321, sections 3.1, 3.2 and 4.5.3.2)
+ * connect - a connection to one host: TCP or a Unix socket, greeting, EHLO or LHLO (RFC 5321, sections 3.1, 3.2 and 4.5.3.2; RFC 2033)
  *
  * One connection is kept from message to message.  A host that does not take mail now (unreachable, 4xx or 5xx as greeting, no HELO) is
  * passed over for the next one; when it was the last the recipients are deferred, never failed, since this says
@@ -27,10 +27,14 @@ struct connection {
 	bool open;
 	const struct hosts_address *peer; /* of the last connection, also when it is closed */
 	unsigned messages;		  /* transactions finished on this connection */
+	unsigned transactions;		  /* begun */
 	bool needs_reset;		  /* the last transaction was left unfinished */
+	bool is_lmtp;			  /* RFC 2033 */
 	/* what EHLO announced */
-	bool pipelining, eight_bit, size;
+	bool pipelining, eight_bit, size, dsn, utf8, chunking;
 	uint64_t size_max; /* 0: announced without a number, or not announced */
+	/* LIMITS (RFC 9422): recipients of a transaction, transactions of a connection; 0: none was named */
+	uint64_t recipients_max, transactions_max;
 };
 
 enum exchange {
@@ -57,7 +61,7 @@ void connect_trouble(const struct connection *c, enum exchange what, const char 
 /* the name of the peer as results and sentences give it */
 const char *connect_name(const struct connection *c);
 
-/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 6152 */
+/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 3030, 3461, 6152, 6531, 9422 */
 void connect_extension(struct connection *c, struct span text);
 
 #endif

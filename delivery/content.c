@@ -9,12 +9,15 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "common/mail/header.h"
 #include "common/system/clock.h"
+#include "common/text/utf8.h"
 
 void
-content_start(struct content *c, struct stream *stream)
+content_start(struct content *c, struct stream *stream, bool is_counted)
 {
 	c->stream = stream;
+	c->is_counted = is_counted;
 	c->last = '\n';
 }
 
@@ -67,7 +70,7 @@ content_put(struct content *c, struct span bytes)
 		stop = lf != NULL ? lf + 1 : end;
 		if (!is_clean(c->last, at, stop))
 			return CONTENT_UNCLEAN;
-		if (c->last == '\n' && *at == '.') {
+		if (c->last == '\n' && *at == '.' && !c->is_counted) {
 			enum content_outcome outcome = put(c, run, at);
 
 			/* the dot goes out twice: here, and as the first byte of the next run */
@@ -115,19 +118,51 @@ read_block(int fd, char *block, size_t len, uint64_t at)
 	return 0;
 }
 
-enum content_outcome
-content_send(struct stream *stream, struct span top, int fd, uint64_t at, uint64_t length)
+static char block[CONTENT_BLOCK]; /* one message at a time in a process */
+
+int
+content_size(const struct content_source *from, uint64_t *size)
 {
-	static char block[CONTENT_BLOCK];
+	char end[2] = {'\r', '\n'};
+	size_t len = from->length < sizeof(end) ? (size_t)from->length : sizeof(end);
+
+	*size = from->top.len + from->length;
+	if (read_block(from->fd, end + sizeof(end) - len, len, from->at + from->length - len) == -1)
+		return -1;
+	/* as content_finish does it: of a line end alone all is said */
+	if (*size > 0 && end[1] != '\n')
+		*size += 2;
+	return 0;
+}
+
+bool
+content_header_is_ascii(const struct content_source *from)
+{
+	size_t len = from->length < sizeof(block) ? (size_t)from->length : sizeof(block);
+	struct span header;
+
+	if (read_block(from->fd, block, len, from->at) == -1)
+		return false;
+	header = span_from(block, len);
+	header.len = header_end(header);
+	if (header.len == len && len < from->length)
+		return false;
+	return !utf8_is_needed(from->top) && !utf8_is_needed(header);
+}
+
+enum content_outcome
+content_send(struct stream *stream, const struct content_source *from, bool is_counted)
+{
 	struct content c;
 	enum content_outcome outcome;
+	uint64_t at = from->at, length = from->length;
 
-	content_start(&c, stream);
-	outcome = content_put(&c, top);
+	content_start(&c, stream, is_counted);
+	outcome = content_put(&c, from->top);
 	while (outcome == CONTENT_SENT && length > 0) {
 		size_t len = length < sizeof(block) ? (size_t)length : sizeof(block);
 
-		if (read_block(fd, block, len, at) == -1)
+		if (read_block(from->fd, block, len, at) == -1)
 			return CONTENT_UNREADABLE;
 		outcome = content_put(&c, span_from(block, len));
 		at += len;

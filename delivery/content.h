@@ -28,18 +28,30 @@ enum content_outcome {
 /* bytes on their way: what is known of the line that is under way */
 struct content {
 	struct stream *stream;
-	char last; /* the byte before */
+	char last;	 /* the byte before */
+	bool is_counted; /* BDAT: its size was said, and dots stand as they are */
 };
 
-void content_start(struct content *c, struct stream *stream);
+void content_start(struct content *c, struct stream *stream, bool is_counted);
 /* content_put - dots doubled, line ends checked */
 enum content_outcome content_put(struct content *c, struct span bytes)
 	__attribute__((warn_unused_result));
 /* content_finish - a CRLF, where the last line had none */
 enum content_outcome content_finish(struct content *c) __attribute__((warn_unused_result));
 
-/* content_send - the lines on top, then `length` bytes of the file from `at` on */
-enum content_outcome content_send(struct stream *stream, struct span top, int fd, uint64_t at,
-				  uint64_t length) __attribute__((warn_unused_result));
+/* a message as it is stored: the lines on top, then `length` bytes of the file `fd` from `at` on */
+struct content_source {
+	struct span top;
+	int fd;
+	uint64_t at, length;
+};
+
+enum content_outcome content_send(struct stream *stream, const struct content_source *from,
+				  bool is_counted) __attribute__((warn_unused_result));
+/* content_size - what content_send puts of it when it is counted: a line end is added where the last line has none; -1: it cannot be read */
+int content_size(const struct content_source *from, uint64_t *size)
+	__attribute__((warn_unused_result));
+/* content_header_is_ascii - false also where the header cannot be read, or is longer than a block that is */
+bool content_header_is_ascii(const struct content_source *from);
 
 #endif

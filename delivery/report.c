@@ -11,6 +11,7 @@ report_start(struct report *r, struct jobs_agent_end *end, size_t recipients)
 	r->end = end;
 	r->open = recipients;
 	r->lost = false;
+	r->relayed = JOBS_RELAYED_FINAL;
 	r->holds = false;
 }
 
@@ -27,6 +28,7 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 		.host = span_of(host),
 		.last = last,
 		.connection = connection,
+		.relayed = v->fate == FATE_DELIVERED ? r->relayed : JOBS_RELAYED_FINAL,
 	};
 
 	if (!r->lost && jobs_agent_result(r->end, &m) != JOBS_OK)

@@ -16,7 +16,8 @@
 
 struct report {
 	struct jobs_agent_end *end;
-	size_t open; /* recipients that were not told yet */
+	size_t open;		   /* recipients that were not told yet */
+	enum jobs_relayed relayed; /* of what the connection at hand delivers */
 	bool lost; /* queue-manager is gone: nothing can be told, nothing more must be delivered */
 	/* the last recipient's result, until report_finish */
 	bool holds;

@@ -9,6 +9,10 @@
  *     some accepted, DATA refused     those have DATA's reply
  *     some accepted, 354              the content goes out; those have the reply to its end
  *     421 to anything                 the peer closes: what is open is for the next host
+ *
+ * Where it has CHUNKING, BDAT takes the place of DATA: one reply less is waited for, and none at all where the message is small, since then it goes
+ * out with its envelope.  Each command has its one reply all the same.  By LMTP it is always DATA: Dovecot's and others' count of the
+ * replies to BDAT is nowhere as certain.
  */
 #include "delivery/transaction.h"
 
@@ -17,8 +21,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mail/xtext.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "common/text/utf8.h"
 #include "delivery/content.h"
 
 struct transaction {
@@ -29,7 +35,13 @@ struct transaction {
 	bool was_kept; /* the connection has served a message before */
 	bool mail_refused;
 	bool data_sent;
+	bool says_utf8;	     /* MAIL has SMTPUTF8 */
+	bool is_chunked;     /* BDAT */
+	bool is_ahead;	     /* and the message goes out with its envelope */
+	uint64_t chunk_size; /* of is_chunked */
+	struct content_source source;
 	size_t next; /* the recipient to be asked for next */
+	size_t asked;
 	size_t accepted;
 	struct verdict refusal; /* of MAIL */
 };
@@ -106,20 +118,82 @@ await(struct transaction *t, int64_t wait_ms, const char *stage, struct reply *r
 
 /* ---- commands ---- */
 
+/* RCPTMAX of the peer; the rest has a transaction of its own */
+static bool
+has_asked_enough(const struct transaction *t)
+{
+	return t->c->recipients_max > 0 && t->asked >= t->c->recipients_max;
+}
+
+static struct buffer command; /* the one that is being put */
+
+static void
+begin_command(const char *word, struct span address)
+{
+	if (command.max == 0)
+		buffer_init(&command, TRANSACTION_COMMAND_MAX);
+	buffer_clear(&command);
+	buffer_format(&command, "%s:<%.*s>", word, SPAN_ARG(address));
+}
+
+static enum stream_outcome
+put_command(struct transaction *t, int64_t wait_ms)
+{
+	buffer_string(&command, "\r\n");
+	if (command.failed)
+		return STREAM_ERROR;
+	t->c->stream.deadline_ms = clock_monotonic_ms() + wait_ms;
+	return stream_put(&t->c->stream, buffer_get(&command));
+}
+
 static enum step
 put_mail(struct transaction *t)
 {
 	const struct message *m = t->m;
-	char size[32] = "";
 
+	t->c->transactions++;
+	begin_command("MAIL FROM", m->sender);
 	if (t->c->size)
-		snprintf(size, sizeof(size), " SIZE=%" PRIu64, m->top.len + m->content_length);
-	t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_MAIL_MS;
+		buffer_format(&command, " SIZE=%" PRIu64, m->top.len + m->content_length);
 	/* a peer without 8BITMIME gets an 8-bit message as it is, since there is nobody who would not rather read it so */
-	if (stream_printf(&t->c->stream, "MAIL FROM:<%.*s>%s%s\r\n", SPAN_ARG(m->sender), size,
-			  m->eight_bit && t->c->eight_bit ? " BODY=8BITMIME" : "") != STREAM_OK)
+	if (m->eight_bit && t->c->eight_bit)
+		buffer_string(&command, " BODY=8BITMIME");
+	if (t->says_utf8)
+		buffer_string(&command, " SMTPUTF8");
+	if (t->c->dsn && m->ret != INTAKE_RET_UNSAID)
+		buffer_string(&command, m->ret == INTAKE_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (t->c->dsn && m->envid.len > 0) {
+		buffer_string(&command, " ENVID=");
+		xtext_encode(m->envid, &command);
+	}
+	if (put_command(t, TRANSACTION_MAIL_MS) != STREAM_OK)
 		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", true);
 	return STEP_ON;
+}
+
+/* NOTIFY and ORCPT (RFC 3461, section 5.2.1: as they came) */
+static void
+put_notify(const struct transaction *t, const struct recipient *r)
+{
+	static const struct {
+		enum intake_notify bit;
+		const char *word;
+	} words[] = {{INTAKE_NOTIFY_NEVER, "NEVER"},
+		     {INTAKE_NOTIFY_SUCCESS, "SUCCESS"},
+		     {INTAKE_NOTIFY_FAILURE, "FAILURE"},
+		     {INTAKE_NOTIFY_DELAY, "DELAY"}};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if ((r->notify & words[i].bit) == 0)
+			continue;
+		buffer_format(&command, "%s%s", before, words[i].word);
+		before = ",";
+	}
+	if (r->orcpt.len == 0)
+		return;
+	buffer_string(&command, " ORCPT=");
+	xtext_orcpt_encode(r->orcpt, t->says_utf8, &command);
 }
 
 static enum step
@@ -161,11 +235,15 @@ put_recipients(struct transaction *t, int max)
 
 		if (r->state != RECIPIENT_OPEN)
 			continue;
-		t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_RCPT_MS;
-		if (stream_printf(&t->c->stream, "RCPT TO:<%.*s>\r\n", SPAN_ARG(r->address)) !=
-		    STREAM_OK)
+		if (has_asked_enough(t))
+			break;
+		begin_command("RCPT TO", r->address);
+		if (t->c->dsn)
+			put_notify(t, r);
+		if (put_command(t, TRANSACTION_RCPT_MS) != STREAM_OK)
 			return -1;
 		n++;
+		t->asked++;
 	}
 	return n;
 }
@@ -173,6 +251,8 @@ put_recipients(struct transaction *t, int max)
 static bool
 has_more_recipients(const struct transaction *t)
 {
+	if (has_asked_enough(t))
+		return false;
 	for (size_t i = t->next; i < t->m->count; i++)
 		if (t->m->recipients[i].state == RECIPIENT_OPEN)
 			return true;
@@ -231,9 +311,79 @@ await_recipients(struct transaction *t, size_t at, int n)
 	return STEP_ON;
 }
 
+/* the content cannot be sent by anybody: every recipient is told so; the peer must not take what it has for a message */
+static void
+give_up(struct transaction *t, enum fate fate, const char *status, const char *text)
+{
+	struct verdict v;
+
+	verdict_set(&v, fate, 0, status, "%s", text);
+	connect_drop(t->c);
+	set_all(t, RECIPIENT_LATER, RECIPIENT_OPEN);
+	set_all(t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
+	tell_all(t, RECIPIENT_OPEN, &v, false);
+	t->trouble->verdict = v;
+	t->trouble->connection = false;
+}
+
+static void
+give_up_content(struct transaction *t, enum content_outcome outcome)
+{
+	if (outcome == CONTENT_UNCLEAN) {
+		EVENT("content-unclean", event_id(t->m->id));
+		give_up(t, FATE_FAILED, "5.6.0", "the message has a line end that is no CRLF");
+		return;
+	}
+	EVENT("content-unreadable", event_id(t->m->id),
+	      event_string("errno", errno != 0 ? strerror(errno) : ""));
+	give_up(t, FATE_DEFERRED, "4.3.0", "the message cannot be read from the spool");
+}
+
+/* with queue-manager gone nobody would remember that it was delivered: the end is not sent */
+static bool
+is_remembered(struct transaction *t)
+{
+	if (jobs_agent_is_held(t->report->end))
+		return true;
+	t->report->lost = true;
+	connect_drop(t->c);
+	return false;
+}
+
+/* all of the message as one chunk; its reply is left to be read */
+static enum step
+put_chunk(struct transaction *t)
+{
+	enum content_outcome outcome;
+
+	if (!is_remembered(t))
+		return STEP_TROUBLE;
+	t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_DATA_MS;
+	if (stream_printf(&t->c->stream, "BDAT %" PRIu64 " LAST\r\n", t->chunk_size) != STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", true);
+	t->data_sent = true;
+	outcome = content_send(&t->c->stream, &t->source, true);
+	switch (outcome) {
+	case CONTENT_SENT:
+		return STEP_ON;
+	case CONTENT_UNCLEAN:
+	case CONTENT_UNREADABLE:
+		give_up_content(t, outcome);
+		return STEP_TROUBLE;
+	case CONTENT_CLOSED:
+		/* perhaps it said why; that is read as the reply that is due next */
+		return STEP_ON;
+	case CONTENT_TIMEOUT:
+		break;
+	}
+	return end_in_trouble(t, EXCHANGE_TIMEOUT, "while the message was sent", false);
+}
+
 static enum step
 put_data(struct transaction *t)
 {
+	if (t->is_chunked)
+		return put_chunk(t);
 	if (stream_put(&t->c->stream, SPAN("DATA\r\n")) != STREAM_OK)
 		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", true);
 	t->data_sent = true;
@@ -269,7 +419,7 @@ envelope(struct transaction *t)
 
 		if (n < 0)
 			return end_in_trouble(t, EXCHANGE_CLOSED, "while RCPT was sent", true);
-		if (t->c->pipelining && !has_more_recipients(t))
+		if (t->c->pipelining && !has_more_recipients(t) && (!t->is_chunked || t->is_ahead))
 			step = put_data(t);
 		if (step == STEP_ON && mail_is_due) {
 			step = await_mail(t);
@@ -280,7 +430,7 @@ envelope(struct transaction *t)
 		if (step == STEP_ON)
 			step = await_recipients(t, at, n);
 	}
-	if (step == STEP_ON && !t->data_sent && t->accepted > 0)
+	if (step == STEP_ON && !t->mail_refused && !t->data_sent && t->accepted > 0)
 		step = put_data(t);
 	return step;
 }
@@ -293,22 +443,12 @@ end_empty_data(struct transaction *t)
 {
 	struct reply r;
 
+	/* an LMTP server has no recipient to answer for, and should not have said 354: who knows what it will say */
+	if (t->c->is_lmtp)
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after DATA for nobody", false);
 	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK)
 		return end_in_trouble(t, EXCHANGE_CLOSED, "while an empty message was ended", true);
 	return await(t, TRANSACTION_END_MS, "after an empty message", &r);
-}
-
-/* the content cannot be sent by anybody: every recipient is told so; the peer must not take what it has for a message */
-static void
-give_up(struct transaction *t, enum fate fate, const char *status, const char *text)
-{
-	struct verdict v;
-
-	verdict_set(&v, fate, 0, status, "%s", text);
-	connect_drop(t->c);
-	set_all(t, RECIPIENT_LATER, RECIPIENT_OPEN);
-	set_all(t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
-	tell_all(t, RECIPIENT_OPEN, &v, false);
 }
 
 /* the peer went away in the middle of the data; perhaps it said why before it did */
@@ -339,28 +479,14 @@ end_unknown(struct transaction *t, enum exchange what)
 	return step;
 }
 
+/* one reply for all who were accepted */
 static enum step
-end_data(struct transaction *t)
+await_end(struct transaction *t)
 {
 	struct reply r;
 	struct verdict v;
-	enum exchange outcome;
-	enum stream_outcome sent;
+	enum exchange outcome = connect_reply(t->c, TRANSACTION_END_MS, &r);
 
-	/* with queue-manager gone nobody would remember that it was delivered */
-	if (!jobs_agent_is_held(t->report->end)) {
-		t->report->lost = true;
-		connect_drop(t->c);
-		return STEP_TROUBLE;
-	}
-	t->c->stream.deadline_ms = clock_monotonic_ms() + CONTENT_BLOCK_MS;
-	sent = stream_put(&t->c->stream, SPAN(".\r\n"));
-	if (sent == STREAM_OK)
-		sent = stream_flush(&t->c->stream);
-	if (sent != STREAM_OK)
-		return end_in_content(t,
-				      sent == STREAM_TIMEOUT ? EXCHANGE_TIMEOUT : EXCHANGE_CLOSED);
-	outcome = connect_reply(t->c, TRANSACTION_END_MS, &r);
 	if (outcome == EXCHANGE_OK && r.code / 100 == 3)
 		outcome = EXCHANGE_NONSENSE;
 	if (outcome != EXCHANGE_OK)
@@ -369,26 +495,65 @@ end_data(struct transaction *t)
 	tell_all(t, RECIPIENT_ACCEPTED, &v, r.code == 421);
 	if (r.code == 421)
 		return end_by_421(t, &r);
+	/* RFC 3030, section 4.2: after a BDAT that failed nothing is taken before RSET */
+	t->c->needs_reset = t->is_chunked && v.fate != FATE_DELIVERED;
+	t->c->messages++;
+	return STEP_ON;
+}
+
+/* LMTP: one for each, in the order of their RCPT (RFC 2033, section 4.2) */
+static enum step
+await_ends(struct transaction *t)
+{
+	for (size_t i = 0; i < t->m->count; i++) {
+		struct reply r;
+		struct verdict v;
+		enum exchange outcome;
+
+		if (t->m->recipients[i].state != RECIPIENT_ACCEPTED)
+			continue;
+		outcome = connect_reply(t->c, TRANSACTION_END_MS, &r);
+		if (outcome == EXCHANGE_OK && r.code / 100 == 3)
+			outcome = EXCHANGE_NONSENSE;
+		if (outcome != EXCHANGE_OK)
+			return end_unknown(t, outcome);
+		reply_verdict(&r, &v);
+		tell(t, &t->m->recipients[i], &v, r.code == 421);
+		if (r.code == 421)
+			return end_by_421(t, &r);
+	}
 	t->c->messages++;
 	return STEP_ON;
 }
 
 static enum step
+end_data(struct transaction *t)
+{
+	enum stream_outcome sent;
+
+	if (!is_remembered(t))
+		return STEP_TROUBLE;
+	t->c->stream.deadline_ms = clock_monotonic_ms() + CONTENT_BLOCK_MS;
+	sent = stream_put(&t->c->stream, SPAN(".\r\n"));
+	if (sent == STREAM_OK)
+		sent = stream_flush(&t->c->stream);
+	if (sent != STREAM_OK)
+		return end_in_content(t,
+				      sent == STREAM_TIMEOUT ? EXCHANGE_TIMEOUT : EXCHANGE_CLOSED);
+	return t->c->is_lmtp ? await_ends(t) : await_end(t);
+}
+
+static enum step
 content(struct transaction *t)
 {
-	const struct message *m = t->m;
+	enum content_outcome outcome = content_send(&t->c->stream, &t->source, false);
 
-	switch (content_send(&t->c->stream, m->top, m->content, m->content_at, m->content_length)) {
+	switch (outcome) {
 	case CONTENT_SENT:
 		return end_data(t);
 	case CONTENT_UNCLEAN:
-		EVENT("content-unclean", event_id(m->id));
-		give_up(t, FATE_FAILED, "5.6.0", "the message has a line end that is no CRLF");
-		return STEP_ON;
 	case CONTENT_UNREADABLE:
-		EVENT("content-unreadable", event_id(m->id),
-		      event_string("errno", errno != 0 ? strerror(errno) : ""));
-		give_up(t, FATE_DEFERRED, "4.3.0", "the message cannot be read from the spool");
+		give_up_content(t, outcome);
 		return STEP_ON;
 	case CONTENT_CLOSED:
 		return end_in_content(t, EXCHANGE_CLOSED);
@@ -398,13 +563,26 @@ content(struct transaction *t)
 	return end_in_content(t, EXCHANGE_CLOSED);
 }
 
+/* a chunk that went out ahead while nobody was accepted: its reply means nothing */
+static enum step
+end_empty_chunk(struct transaction *t)
+{
+	struct reply r;
+
+	t->c->needs_reset = true;
+	return await(t, TRANSACTION_END_MS, "after a message for nobody", &r);
+}
+
 static enum step
 data(struct transaction *t)
 {
 	struct reply r;
 	struct verdict v;
-	enum step step = await(t, TRANSACTION_DATA_MS, "after DATA", &r);
+	enum step step;
 
+	if (t->is_chunked)
+		return t->accepted > 0 ? await_end(t) : end_empty_chunk(t);
+	step = await(t, TRANSACTION_DATA_MS, "after DATA", &r);
 	if (step != STEP_ON)
 		return step;
 	if (r.code / 100 == 3)
@@ -435,16 +613,68 @@ is_too_large(struct transaction *t)
 	return true;
 }
 
+/*
+ * RFC 6531, section 3.3: an address of UTF-8 is named only to who takes it.  Bytes above 127 in the header alone are no reason
+ * to send nothing: they have gone through the world for as long as there was none of this.
+ */
+static void
+decide_utf8(struct transaction *t)
+{
+	struct verdict v;
+	bool is_needed = utf8_is_needed(t->m->sender);
+	bool is_sender = is_needed;
+
+	for (size_t i = 0; i < t->m->count && !is_needed; i++)
+		is_needed = t->m->recipients[i].state == RECIPIENT_OPEN &&
+			    utf8_is_needed(t->m->recipients[i].address);
+	if (t->c->utf8) {
+		t->says_utf8 = is_needed || (t->m->utf8 && !content_header_is_ascii(&t->source));
+		return;
+	}
+	if (!is_needed)
+		return;
+	verdict_set(&v, FATE_FAILED, 0, "5.6.7", "%s does not take addresses in UTF-8 (SMTPUTF8)",
+		    connect_name(t->c));
+	for (size_t i = 0; i < t->m->count; i++) {
+		struct recipient *r = &t->m->recipients[i];
+
+		if (r->state == RECIPIENT_OPEN && (is_sender || utf8_is_needed(r->address)))
+			tell(t, r, &v, false);
+	}
+}
+
+static void
+decide_chunks(struct transaction *t)
+{
+	/* what cannot be read is found out by who sends it */
+	t->is_chunked =
+		t->c->chunking && !t->c->is_lmtp && content_size(&t->source, &t->chunk_size) == 0;
+	t->is_ahead = t->is_chunked && t->c->pipelining && t->chunk_size <= TRANSACTION_AHEAD_MAX;
+}
+
 enum transaction_outcome
 transaction_run(struct connection *c, struct message *m, struct report *report,
 		struct trouble *trouble)
 {
 	struct transaction t = {
-		.c = c, .m = m, .report = report, .trouble = trouble, .was_kept = c->messages > 0};
+		.c = c,
+		.m = m,
+		.report = report,
+		.trouble = trouble,
+		.was_kept = c->messages > 0,
+		.source = {m->top, m->content, m->content_at, m->content_length},
+	};
 	enum step step;
 
+	report->relayed = c->dsn       ? JOBS_RELAYED_PASSED
+			  : c->is_lmtp ? JOBS_RELAYED_FINAL
+				       : JOBS_RELAYED_SILENT;
 	if (is_too_large(&t))
 		return TRANSACTION_DONE;
+	decide_utf8(&t);
+	if (!has_more_recipients(&t))
+		return TRANSACTION_DONE;
+	decide_chunks(&t);
 	step = envelope(&t);
 	if (step == STEP_ON && t.mail_refused) {
 		set_all(&t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);

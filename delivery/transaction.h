@@ -1,5 +1,6 @@
 /*
- * transaction - one message to the recipients of one place: MAIL, RCPT, DATA (RFC 5321, section 3.3; RFC 2920)
+ * transaction - one message to the recipients of one place: MAIL, RCPT, DATA or BDAT (RFC 5321, section 3.3; RFC 2920; RFC 3030), by
+ * LMTP with one reply for each of them at the end (RFC 2033, section 4.2)
  *
  * A recipient that is refused is told at once, one that was accepted only after the reply to the data: that is when the peer has
  * taken the message over.  When that reply is lost the recipients are deferred, so that the message may arrive twice but not
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/protocol/intake.h"
 #include "delivery/connect.h"
 #include "delivery/report.h"
 
@@ -25,6 +27,9 @@
  * other (RFC 2920, section 3.1): 100 commands of at most 530 bytes, 100 replies.
  */
 #define TRANSACTION_PIPELINE_MAX 100
+/* a message up to this goes out behind its envelope, before any reply is read, where the peer has PIPELINING and CHUNKING */
+#define TRANSACTION_AHEAD_MAX 32768
+#define TRANSACTION_COMMAND_MAX 4096 /* bytes of one command with its parameters */
 
 enum recipient_state {
 	RECIPIENT_OPEN,	     /* not told; to be asked for */
@@ -38,6 +43,8 @@ struct recipient {
 	uint32_t number;
 	enum recipient_state state;
 	struct span address;
+	uint64_t notify;   /* enum intake_notify */
+	struct span orcpt; /* empty: none */
 };
 
 struct message {
@@ -45,6 +52,9 @@ struct message {
 	int content; /* descriptor of its file, read by position */
 	uint64_t content_at, content_length;
 	bool eight_bit;
+	bool utf8; /* its sender said SMTPUTF8 */
+	enum intake_ret ret;
+	struct span envid;  /* empty: none */
 	struct span sender; /* empty: the null reverse-path */
 	struct span top;    /* put before the content */
 	struct recipient *recipients;

@@ -68,7 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > INPUT_MAX)
 		return 0;
 	check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 && stream_open(&stream, ends[0]) == 0);
-	content_start(&c, &stream);
+	content_start(&c, &stream, false);
 	for (size_t have = 0, step = data[0]; outcome == CONTENT_SENT && have < size - 1;) {
 		size_t len = step % 17 + 1 < size - 1 - have ? step % 17 + 1 : size - 1 - have;
 

@@ -348,7 +348,7 @@ static void
 addresses_that_cannot_be_said_are_refused_here(void **state)
 {
 	static struct wire list;
-	static const struct span bad[] = {SPAN("a\r\nDATA@x.test"), SPAN("\xc3\xa4@x.test"),
+	static const struct span bad[] = {SPAN("a\r\nDATA@x.test"), SPAN("\xc3@x.test"),
 					  SPAN("a\x7f@x.test")};
 	struct jobs_recipients m;
 	(void)state;
