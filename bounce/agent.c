@@ -30,6 +30,8 @@ struct agent {
 	struct intake_client intake;
 	/* the job in hand */
 	struct notice notice;
+	enum intake_ret ret;
+	char envid[INTAKE_ENVID_MAX + 1];
 	char sender[ADDRESS_MAX + 1];
 	uint64_t announced; /* failures */
 	uint64_t size;	    /* of the failed message, lines on top included */
@@ -108,8 +110,12 @@ take_envelope(struct agent *a, const struct jobs_job *job)
 	struct notice *n = &a->notice;
 	int len = 0;
 
-	if (span_copy(job->sender, a->sender, sizeof(a->sender)) == -1)
+	if (span_copy(job->sender, a->sender, sizeof(a->sender)) == -1 ||
+	    span_copy(job->envid, a->envid, sizeof(a->envid)) == -1)
 		return -1;
+	a->ret = (enum intake_ret)job->ret;
+	n->is_global = job->utf8 != 0;
+	n->envid = span_of(a->envid);
 	n->hostname = a->config->hostname;
 	n->id = job->id;
 	n->arrived_us = (int64_t)job->arrived_us;
@@ -256,6 +262,8 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 		.sender = SPAN_NONE,
 		.top = SPAN_NONE,
 		.eight_bit = c->eight_bit,
+		.utf8 = a->notice.is_global,
+		.envid = SPAN_NONE,
 	};
 	enum intake_outcome outcome;
 	int writer, reader;
@@ -296,7 +304,11 @@ notify(struct agent *a, uint64_t *id, struct verdict *v)
 	struct compose_original original;
 	struct composed composed;
 
-	if (compose_original(&original, span_from(a->original, a->original_len), a->size) == -1) {
+	/* RFC 3461, section 4.3: whole at most where something failed, and the sender did not want the head alone */
+	bool may_be_whole = a->notice.actions[JOBS_ACTION_FAILED] > 0 && a->ret != INTAKE_RET_HDRS;
+
+	if (compose_original(&original, span_from(a->original, a->original_len), a->size,
+			     may_be_whole) == -1) {
 		verdict_set(v, FATE_DEFERRED, 0, "4.3.0", "no memory for the notice");
 		return;
 	}

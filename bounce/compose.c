@@ -1,5 +1,5 @@
 /*
- * compose - see the header.  RFC 6522; RFC 2046, section 5.1.1
+ * compose - see the header.  RFC 6522; RFC 2046, section 5.1.1; RFC 6533, sections 4 to 6
  */
 #include "bounce/compose.h"
 
@@ -42,12 +42,12 @@ put_clean(struct buffer *to, struct span text)
 }
 
 int
-compose_original(struct compose_original *o, struct span bytes, uint64_t size)
+compose_original(struct compose_original *o, struct span bytes, uint64_t size, bool may_be_whole)
 {
 	size_t end;
 
 	buffer_init(&o->text, COMPOSE_WHOLE_MAX * 2 + 2);
-	o->whole = size <= COMPOSE_WHOLE_MAX && bytes.len == size;
+	o->whole = may_be_whole && size <= COMPOSE_WHOLE_MAX && bytes.len == size;
 	if (!o->whole) {
 		end = header_end(bytes);
 		if (end > COMPOSE_HEADER_MAX)
@@ -133,6 +133,20 @@ choose_boundary(const struct notice *n, const struct compose_original *o,
 	}
 }
 
+static const char *
+subject_of(const struct notice *n)
+{
+	if (notice_is_double(n))
+		return "A message without sender could not be delivered (double bounce)";
+	if (n->actions[JOBS_ACTION_FAILED] > 0)
+		return "Your message could not be delivered";
+	if (n->actions[JOBS_ACTION_DELAYED] > 0)
+		return "Your message is delayed";
+	return n->actions[JOBS_ACTION_DELIVERED] == n->count
+		       ? "Your message was delivered"
+		       : "Your message was passed on successfully";
+}
+
 static void
 put_header(struct composed *c, const struct notice *n, const struct compose_original *o,
 	   const char *boundary)
@@ -145,12 +159,9 @@ put_header(struct composed *c, const struct notice *n, const struct compose_orig
 	buffer_format(to, "Date: %s\r\n", date);
 	buffer_format(to, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", n->hostname);
 	buffer_string(to, "To: <");
-	notice_printable(to, span_of(n->to));
+	notice_address(n, to, span_of(n->to));
 	buffer_string(to, ">\r\n");
-	buffer_format(to, "Subject: %s\r\n",
-		      notice_is_double(n)
-			      ? "A message without sender could not be delivered (double bounce)"
-			      : "Your message could not be delivered");
+	buffer_format(to, "Subject: %s\r\n", subject_of(n));
 	buffer_format(to, "Message-ID: <%013" PRIX64 ".%" PRIX64 ".notice@%s>\r\n", n->id,
 		      (uint64_t)n->now_us, n->hostname);
 	if (original_message_id(o, &id)) {
@@ -188,20 +199,33 @@ compose(struct composed *c, const struct notice *n, const struct compose_origina
 
 	buffer_init(&c->head, COMPOSE_TEXT_MAX);
 	buffer_init(&c->tail, COMPOSE_TEXT_MAX);
-	c->eight_bit = has_high_bytes(buffer_get(&o->text));
+	bool is_utf8 = n->is_global &&
+		       (has_high_bytes(buffer_get(&n->people)) ||
+			has_high_bytes(buffer_get(&n->status)) || has_high_bytes(span_of(n->to)));
+	bool original_is_high = has_high_bytes(buffer_get(&o->text));
+	c->eight_bit = is_utf8 || original_is_high;
 	choose_boundary(n, o, boundary);
 
 	put_header(c, n, o, boundary);
-	put_part(&c->head, boundary, "text/plain; charset=us-ascii", "Explanation", false);
+	put_part(&c->head, boundary,
+		 is_utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
+		 "Explanation", is_utf8);
 	notice_people(n, readable_subject(o), o->whole, &c->head);
 	buffer_string(&c->head, "\r\n");
-	put_part(&c->head, boundary, "message/delivery-status", "Delivery report", false);
+	put_part(&c->head, boundary,
+		 n->is_global ? "message/global-delivery-status" : "message/delivery-status",
+		 "Delivery report", is_utf8);
 	notice_message_fields(n, &c->head);
 
 	buffer_string(&c->tail, "\r\n");
-	put_part(&c->tail, boundary, o->whole ? "message/rfc822" : "text/rfc822-headers",
-		 o->whole ? "Undelivered message" : "Head of the undelivered message",
-		 c->eight_bit);
+	const char *type = n->is_global ? (o->whole ? "message/global" : "message/global-headers")
+					: (o->whole ? "message/rfc822" : "text/rfc822-headers");
+	bool is_undelivered = n->actions[JOBS_ACTION_FAILED] > 0;
+	put_part(&c->tail, boundary, type,
+		 o->whole	  ? "Undelivered message"
+		 : is_undelivered ? "Head of the undelivered message"
+				  : "Head of the message",
+		 original_is_high);
 	buffer_span(&c->tail, buffer_get(&o->text));
 	buffer_format(&c->tail, "\r\n--%s--\r\n", boundary);
 

@@ -34,10 +34,10 @@ struct composed {
 /*
  * compose_original - cuts and cleans `bytes`, the first COMPOSE_WHOLE_MAX bytes or fewer of a message of `size` bytes
  *
- * -1 when memory is out; else the caller frees o->text.
+ * `may_be_whole`: else only the head comes back (RFC 3461, section 4.3).  -1 when memory is out; else the caller frees o->text.
  */
-int compose_original(struct compose_original *o, struct span bytes, uint64_t size)
-	__attribute__((warn_unused_result));
+int compose_original(struct compose_original *o, struct span bytes, uint64_t size,
+		     bool may_be_whole) __attribute__((warn_unused_result));
 /* compose_is_double - was the failed message a double bounce of ours? */
 bool compose_is_double(const struct compose_original *o);
 /* -1 when it found no room; else compose_free */

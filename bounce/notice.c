@@ -1,5 +1,5 @@
 /*
- * notice - see the header.  RFC 3464, section 2
+ * notice - see the header.  RFC 3464, section 2; RFC 3461, section 6; RFC 6533, section 3
  */
 #include "bounce/notice.h"
 
@@ -7,8 +7,10 @@
 #include <stdio.h>
 
 #include "common/mail/reply.h"
+#include "common/mail/xtext.h"
 #include "common/system/clock.h"
 #include "common/text/number.h"
+#include "common/text/utf8.h"
 
 #define PEOPLE_MAX ((size_t)NOTICE_PEOPLE_MAX * 4096)
 #define SAID_MAX 1024
@@ -20,6 +22,7 @@ notice_start(struct notice *n)
 	buffer_init(&n->status, NOTICE_STATUS_MAX);
 	n->count = 0;
 	n->reported = 0;
+	memset(n->actions, 0, sizeof(n->actions));
 }
 
 void
@@ -91,7 +94,33 @@ put_date(struct buffer *to, const char *name, int64_t us)
 	notice_field(to, name, span_of(text));
 }
 
-/* ---- one failure ---- */
+void
+notice_address(const struct notice *n, struct buffer *to, struct span address)
+{
+	if (n->is_global && utf8_is_valid(address))
+		buffer_span(to, address);
+	else
+		notice_printable(to, address);
+}
+
+/* an address with its type: rfc822, or utf-8, which other notices spell in ASCII (RFC 6533, section 3) */
+static void
+put_address_field(const struct notice *n, struct buffer *to, const char *name, struct span type,
+		  struct span address)
+{
+	bool is_utf8 = utf8_is_needed(address);
+
+	buffer_format(to, "%s: ", name);
+	notice_printable(to, is_utf8 ? SPAN("utf-8") : type);
+	buffer_string(to, "; ");
+	if (is_utf8 && !n->is_global)
+		xtext_utf8_encode(address, to);
+	else
+		notice_address(n, to, address);
+	buffer_string(to, "\r\n");
+}
+
+/* ---- one recipient ---- */
 
 /* "NAME[ADDRESS]:PORT" -> NAME, or "[ADDRESS]" where the name is the address; empty when it is no server */
 static struct span
@@ -172,30 +201,66 @@ meaning(struct span status)
 	return best;
 }
 
+/* what became of it, in a sentence */
+static void
+put_sentence(struct notice *n, const struct jobs_failure *f, struct span server)
+{
+	struct buffer *to = &n->people;
+	char text[512], date[CLOCK_TEXT_MAX];
+
+	switch ((enum jobs_action)f->action) {
+	case JOBS_ACTION_DELAYED:
+		clock_rfc5322((int64_t)f->until_us, date);
+		snprintf(text, sizeof(text),
+			 "It could not be delivered yet, and is tried again until %s.", date);
+		break;
+	case JOBS_ACTION_DELIVERED:
+		snprintf(text, sizeof(text), "It was delivered.");
+		break;
+	case JOBS_ACTION_RELAYED:
+		snprintf(text, sizeof(text),
+			 "It was handed on to %.*s, which does not report whether it is delivered.",
+			 server.len > 0 ? (int)server.len : 13,
+			 server.len > 0 ? server.at : "the next server");
+		break;
+	case JOBS_ACTION_EXPANDED:
+		snprintf(text, sizeof(text),
+			 "This address stands for several others, and it goes to them.");
+		break;
+	case JOBS_ACTION_FAILED:
+		snprintf(text, sizeof(text), "%s", meaning(f->status));
+		break;
+	}
+	buffer_string(to, "        ");
+	put_wrapped(to, 8, "        ", span_of(text));
+}
+
 static void
 add_for_people(struct notice *n, const struct jobs_failure *f, struct span said)
 {
 	struct span server = server_name(f->host);
+	bool is_trouble = f->action == JOBS_ACTION_FAILED || f->action == JOBS_ACTION_DELAYED;
 
 	buffer_string(&n->people, "    ");
-	notice_printable(&n->people, f->address);
+	notice_address(n, &n->people, f->address);
 	buffer_string(&n->people, "\r\n");
 	if (f->original.len > 0 && !span_equal(f->original, f->address)) {
 		buffer_string(&n->people, "        (you wrote to ");
-		notice_printable(&n->people, f->original);
+		notice_address(n, &n->people, f->original);
 		buffer_string(&n->people, ")\r\n");
 	}
-	buffer_string(&n->people, "        ");
-	put_wrapped(&n->people, 8, "        ", span_of(meaning(f->status)));
-	if (f->code != 0 && server.len > 0) {
-		buffer_string(&n->people, "        The server ");
-		notice_printable(&n->people, server);
-		buffer_string(&n->people, " said:\r\n");
-	} else {
-		buffer_string(&n->people, "        The reason is:\r\n");
+	put_sentence(n, f, server);
+	if (is_trouble) {
+		if (f->code != 0 && server.len > 0) {
+			buffer_string(&n->people, "        The server ");
+			notice_printable(&n->people, server);
+			buffer_string(&n->people, " said:\r\n");
+		} else {
+			buffer_string(&n->people, "        The reason is:\r\n");
+		}
+		buffer_string(&n->people, "            ");
+		put_wrapped(&n->people, 12, "            ", said);
 	}
-	buffer_string(&n->people, "            ");
-	put_wrapped(&n->people, 12, "            ", said);
 	buffer_string(&n->people, "\r\n");
 }
 
@@ -208,31 +273,68 @@ put_typed(struct buffer *to, const char *name, const char *type, struct span val
 	notice_field(to, name, span_of(text));
 }
 
+/*
+ * RFC 3464, section 2.3.2: Final-Recipient is the address as we were given it; what an alias made of it stands beside, under the name
+ * that sendmail gave to that.  RFC 3461, section 6.3: Original-Recipient is ORCPT, and is not there without it.
+ */
+static void
+put_recipient(struct notice *n, const struct jobs_failure *f)
+{
+	struct span orcpt = f->orcpt;
+	bool is_expanded = f->original.len > 0 && !span_equal(f->original, f->address);
+
+	if (orcpt.len > 0) {
+		struct span type = span_cut(&orcpt, ';');
+		put_address_field(n, &n->status, "Original-Recipient", type, orcpt);
+	}
+	put_address_field(n, &n->status, "Final-Recipient", SPAN("rfc822"),
+			  is_expanded ? f->original : f->address);
+	if (is_expanded)
+		put_address_field(n, &n->status, "X-Actual-Recipient", SPAN("rfc822"), f->address);
+}
+
 static void
 add_for_programs(struct notice *n, const struct jobs_failure *f, struct span said)
 {
+	static const char *const actions[] = {
+		[JOBS_ACTION_FAILED] = "failed",       [JOBS_ACTION_DELAYED] = "delayed",
+		[JOBS_ACTION_DELIVERED] = "delivered", [JOBS_ACTION_RELAYED] = "relayed",
+		[JOBS_ACTION_EXPANDED] = "expanded",
+	};
+	static const char *const statuses[] = {
+		[JOBS_ACTION_FAILED] = "5.0.0",	   [JOBS_ACTION_DELAYED] = "4.0.0",
+		[JOBS_ACTION_DELIVERED] = "2.0.0", [JOBS_ACTION_RELAYED] = "2.0.0",
+		[JOBS_ACTION_EXPANDED] = "2.0.0",
+	};
 	struct span server = server_name(f->host);
 
 	buffer_string(&n->status, "\r\n");
-	if (f->original.len > 0 && !span_equal(f->original, f->address))
-		put_typed(&n->status, "Original-Recipient", "rfc822", f->original);
-	put_typed(&n->status, "Final-Recipient", "rfc822", f->address);
-	notice_field(&n->status, "Action", SPAN("failed"));
+	put_recipient(n, f);
+	notice_field(&n->status, "Action", span_of(actions[f->action]));
 	/* a message that was deferred until its time was over has a status of class 4 still */
-	notice_field(&n->status, "Status", status_is_valid(f->status) ? f->status : SPAN("5.0.0"));
+	notice_field(&n->status, "Status",
+		     status_is_valid(f->status) ? f->status : span_of(statuses[f->action]));
 	if (server.len > 0)
 		put_typed(&n->status, "Remote-MTA", "dns", server);
-	put_typed(&n->status, "Diagnostic-Code", f->code != 0 ? "smtp" : "x-culver", said);
+	if (said.len > 0)
+		put_typed(&n->status, "Diagnostic-Code", f->code != 0 ? "smtp" : "x-culver", said);
 	if (f->at_us > 0)
 		put_date(&n->status, "Last-Attempt-Date", (int64_t)f->at_us);
+	if (f->action == JOBS_ACTION_DELAYED && f->until_us > 0)
+		put_date(&n->status, "Will-Retry-Until", (int64_t)f->until_us);
 }
 
 void
-notice_add(struct notice *n, const struct jobs_failure *f)
+notice_add(struct notice *n, const struct jobs_failure *given)
 {
+	struct jobs_failure named = *given;
+	const struct jobs_failure *f = &named;
 	struct buffer said;
 	size_t before = n->status.len;
 
+	if (named.action == 0 || named.action > JOBS_ACTION_EXPANDED)
+		named.action = JOBS_ACTION_FAILED;
+	n->actions[named.action]++;
 	buffer_init(&said, SAID_MAX);
 	put_said(&said, f);
 	if (n->count < NOTICE_PEOPLE_MAX)
@@ -267,8 +369,15 @@ put_explanation(const struct notice *n, struct span subject, struct buffer *to)
 			      "delivered to %s. Since there is nobody else to tell, it comes to\r\n"
 			      "the postmaster (a double bounce).\r\n\r\n",
 			      them);
-	} else {
+	} else if (n->actions[JOBS_ACTION_FAILED] == n->count) {
 		buffer_format(to, "Your message could not be delivered to %s.\r\n\r\n", them);
+	} else if (n->actions[JOBS_ACTION_DELAYED] == n->count) {
+		buffer_format(to,
+			      "Your message is still on its way to %s. You need do nothing:\r\n"
+			      "it is tried again.\r\n\r\n",
+			      them);
+	} else {
+		buffer_format(to, "This is what became of your message to %s.\r\n\r\n", them);
 	}
 	buffer_format(to, "    Message of:  %s\r\n", date);
 	if (subject.len > 0) {
@@ -293,7 +402,9 @@ notice_people(const struct notice *n, struct span subject, bool whole, struct bu
 			      "    The report has room for the first %" PRIu64 " of %" PRIu64
 			      ".\r\n\r\n",
 			      n->reported, n->count);
-	buffer_string(to, "Nothing more will be tried. Recipients that are not named here "
+	if (n->actions[JOBS_ACTION_FAILED] == n->count)
+		buffer_string(to, "Nothing more will be tried. ");
+	buffer_string(to, "Recipients that are not named here "
 			  "are not\r\n"
 			  "affected.\r\n\r\n"
 			  "What follows is a report for programs and for whoever you ask for help, "
@@ -304,6 +415,8 @@ notice_people(const struct notice *n, struct span subject, bool whole, struct bu
 void
 notice_message_fields(const struct notice *n, struct buffer *to)
 {
+	if (n->envid.len > 0)
+		notice_field(to, "Original-Envelope-Id", n->envid);
 	put_typed(to, "Reporting-MTA", "dns", span_of(n->hostname));
 	buffer_format(to, "X-Culver-Id: %013" PRIX64 "\r\n", n->id);
 	put_date(to, "Arrival-Date", n->arrived_us);

@@ -1,9 +1,9 @@
 /*
- * notice - what is told about a message that failed: to people, and to programs (RFC 3464)
+ * notice - what is told about the recipients of a message: to people, and to programs (RFC 3464; RFC 6533 for addresses in UTF-8)
  *
- * Failures are added one by one; each becomes an entry for people, up to NOTICE_PEOPLE_MAX of them, and the fields of the
+ * They failed, are delayed, or got it (enum jobs_action).  They are added one by one; each becomes an entry for people, up to NOTICE_PEOPLE_MAX of them, and the fields of the
  * delivery-status part, up to NOTICE_STATUS_MAX bytes.  What found no room is counted.  Everything that strangers wrote becomes
- * printable ASCII, and cannot begin a line.
+ * printable ASCII, and cannot begin a line; of a global notice addresses may be UTF-8.
  */
 #ifndef BOUNCE_NOTICE_H
 #define BOUNCE_NOTICE_H
@@ -25,13 +25,16 @@ struct notice {
 	uint64_t id;	      /* of the message that failed */
 	int64_t arrived_us;   /* wall clock: when we had it */
 	int64_t now_us;
+	bool is_global;		  /* the message came with SMTPUTF8: the notice goes out so */
+	struct span envid;	  /* empty: none */
 	struct span sender;	  /* of the message that failed; empty: this is a double bounce */
 	char to[ADDRESS_MAX + 1]; /* who gets the notice */
 	/* made here */
 	struct buffer people;
 	struct buffer status;
-	uint64_t count;	   /* failures in all */
-	uint64_t reported; /* of them in `status` */
+	uint64_t count;				    /* recipients in all */
+	uint64_t actions[JOBS_ACTION_EXPANDED + 1]; /* of each action */
+	uint64_t reported;			    /* of them in `status` */
 };
 
 void notice_start(struct notice *n);
@@ -44,6 +47,8 @@ void notice_people(const struct notice *n, struct span subject, bool whole, stru
 /* notice_message_fields - the fields of the whole message, at the top of the delivery-status part */
 void notice_message_fields(const struct notice *n, struct buffer *to);
 
+/* an address: in a global notice as it is */
+void notice_address(const struct notice *n, struct buffer *to, struct span address);
 /* what is not printable ASCII becomes a question mark */
 void notice_printable(struct buffer *to, struct span s);
 /* a header field, broken at blanks where it is long; printable ASCII whatever the value was */

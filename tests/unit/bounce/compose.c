@@ -17,6 +17,7 @@
 
 static struct notice notice;
 static struct buffer message;
+static bool may_be_whole = true;
 
 static void
 start(const char *sender, const char *to)
@@ -58,7 +59,7 @@ make(const char *original, size_t size)
 	struct span bytes =
 		span_from(original, size < COMPOSE_WHOLE_MAX ? size : COMPOSE_WHOLE_MAX);
 
-	assert_int_equal(compose_original(&o, bytes, size), 0);
+	assert_int_equal(compose_original(&o, bytes, size, may_be_whole), 0);
 	assert_int_equal(compose(&c, &notice, &o), 0);
 	buffer_init(&message, MESSAGE_MAX);
 	buffer_span(&message, buffer_get(&c.head));
@@ -200,8 +201,9 @@ our_own_reason_is_no_smtp_reply(void **state)
 	add_failure("b@example.net", "boss@example.com", 0, "4.4.7",
 		    "cannot connect to mx[192.0.2.1]:25: Connection refused", "");
 	make(small, strlen(small));
-	assert_has("Original-Recipient: rfc822; boss@example.com\r\nFinal-Recipient: rfc822; "
+	assert_has("Final-Recipient: rfc822; boss@example.com\r\nX-Actual-Recipient: rfc822; "
 		   "b@example.net\r\n");
+	assert_has_not("Original-Recipient");
 	assert_has("Diagnostic-Code: x-culver; cannot connect to mx[192.0.2.1]:25: Connection\r\n  "
 		   "  refused\r\n");
 	assert_has("(you wrote to boss@example.com)");
@@ -326,7 +328,8 @@ a_message_without_sender_makes_a_double_bounce_that_says_so(void **state)
 	assert_has("To: <postmaster@example.org>\r\n");
 	/* and is known again when it fails itself */
 	assert_int_equal(
-		compose_original(&o, span_from(message.at, message.len - 1), message.len - 1), 0);
+		compose_original(&o, span_from(message.at, message.len - 1), message.len - 1, true),
+		0);
 	assert_true(compose_is_double(&o));
 	buffer_free(&o.text);
 	end();
@@ -376,6 +379,93 @@ there_is_a_bound_to_the_report_and_it_says_so(void **state)
 	end();
 }
 
+static void
+add_action(enum jobs_action action, const char *address, const char *orcpt)
+{
+	struct jobs_failure f = {
+		.number = 1,
+		.address = span_of(address),
+		.original = SPAN_NONE,
+		.code = action == JOBS_ACTION_EXPANDED ? 0 : 250,
+		.status = action == JOBS_ACTION_DELAYED ? SPAN("4.2.0") : SPAN("2.0.0"),
+		.reply = action == JOBS_ACTION_EXPANDED ? SPAN_NONE : SPAN("so be it"),
+		.host = SPAN("mx.example.net[192.0.2.1]:25"),
+		.at_us = 1764000050000000,
+		.action = action,
+		.orcpt = span_of(orcpt),
+		.until_us = 1764400050000000,
+	};
+
+	notice_add(&notice, &f);
+}
+
+static void
+each_action_has_its_words(void **state)
+{
+	static const struct {
+		enum jobs_action action;
+		const char *subject, *field, *sentence;
+	} cases[] = {
+		{JOBS_ACTION_DELAYED, "Subject: Your message is delayed\r\n",
+		 "Action: delayed\r\nStatus: 4.2.0\r\n", "It could not be delivered yet"},
+		{JOBS_ACTION_DELIVERED, "Subject: Your message was delivered\r\n",
+		 "Action: delivered\r\nStatus: 2.0.0\r\n", "It was delivered."},
+		{JOBS_ACTION_RELAYED, "Subject: Your message was passed on successfully\r\n",
+		 "Action: relayed\r\nStatus: 2.0.0\r\n", "It was handed on to mx.example.net, "},
+		{JOBS_ACTION_EXPANDED, "Subject: Your message was passed on successfully\r\n",
+		 "Action: expanded\r\nStatus: 2.0.0\r\n", "stands for several others"},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		start("a@example.com", "a@example.com");
+		notice.envid = SPAN("QQ 314=159");
+		add_action(cases[i].action, "b@example.net", "x400;/c=de b");
+		may_be_whole = false;
+		make(small, strlen(small));
+		may_be_whole = true;
+		assert_has(cases[i].subject);
+		assert_has(cases[i].field);
+		assert_has(cases[i].sentence);
+		assert_has("Original-Envelope-Id: QQ 314=159\r\n");
+		assert_has("Original-Recipient: x400; /c=de b\r\n"
+			   "Final-Recipient: rfc822; b@example.net\r\n");
+		assert_has("Content-Type: text/rfc822-headers\r\n");
+		assert_has_not("Hello\r\n");
+		if (cases[i].action == JOBS_ACTION_DELAYED)
+			assert_has("Will-Retry-Until: ");
+		else
+			assert_has_not("Will-Retry-Until");
+		assert_lines();
+		end();
+	}
+}
+
+static void
+utf8_is_spelled_as_the_notice_can_bear_it(void **state)
+{
+	(void)state;
+	start("a@example.com", "a@example.com");
+	add_action(JOBS_ACTION_FAILED, "\xc3\xa4@example.net", "utf-8;\xc3\xa4@example.net");
+	make(small, strlen(small));
+	assert_has("Original-Recipient: utf-8; \\x{E4}@example.net\r\n"
+		   "Final-Recipient: utf-8; \\x{E4}@example.net\r\n");
+	assert_has("Content-Type: message/delivery-status\r\n");
+	assert_has_not("8bit");
+	end();
+	start("\xc3\xb6@example.com", "\xc3\xb6@example.com");
+	notice.is_global = true;
+	add_action(JOBS_ACTION_FAILED, "\xc3\xa4@example.net", "");
+	make(small, strlen(small));
+	assert_has("To: <\xc3\xb6@example.com>\r\n");
+	assert_has("Final-Recipient: utf-8; \xc3\xa4@example.net\r\n");
+	assert_has("Content-Type: message/global-delivery-status\r\n");
+	assert_has("Content-Type: text/plain; charset=utf-8\r\n");
+	assert_has("Content-Type: message/global\r\n");
+	assert_has("Content-Transfer-Encoding: 8bit\r\n");
+	end();
+}
+
 int
 main(void)
 {
@@ -393,6 +483,8 @@ main(void)
 		cmocka_unit_test(a_message_without_sender_makes_a_double_bounce_that_says_so),
 		cmocka_unit_test(thousands_of_failures_are_cut_for_people_and_whole_for_programs),
 		cmocka_unit_test(there_is_a_bound_to_the_report_and_it_says_so),
+		cmocka_unit_test(each_action_has_its_words),
+		cmocka_unit_test(utf8_is_spelled_as_the_notice_can_bear_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
