@@ -218,7 +218,7 @@ class Sink:
 
     def _session(self, connection, number):
         file = connection.makefile("rb", buffering=1 << 16)
-        helo, sender, recipients = "", None, []
+        helo, sender, recipients, chunks = "", None, [], b""
         if not self._say(connection, "CONNECT", "", b"220 sink.test ESMTP\r\n"):
             return
         while True:
@@ -262,8 +262,21 @@ class Sink:
                             self.messages.append(taken)
                     connection.sendall(reply)
                     sender, recipients = None, []
+            elif verb == "BDAT":
+                size, _, last = argument.partition(" ")
+                piece = file.read(int(size))
+                if len(piece) < int(size):
+                    return
+                chunks += piece
+                if not recipients:
+                    connection.sendall(b"503 5.5.1 no valid recipients\r\n")
+                elif self._say(connection, verb, argument, b"250 2.0.0 taken\r\n") and last.upper() == "LAST":
+                    with self._lock:
+                        self.messages.append(Taken(helo, sender, recipients, chunks, chunks, number))
+                if last:
+                    sender, recipients, chunks = None, [], b""
             elif verb == "RSET":
-                sender, recipients = None, []
+                sender, recipients, chunks = None, [], b""
                 self._say(connection, verb, argument, b"250 2.0.0 fine\r\n")
             elif verb == "QUIT":
                 self._say(connection, verb, argument, b"221 2.0.0 bye\r\n")

@@ -1,0 +1,251 @@
+"""CHUNKING, DSN and SMTPUTF8 from the client through the queue to the next hop; notices as programs of others read them."""
+
+import email
+import email.policy
+import subprocess
+import tempfile
+
+import pytest
+
+import mail
+import smtp
+
+ALL = ("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN", "SMTPUTF8")
+PLAIN = ("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")
+
+
+def submit(instance, sender, recipients, content, mail_parameters="", encoding="ascii"):
+    """One message, each recipient with its own parameters: [(address, parameters)]; its id."""
+    with instance.smtp() as client:
+        client.ehlo()
+        client.send(f"MAIL FROM:<{sender}>{mail_parameters}\r\n".encode(encoding))
+        smtp.check(client.reply(), 250)
+        for address, parameters in recipients:
+            client.send(f"RCPT TO:<{address}>{parameters}\r\n".encode(encoding))
+            smtp.check(client.reply(), 250)
+        client.command("DATA", 354)
+        client.send(smtp.stuff(content) + b".\r\n")
+        reply = client.reply()
+        smtp.check(reply, 250)
+        return instance.accepted_id(reply)
+
+
+def await_notice(instance, ident, count=1):
+    """The notices about that message, as they lie in the first user's mailbox: bytes and parsed."""
+    instance.wait_event("notified", id=ident, count=count)
+    for notified in instance.events("notified", id=ident):
+        instance.wait_event("done", id=notified["notice"])
+    letters = [letter for letter in instance.maildir().letters() if b"multipart/report" in letter]
+    return [(letter, email.message_from_bytes(letter, policy=email.policy.default)) for letter in letters]
+
+
+def fields_of(notice):
+    """The per-recipient fields of a notice, one block a recipient; the last word of each address."""
+    blocks = list(notice.iter_parts())[1].get_payload()
+    return blocks[0], blocks[1:]
+
+
+# ---- CHUNKING ----
+
+@pytest.mark.parametrize("size", [0, 3, 4096, 200000])
+def test_chunks_in_and_chunks_out(culver, size):
+    content = mail.small("chunks", max(size, 300))if size > 100 else b"A: b\r\n\r\n" + b"." * size + b"\r\n"
+    with smtp.Sink(extensions=ALL) as sink:
+        culver.relay_to(sink.port).start()
+        with culver.smtp() as client:
+            assert "CHUNKING" in client.ehlo()
+            cut = len(content) // 3
+            pieces = [content[:cut], content[cut:2 * cut], content[2 * cut:]]
+            client.send(b"MAIL FROM:<a@client.test>\r\nRCPT TO:<x@remote.test>\r\n" + b"".join(
+                b"BDAT %d%s\r\n%s" % (len(piece), b" LAST" if at == 2 else b"", piece) for at, piece in enumerate(pieces)))
+            for _ in range(4):
+                smtp.check(client.reply(), 250)
+            ident = client.reply()
+            smtp.check(ident, 250)
+        culver.wait_event("done", id=culver.accepted_id(ident))
+        taken, = sink.messages
+        assert mail.below(taken.content, content) is not None and taken.content.endswith(content)
+        verbs = [line.split()[0] for _, line in sink.commands]
+        assert "DATA" not in verbs and verbs.count("BDAT") == 1
+
+
+# ---- DSN onwards ----
+
+def test_dsn_goes_on_to_who_takes_it(culver):
+    with smtp.Sink(extensions=ALL) as sink:
+        culver.relay_to(sink.port).start()
+        ident = submit(culver, culver.address, [("x@remote.test", " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@remote.test")],
+                       mail.small("dsn"), " RET=HDRS ENVID=QQ+2B1")
+        culver.wait_event("done", id=ident)
+        lines = [line for _, line in sink.commands]
+        assert any("RET=HDRS" in line and "ENVID=QQ+2B1" in line for line in lines)
+        assert "RCPT TO:<x@remote.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@remote.test" in lines
+        assert not culver.events("notified", id=ident)
+
+
+def test_success_is_told_of_where_the_way_of_dsn_ends(culver):
+    with smtp.Sink(extensions=PLAIN) as sink:
+        culver.relay_to(sink.port).start()
+        ident = submit(culver, culver.address,
+                       [("x@remote.test", " NOTIFY=SUCCESS ORCPT=rfc822;orig@remote.test"), (culver.address, " NOTIFY=SUCCESS"),
+                        ("quiet@remote.test", " NOTIFY=NEVER")],
+                       mail.small("relayed"), " ENVID=id+201")
+        (_, notice), = await_notice(culver, ident)
+        message, blocks = fields_of(notice)
+        assert message["Original-Envelope-Id"] == "id 1"
+        found = {block["Final-Recipient"].split()[-1]: block for block in blocks}
+        assert set(found) == {"x@remote.test", culver.address}
+        assert found["x@remote.test"]["Action"] == "relayed" and found[culver.address]["Action"] == "delivered"
+        assert found["x@remote.test"]["Original-Recipient"] == "rfc822; orig@remote.test"
+        assert list(notice.iter_parts())[2].get_content_type() == "text/rfc822-headers"
+        culver.wait_event("done", id=ident)
+
+
+def test_failure_that_nobody_wants_to_hear_of(culver):
+    with smtp.Sink(answer=lambda verb, *_: b"550 5.1.1 no\r\n" if verb == "RCPT" else None) as sink:
+        culver.relay_to(sink.port).start()
+        ident = submit(culver, culver.address, [("x@remote.test", " NOTIFY=NEVER")], mail.small("never"))
+        culver.wait_event("failed", id=ident)
+        culver.wait_event("done", id=ident)
+        assert not culver.events("notified", id=ident)
+
+
+# ---- SMTPUTF8 ----
+
+def test_utf8_addresses(culver):
+    with smtp.Sink(extensions=ALL) as able, smtp.Sink(extensions=PLAIN) as unable:
+        culver.relay_to(able.port).start()
+        content = "Subject: gr\u00fc\u00dfe\r\n\r\nx\r\n".encode()
+        ident = submit(culver, "\u00e4@client.test", [("b\u00f6b@remote.test", "")], content, " SMTPUTF8", "utf-8")
+        culver.wait_event("delivered", id=ident)
+        lines = [line.encode("latin-1").decode() for _, line in able.commands]
+        assert any(line.startswith("MAIL FROM:<\u00e4@client.test>") and " SMTPUTF8" in line for line in lines)
+        assert "RCPT TO:<b\u00f6b@remote.test>" in lines
+        culver.stop()
+        culver.relay_to(unable.port).start()
+        ident = submit(culver, culver.address, [("b\u00f6b@remote.test", ""), ("bob@remote.test", "")], content, " SMTPUTF8",
+                       "utf-8")
+        assert culver.wait_event("failed", id=ident)["status"] == "5.6.7"
+        culver.wait_event("delivered", id=ident, to="bob@remote.test")
+        assert unable.messages[0].content.endswith(content)
+        (_, notice), = await_notice(culver, ident)
+        assert [p.get_content_type() for p in notice.iter_parts()] == [
+            "text/plain", "message/global-delivery-status", "message/global"]
+
+
+# ---- notices, read by others ----
+
+SISIMAI = """
+use Sisimai; binmode STDOUT, ':utf8';
+for my $e (@{ Sisimai->make($ARGV[0], 'delivered' => 1) || [] }) {
+    print join("\\t", $e->recipient->address, $e->deliverystatus, $e->action, $e->reason), "\\n";
+}
+"""
+
+PARSER = """
+use Mail::DeliveryStatus::BounceParser; local $/; open my $in, '<', $ARGV[0] or die; my $text = <$in>;
+my $b = Mail::DeliveryStatus::BounceParser->new($text);
+print "bounce\\t", ($b->is_bounce ? 1 : 0), "\\n";
+for my $r ($b->reports) {
+    print join("\\t", 'report', map { my $v = $r->get($_); $v = '' unless defined $v; $v =~ s/\\s+/ /g; $v =~ s/ $//; $v }
+               ('email', 'status', 'action', 'std_reason')), "\\n";
+}
+"""
+
+FLUFL = """
+import email, sys
+from flufl.bounce import all_failures
+temporary, permanent = all_failures(email.message_from_binary_file(open(sys.argv[1], 'rb')))
+for kind, found in (('temporary', temporary), ('permanent', permanent)):
+    for address in sorted(found):
+        print(kind, address.decode() if isinstance(address, bytes) else address, sep='\\t')
+"""
+
+
+def perl(script, letter, module):
+    """The lines that a perl script prints about a letter; skips where the module is not installed."""
+    if subprocess.run(["perl", f"-M{module}", "-e1"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"perl has no {module}")
+    return run(["perl", "-e", script], letter)
+
+
+def run(words, letter):
+    """The lines that a command prints about a letter."""
+    with tempfile.NamedTemporaryFile(suffix=".eml") as file:
+        file.write(letter)
+        file.flush()
+        done = subprocess.run([*words, file.name], capture_output=True, text=True, check=True, timeout=60)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def noticed(culver):
+    """A message of each fate: {kind: notice as bytes}."""
+    def answer(verb, argument, _default):
+        if verb == "RCPT" and "gone" in argument:
+            return b"550 5.1.1 <gone@remote.test>: user unknown\r\n"
+        if verb == "RCPT" and "full" in argument:
+            return b"452 4.2.2 mailbox full\r\n"
+        return None
+
+    with smtp.Sink(answer=answer) as sink:
+        culver.outbound += ["delay-notice 2s", "retry 1s 1s"]
+        culver.relay_to(sink.port).start()
+        found = {}
+        for kind, address, parameters in (("failed", "gone@remote.test", ""), ("delayed", "full@remote.test", ""),
+                                          ("relayed", "fine@remote.test", " NOTIFY=SUCCESS"),
+                                          ("delivered", culver.address, " NOTIFY=SUCCESS")):
+            ident = submit(culver, culver.address, [(address, parameters)], mail.small(kind))
+            (letter, _), = [pair for pair in await_notice(culver, ident)
+                            if f"Action: {kind}".encode() in pair[0]]
+            found[kind] = (address, letter)
+        yield found
+
+
+def test_notices_are_read_by_sisimai(noticed):
+    want = {"failed": ("5.1.1", "failed", "userunknown"), "delayed": ("4.2.2", "delayed", "mailboxfull"),
+            "relayed": ("2.", "relayed", "delivered"), "delivered": ("2.", "delivered", "delivered")}
+    read = {}
+    for kind, (address, letter) in noticed.items():
+        rows = perl(SISIMAI, letter, "Sisimai")
+        read[kind] = (rows, address)
+    print(read)
+    for kind, (rows, address) in read.items():
+        assert len(rows) == 1, (kind, rows)
+        recipient, status, action, reason = rows[0]
+        assert (recipient, action, reason) == (address, want[kind][1], want[kind][2]), (kind, rows)
+        assert status.startswith(want[kind][0]), (kind, rows)
+
+
+def test_notices_are_read_by_bounceparser(noticed):
+    read = {kind: perl(PARSER, letter, "Mail::DeliveryStatus::BounceParser") for kind, (_, letter) in noticed.items()}
+    print(read)
+    report = [row for row in read["failed"] if row[0] == "report"]
+    assert [row[1:5] for row in report] == [["gone@remote.test", "5.1.1", "failed", "user_unknown"]]
+    # it knows failures alone; a success or a delay must not be taken for one
+    for kind in ("delayed", "relayed", "delivered"):
+        assert not [row for row in read[kind] if row[0] == "report" and row[3] == "failed"], read[kind]
+
+
+def test_notices_are_read_by_flufl_bounce(noticed):
+    if subprocess.run(["/usr/bin/python3", "-c", "import flufl.bounce"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("python has no flufl.bounce")
+    read = {kind: run(["/usr/bin/python3", "-c", FLUFL], letter) for kind, (_, letter) in noticed.items()}
+    assert read["failed"] == [["permanent", "gone@remote.test"]], read
+    assert read["delayed"] in ([["temporary", "full@remote.test"]], []), read
+    assert read["relayed"] == [] and read["delivered"] == [], read
+
+
+def test_a_delay_is_told_once(culver):
+    with smtp.Sink(answer=lambda verb, *_: b"451 4.2.1 later\r\n" if verb == "RCPT" else None) as sink:
+        culver.outbound += ["delay-notice 2s", "retry 1s 1s", "lifetime 6s"]
+        culver.relay_to(sink.port).start()
+        ident = submit(culver, culver.address, [("x@remote.test", ""), ("y@remote.test", " NOTIFY=FAILURE")], mail.small("slow"))
+        culver.wait_event("failed", id=ident, count=2)
+        culver.wait_event("done", id=ident)
+        notices = await_notice(culver, ident, count=2)
+        actions = sorted((block["Action"], block["Final-Recipient"].split()[-1])
+                         for _, notice in notices for block in fields_of(notice)[1])
+        assert actions == [("delayed", "x@remote.test"), ("failed", "x@remote.test"), ("failed", "y@remote.test")]
+        delayed, = [n for _, n in notices if "delayed" in n["Subject"]]
+        assert fields_of(delayed)[1][0]["Will-Retry-Until"]
