@@ -14,6 +14,7 @@
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/text/number.h"
+#include "delivery/sockets.h"
 
 const char *
 connect_name(const struct connection *c)
@@ -178,24 +179,6 @@ await_connected(int fd)
 
 /* -1 and errno */
 static int
-connect_unix(const struct hosts_address *host)
-{
-	int error;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -1;
-	/* a backlog that is full is EAGAIN: the server is busy, and mail waits */
-	if (connect(fd, (const struct sockaddr *)&host->address, host->len) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-/* -1 and errno */
-static int
 connect_tcp(const struct hosts_address *host)
 {
 	int one = 1;
@@ -283,7 +266,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const char 
 	int fd;
 
 	*c = (struct connection){.peer = host, .is_lmtp = host->is_lmtp};
-	fd = host->address.ss_family == AF_UNIX ? connect_unix(host) : connect_tcp(host);
+	fd = host->address.ss_family == AF_UNIX ? sockets_connect(host) : connect_tcp(host);
 	if (fd < 0) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
 			    strerror(errno));

@@ -9,6 +9,7 @@
 #include "common/system/start.h"
 #include "delivery/agents.h"
 #include "delivery/hosts.h"
+#include "delivery/sockets.h"
 #include "delivery/syscalls.h"
 
 static const struct confine_limits limits = {
@@ -25,6 +26,7 @@ main(void)
 
 	events_start("delivery", start_path(s, "log"));
 	hosts_load_local();
+	sockets_start(s, config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));

@@ -179,7 +179,8 @@ def test_bounce_of_a_local_failure(culver):
         culver.wait_event("done", id=culver.events("notified", id=ident)[0]["notice"])
         assert len(culver.maildir().by_tag("ghost")) >= 1
         notice, = notices(culver.maildir())
-        check_notice(notice, "no-such-user-here", r"5\.")
+        block = check_notice(notice, "ghost@local.test", r"5\.")
+        assert "no-such-user-here" in block["X-Actual-Recipient"]
 
 
 def test_connection_is_kept_for_the_next_message(culver):
