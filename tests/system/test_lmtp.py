@@ -40,6 +40,10 @@ log_path = {self.folder}/log
 ssl = no
 mail_location = maildir:{self.folder}/mail/%n
 first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = username_format=%n {self.folder}/users
+}}
 userdb {{
   driver = passwd-file
   args = username_format=%n {self.folder}/users
