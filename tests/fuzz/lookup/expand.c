@@ -81,7 +81,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(pwrite(table, rest.at, rest.len, 0) == (ssize_t)rest.len);
 	if (address.len == 0 || address.len > ADDRESS_MAX)
 		return 0;
-	routes.tables = tables_new();
+	routes.tables = tables_new(config);
 	arena_reset(&arena);
 	aliases_expand(&routes, address, false, false, 0, &arena, &e);
 	must(e.count >= 1 && e.count <= ALIASES_LEAVES_MAX);
