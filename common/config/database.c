@@ -110,6 +110,8 @@ database_open(const char *path, const char *query, char reason[DATABASE_REASON_M
 		say(reason, "%s", d->handle != NULL ? sqlite3_errmsg(d->handle) : "out of memory");
 		goto wrong;
 	}
+	/* what it sorts it sorts in memory: there is no file that it may write */
+	(void)sqlite3_exec(d->handle, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	set_bounds(d);
 	if (sqlite3_prepare_v3(d->handle, query, -1, SQLITE_PREPARE_PERSISTENT, &d->statement,
 			       &tail) != SQLITE_OK)
