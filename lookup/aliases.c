@@ -276,7 +276,7 @@ take(struct walk *w, enum table_outcome found, const struct values *v, const str
 {
 	struct lookup_leaf leaf;
 
-	if (found == TABLE_TROUBLE) {
+	if (found == TABLE_TROUBLE || v->entry == NULL) {
 		routes_defer(&leaf, address, 451, "4.3.0", "a table of aliases cannot be read now");
 		add_leaf(w, &leaf);
 	} else if (v->entry->value_count == 0) {

@@ -147,11 +147,12 @@ static struct span
 group(void *owner, unsigned n)
 {
 	const struct content *c = owner;
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(c->groups);
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(c->groups) + 2 * (size_t)n;
 
-	if ((int)n >= c->matched || at[2 * n] == PCRE2_UNSET || at[2 * n] > at[2 * n + 1])
+	/* beyond c->matched the bounds are of no match */
+	if ((int)n >= c->matched || at[0] == PCRE2_UNSET || at[0] > at[1])
 		return SPAN_NONE;
-	return span_from(c->subject.at + at[2 * n], at[2 * n + 1] - at[2 * n]);
+	return span_from(c->subject.at + at[0], at[1] - at[0]);
 }
 
 static enum table_outcome

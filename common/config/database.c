@@ -21,7 +21,7 @@ struct database {
 	int64_t until_ms;
 };
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 say(char reason[DATABASE_REASON_MAX], const char *format, ...)
 {
 	va_list args;

@@ -18,6 +18,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct config *config;
 static struct routes routes;
 static struct arena arena;
 static char path[64];
@@ -51,7 +52,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		 "domain a.test b.test {\n\taliases %s\n}\noutbound {\n\tsmarthost r.test:25\n}\n",
 		 path);
 	config_errors_init(&errors);
-	struct config *config = config_parse(span_of(text), &defaults, &errors);
+	config = config_parse(span_of(text), &defaults, &errors);
 	must(config != NULL);
 	routes_init(&routes, config, NULL, users_new(), false);
 	arena_init(&arena, ALIASES_MEMORY_MAX);

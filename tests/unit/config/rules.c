@@ -18,7 +18,7 @@
 static struct arena arena;
 static char said[4096]; /* what was read and what was wrong, a line each */
 
-static void
+__attribute__((format(printf, 1, 2))) static void
 say(const char *format, ...)
 {
 	size_t len = strlen(said);
