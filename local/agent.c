@@ -158,7 +158,7 @@ where(const struct agent *a, const struct jobs_recipient *r, char path[PATH_MAX]
 		memcpy(path, p->maildir, PATH_MAX);
 		return true;
 	}
-	switch (mailbox_path(p->domain->deliver_path, &values, path, PATH_MAX)) {
+	switch (mailbox_path(p->template, &values, path, PATH_MAX)) {
 	case MAILBOX_PATH_OK:
 		return true;
 	case MAILBOX_PATH_VALUE:

@@ -23,6 +23,8 @@ struct agent_place {
 	const struct config_domain *domain;
 	struct span user;
 	char home[PATH_MAX]; /* of the user */
+	char template
+		[PATH_MAX]; /* where his mailbox is: as `deliver` says, of a virtual user within his home */
 	char base
 		[PATH_MAX]; /* what the agent is confined to: mailboxes lie below; of root: his Maildir itself */
 	char maildir

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/config/mailbox.h"
 #include "common/mail/reply.h"
 #include "common/protocol/jobs-parent.h"
 #include "common/system/confine.h"
@@ -29,7 +30,7 @@ struct agents {
 	const struct config *config;
 	const struct passwd_user *own; /* NULL: we are root */
 	/* of the WANT at hand; the child has a copy */
-	struct passwd_user user;
+	struct passwd_user user; /* whom the agent becomes */
 	const struct config_domain *domain;
 	struct agent_place place;
 };
@@ -43,6 +44,52 @@ cannot_serve(struct jobs_cannot *cannot, const char *status, const char *text)
 	return false;
 }
 
+/* find_user - false: *cannot says why not */
+static bool
+find_user(struct agents *a, struct span name, struct jobs_cannot *cannot)
+{
+	switch (passwd_find(name, &a->user)) {
+	case PASSWD_FOUND:
+		return true;
+	case PASSWD_ABSENT:
+		return cannot_serve(cannot, "4.2.1", "there is no such user now");
+	case PASSWD_TROUBLE:
+		break;
+	}
+	EVENT("users-trouble", event_text("user", name), event_string("reason", strerror(errno)));
+	return cannot_serve(cannot, "4.3.0", "the list of users cannot be read now");
+}
+
+/*
+ * may_serve_virtual - the mailbox of a virtual user: the uid is that of `as`, never one that a table or a message names
+ *
+ * His home came from a table by way of two programs: it must be below the prefix, whatever they say.
+ */
+static bool
+may_serve_virtual(struct agents *a, const struct jobs_want *want, struct jobs_cannot *cannot)
+{
+	const struct config_domain *d = a->domain;
+
+	if (d->tables[CONFIG_USERS].count == 0 || mailbox_tail(d->deliver_path) == NULL)
+		return cannot_serve(cannot, "4.3.5", "the configuration has no such users");
+	if (!mailbox_home_ok(d->deliver_path, want->home))
+		return cannot_serve(cannot, "4.3.5", "a home that is not below the prefix");
+	if (a->own != NULL) {
+		a->user = *a->own;
+		if (d->as_user != NULL && strcmp(d->as_user, a->own->name) != 0)
+			return cannot_serve(cannot, "4.3.5",
+					    "`as` names another user than the one who runs this");
+		return true;
+	}
+	if (d->as_user == NULL)
+		return cannot_serve(cannot, "4.3.5", "the configuration does not say `as` whom");
+	if (!find_user(a, span_of(d->as_user), cannot))
+		return false;
+	if (a->user.uid == 0)
+		return cannot_serve(cannot, "4.3.5", "`as` names a user with uid 0");
+	return true;
+}
+
 /*
  * may_serve - whose mailbox it is; all refusals are temporary, since lookup thought otherwise a moment ago and is asked again
  */
@@ -54,6 +101,11 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 	a->domain = config_domain_find(a->config, want->domain);
 	if (a->domain == NULL)
 		return cannot_serve(cannot, "4.3.5", "the configuration has no such domain");
+	if (want->home.len > 0)
+		return may_serve_virtual(a, want, cannot);
+	if (a->domain->tables[CONFIG_USERS].count > 0 &&
+	    (a->own != NULL || !span_equal(want->user, SPAN(AGENTS_ROOT_USER))))
+		return cannot_serve(cannot, "4.3.5", "the users of this domain have no home here");
 	if (a->own != NULL) {
 		a->user = *a->own;
 		if (!span_equal(want->user, span_of(a->own->name)))
@@ -63,16 +115,8 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 	}
 	if (span_equal(want->user, SPAN(AGENTS_ROOT_USER)))
 		return true;
-	switch (passwd_find(want->user, &a->user)) {
-	case PASSWD_FOUND:
-		break;
-	case PASSWD_ABSENT:
-		return cannot_serve(cannot, "4.2.1", "there is no such user now");
-	case PASSWD_TROUBLE:
-		EVENT("users-trouble", event_text("user", want->user),
-		      event_string("reason", strerror(errno)));
-		return cannot_serve(cannot, "4.3.0", "the list of users cannot be read now");
-	}
+	if (!find_user(a, want->user, cannot))
+		return false;
 	if (a->user.uid == 0 || a->user.uid < a->config->min_uid)
 		return cannot_serve(cannot, "4.2.1", "a system user has no mailbox of his own");
 	return true;
@@ -81,10 +125,16 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 /* ---- in the child ---- */
 
 static void
+say_trouble(struct agent_place *p, const char *path, const char *what)
+{
+	snprintf(p->trouble, sizeof(p->trouble), "%s: %s", path, what);
+	EVENT("agent-trouble", event_text("user", p->user), event_string("reason", p->trouble));
+}
+
+static void
 trouble(struct agent_place *p, const char *path, int errno_value)
 {
-	snprintf(p->trouble, sizeof(p->trouble), "%s: %s", path, strerror(errno_value));
-	EVENT("agent-trouble", event_text("user", p->user), event_string("reason", p->trouble));
+	say_trouble(p, path, strerror(errno_value));
 }
 
 /* keep_root_mail - its folder is made before the agent is confined to it */
@@ -105,6 +155,51 @@ keep_root_mail(struct agents *a)
 		trouble(p, path, ENAMETOOLONG);
 }
 
+/*
+ * make_home - of a virtual user, below the prefix, as `as`: the agent will be confined to it, and not be able to reach that of another
+ *
+ * Links on the way are followed, but the home must be below the prefix in truth.
+ */
+static void
+make_home(struct agents *a, struct span home)
+{
+	struct agent_place *p = &a->place;
+	struct span prefix = mailbox_prefix(a->domain->deliver_path);
+	char truly[PATH_MAX], at[PATH_MAX];
+	size_t len;
+
+	if (span_copy(home, p->home, sizeof(p->home)) < 0 || span_copy(home, at, sizeof(at)) < 0 ||
+	    span_copy(prefix, p->base, sizeof(p->base)) < 0 ||
+	    snprintf(p->template, sizeof(p->template), "{home}%s",
+		     mailbox_tail(a->domain->deliver_path)) >= (int)sizeof(p->template)) {
+		trouble(p, a->domain->deliver_path, ENAMETOOLONG);
+		return;
+	}
+	if (chdir(p->base) < 0 || getcwd(truly, sizeof(truly)) == NULL) {
+		trouble(p, p->base, errno);
+		return;
+	}
+	len = strcmp(truly, "/") == 0 ? 0 : strlen(truly);
+	for (size_t i = prefix.len + 1; i <= home.len; i++) {
+		if (i < home.len && home.at[i] != '/')
+			continue;
+		at[i] = '\0';
+		if (mkdirat(AT_FDCWD, at, 0700) < 0 && errno != EEXIST) {
+			trouble(p, at, errno);
+			return;
+		}
+		if (i < home.len)
+			at[i] = '/';
+	}
+	if (chdir(p->home) < 0 || getcwd(p->base, sizeof(p->base)) == NULL)
+		trouble(p, p->home, errno);
+	else if (strncmp(p->base, truly, len) != 0 || p->base[len] != '/')
+		say_trouble(p, p->home, "leads out of the prefix of `deliver`");
+	else
+		memcpy(p->home, p->base,
+		       sizeof(p->home)); /* its true name, which the agent keeps */
+}
+
 /* find_base - of an ordinary mailbox */
 static void
 find_base(struct agents *a)
@@ -112,6 +207,8 @@ find_base(struct agents *a)
 	struct agent_place *p = &a->place;
 
 	memcpy(p->home, a->user.home, sizeof(p->home));
+	if (span_copy(span_of(a->domain->deliver_path), p->template, sizeof(p->template)) < 0)
+		trouble(p, a->domain->deliver_path, ENAMETOOLONG);
 	if (mailbox_path_base(a->domain->deliver_path, p->home, p->base, sizeof(p->base)) < 0)
 		trouble(p, a->domain->deliver_path, ENOENT);
 }
@@ -134,7 +231,8 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	const struct confine_limits limits = {.descriptors = AGENTS_DESCRIPTORS,
 					      .memory = AGENTS_MEMORY};
 	struct start_directory base = {.rights = START_READ | START_WRITE};
-	bool is_root = a->own == NULL && span_equal(want->user, SPAN(AGENTS_ROOT_USER));
+	bool is_root = a->own == NULL && want->home.len == 0 &&
+		       span_equal(want->user, SPAN(AGENTS_ROOT_USER));
 
 	*p = (struct agent_place){.config = a->config, .domain = a->domain, .user = want->user};
 	if (is_root) {
@@ -143,7 +241,10 @@ serve(void *owner, const struct jobs_want *want, int channel)
 		if (a->own == NULL)
 			become_user(&a->user);
 		umask(077);
-		find_base(a);
+		if (want->home.len > 0)
+			make_home(a, want->home);
+		else
+			find_base(a);
 	}
 	if (p->trouble[0] == '\0')
 		enter(p);

@@ -131,6 +131,12 @@ mailbox_path(const char *template, const struct mailbox_path_values *v, char *to
 		outcome = MAILBOX_PATH_TEMPLATE;
 	if (outcome == MAILBOX_PATH_OK && has_dots(path))
 		outcome = v->ext.len > 0 ? MAILBOX_PATH_VALUE : MAILBOX_PATH_TEMPLATE;
+	/* of a virtual user, whose agent has his home as its base, that may be the Maildir itself */
+	if (outcome == MAILBOX_PATH_OK && span_equal(span_of(template), SPAN("{home}")) &&
+	    span_copy(path, to, size) == 0) {
+		buffer_free(&b);
+		return MAILBOX_PATH_OK;
+	}
 	if (outcome == MAILBOX_PATH_OK && (!is_below(path, base) || span_copy(path, to, size) < 0))
 		outcome = MAILBOX_PATH_TEMPLATE;
 	buffer_free(&b);

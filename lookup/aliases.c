@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/text/checksum.h"
+#include "lookup/virtual.h"
 
 enum met { MET_NOT, MET_OPEN, MET_SHUT };
 
@@ -64,7 +65,8 @@ grow(struct walk *w)
 /*
  * met - the place of a key in the set, made if need be; NULL: no memory (w->over)
  *
- * `what` is 'n' for a name that aliases may take, 'l' for a leaf.  Valid until the next call.
+ * `what` is 'v' for a name that `virtual` may take, 'n' for one that aliases may take, 'l' for a leaf, 'c' for a block whose catch-all
+ * has been asked.  Valid until the next call.
  */
 static struct met_key *
 met(struct walk *w, char what, struct span local, struct span domain)
@@ -94,11 +96,33 @@ met(struct walk *w, char what, struct span local, struct span domain)
 	return slot;
 }
 
-/* names of one block are the same, whichever of its domains they stand in */
+/* users of the system are the same, whichever domain of their block they stand in; all others are not */
 static struct span
 domain_key(const struct routes_name *n)
 {
-	return n->domain != NULL ? span_of(n->domain->names[0]) : n->domain_text;
+	bool is_same = n->domain != NULL && n->domain->users_system;
+
+	return is_same ? span_of(n->domain->names[0]) : n->domain_text;
+}
+
+/* value_address - the value as a whole address; at == NULL: no memory, or too long to be one */
+static struct span
+value_address(const struct walk *w, const struct alias_value *v, const struct routes_name *n)
+{
+	size_t len = v->text.len + 1 + n->domain_text.len;
+	char *to;
+
+	if (v->kind == ALIAS_DOMAIN)
+		return virtual_address(w->routes, v, n, SPAN_NONE, w->arena);
+	if (!span_ends(v->text, SPAN("\"")) && address_domain_of(v->text).len > 0)
+		return v->text;
+	to = len <= ADDRESS_MAX ? arena_alloc(w->arena, len) : NULL;
+	if (to == NULL)
+		return span_from(NULL, 0);
+	memcpy(to, v->text.at, v->text.len);
+	to[v->text.len] = '@';
+	memcpy(to + v->text.len + 1, n->domain_text.at, n->domain_text.len);
+	return span_from(to, len);
 }
 
 /* ---- leaves ---- */
@@ -130,17 +154,50 @@ add_leaf(struct walk *w, const struct lookup_leaf *leaf)
 		w->found_first = true;
 }
 
+/* catch_all - true: nobody has the name, and who gets what nobody has is there instead */
+static bool
+catch_all(struct walk *w, const struct routes_name *n, unsigned depth)
+{
+	const struct config_domain *d = n->domain;
+	struct alias_value value = {.kind = ALIAS_ADDRESS};
+	struct met_key *key;
+	struct span address;
+
+	if (d == NULL || d->catch_all == NULL || depth >= ALIASES_DEPTH_MAX)
+		return false;
+	key = met(w, 'c', SPAN_NONE, span_of(d->names[0]));
+	if (key == NULL || key->state != MET_NOT) /* nobody has the name of the catch-all either */
+		return false;
+	key->state = MET_OPEN;
+	value.text = span_of(d->catch_all);
+	address = value_address(w, &value, n);
+	if (address.at == NULL)
+		w->over = "out of memory";
+	else
+		expand(w, address, false, depth + 1);
+	/* another name of the block may lead there as well: its leaves are met already, and come once */
+	key = met(w, 'c', SPAN_NONE, span_of(d->names[0]));
+	if (key != NULL)
+		key->state = MET_NOT;
+	return true;
+}
+
 /* place - what the name is without aliases; once */
 static void
-place(struct walk *w, const struct routes_name *n, struct span address, bool direct, bool came_back)
+place(struct walk *w, const struct routes_name *n, struct span address, bool direct, bool came_back,
+      unsigned depth)
 {
+	bool is_there;
+
 	struct lookup_leaf leaf;
 	struct met_key *key = met(w, 'l', span_from(n->whole, n->whole_len), domain_key(n));
 
 	if (key == NULL || key->state == MET_SHUT)
 		return;
 	key->state = MET_SHUT;
-	routes_leaf(w->routes, n, address, w->now_ms, w->arena, &leaf);
+	is_there = routes_leaf(w->routes, n, address, w->now_ms, w->arena, &leaf);
+	if (!is_there && !came_back && catch_all(w, n, depth))
+		return;
 	if (came_back && leaf.kind == LOOKUP_REFUSE)
 		routes_refuse(&leaf, address, 550, "5.4.6",
 			      "the alias leads back to itself, and there is no user of that name");
@@ -154,16 +211,21 @@ place(struct walk *w, const struct routes_name *n, struct span address, bool dir
 static enum table_outcome
 find_alias(const struct walk *w, const struct routes_name *n, const struct alias_entry **entry)
 {
-	const struct config_domain *d = n->domain;
+	const struct config_tables *tables = &n->domain->tables[CONFIG_ALIASES];
+	struct table_answer answer;
 
-	for (size_t i = 0; i < d->alias_count; i++) {
+	for (size_t i = 0; i < tables->count; i++) {
+		struct tables *t = w->routes->tables;
+		const char *word = tables->words[i];
 		enum table_outcome o =
-			tables_find(w->routes->tables, d->aliases[i],
-				    span_from(n->whole, n->whole_len), w->now_ms, entry);
+			tables_find(t, word, CONFIG_ALIASES, span_from(n->whole, n->whole_len),
+				    w->now_ms, w->arena, &answer);
 
-		if (o == TABLE_ABSENT && n->base_len < n->whole_len)
-			o = tables_find(w->routes->tables, d->aliases[i],
-					span_from(n->whole, n->base_len), w->now_ms, entry);
+		if (o == TABLE_ABSENT && n->base_len < n->whole_len && !tables_is_whole(t, word))
+			o = tables_find(t, word, CONFIG_ALIASES, span_from(n->whole, n->base_len),
+					w->now_ms, w->arena, &answer);
+		if (o == TABLE_FOUND && virtual_parse(&answer, w->arena, entry) < 0)
+			return TABLE_TROUBLE;
 		if (o != TABLE_ABSENT)
 			return o;
 	}
@@ -175,71 +237,53 @@ static bool
 is_served(const struct alias_entry *e)
 {
 	for (size_t i = 0; i < e->value_count; i++)
-		if (e->values[i].kind != ALIAS_ADDRESS)
+		if (e->values[i].kind != ALIAS_ADDRESS && e->values[i].kind != ALIAS_DOMAIN)
 			return false;
 	return true;
 }
 
-/* value_address - the value as a whole address; at == NULL: no memory, or too long to be one */
-static struct span
-value_address(const struct walk *w, const struct alias_value *v, const struct routes_name *n)
-{
-	size_t len = v->text.len + 1 + n->domain_text.len;
-	char *to;
-
-	if (!span_ends(v->text, SPAN("\"")) && address_domain_of(v->text).len > 0)
-		return v->text;
-	to = len <= ADDRESS_MAX ? arena_alloc(w->arena, len) : NULL;
-	if (to == NULL)
-		return span_from(NULL, 0);
-	memcpy(to, v->text.at, v->text.len);
-	to[v->text.len] = '@';
-	memcpy(to + v->text.len + 1, n->domain_text.at, n->domain_text.len);
-	return span_from(to, len);
-}
+/* the values of an entry; `rest` is the extension that they get, of virtual ones */
+struct values {
+	const struct alias_entry *entry;
+	bool is_virtual;
+	struct span rest;
+};
 
 static void
-expand_values(struct walk *w, const struct alias_entry *e, const struct routes_name *n,
-	      unsigned depth)
+expand_values(struct walk *w, const struct values *v, const struct routes_name *n, unsigned depth)
 {
-	for (size_t i = 0; i < e->value_count && w->over == NULL; i++) {
-		struct span address = value_address(w, &e->values[i], n);
+	for (size_t i = 0; i < v->entry->value_count && w->over == NULL; i++) {
+		const struct alias_value *value = &v->entry->values[i];
+		struct span address =
+			v->is_virtual ? virtual_address(w->routes, value, n, v->rest, w->arena)
+				      : value_address(w, value, n);
 
 		if (w->only_first && w->found_first)
 			return;
 		if (++w->steps > ALIASES_STEPS_MAX)
 			w->over = "the alias has too many recipients";
 		else if (address.at == NULL)
-			w->over = "out of memory";
+			w->over = "the alias leads to what can be no address";
 		else
-			expand(w, address, e->values[i].direct, depth + 1);
+			expand(w, address, value->direct, depth + 1);
 	}
 }
 
-/* alias - true: an alias took the name, and its leaves are there */
-static bool
-alias(struct walk *w, const struct routes_name *n, struct span address, unsigned depth)
+/* take - the name stands for these values: their leaves are there, or say why not */
+static void
+take(struct walk *w, enum table_outcome found, const struct values *v, const struct routes_name *n,
+     struct span address, unsigned depth)
 {
-	const struct alias_entry *entry;
 	struct lookup_leaf leaf;
-	struct met_key *key;
-	struct span whole = span_from(n->whole, n->whole_len);
 
-	switch (find_alias(w, n, &entry)) {
-	case TABLE_ABSENT:
-		return false;
-	case TABLE_TROUBLE:
+	if (found == TABLE_TROUBLE || v->entry == NULL) {
 		routes_defer(&leaf, address, 451, "4.3.0", "a table of aliases cannot be read now");
 		add_leaf(w, &leaf);
-		return true;
-	case TABLE_FOUND:
-		break;
-	}
-	if (entry->value_count == 0) {
+	} else if (v->entry->value_count == 0) {
 		routes_defer(&leaf, address, 451, "4.3.5",
 			     "the line of this alias is not understood");
 		add_leaf(w, &leaf);
-	} else if (!is_served(entry)) {
+	} else if (!is_served(v->entry)) {
 		routes_refuse(
 			&leaf, address, 550, "5.3.3",
 			"this alias names a command, a file or a list, which is not served here");
@@ -247,12 +291,41 @@ alias(struct walk *w, const struct routes_name *n, struct span address, unsigned
 	} else if (depth >= ALIASES_DEPTH_MAX) {
 		w->over = "aliases of aliases go too deep";
 	} else {
-		expand_values(w, entry, n, depth);
+		expand_values(w, v, n, depth);
 	}
-	key = met(w, 'n', whole, domain_key(n));
+}
+
+enum step {
+	STEP_DONE,	/* its leaves are there */
+	STEP_NEXT,	/* no table of this step has it */
+	STEP_CAME_BACK, /* it is being expanded by this step: it is itself */
+};
+
+/* alias_step - by the tables of `virtual` (what is 'v') or of aliases ('n') */
+static enum step
+alias_step(struct walk *w, char what, const struct routes_name *n, struct span address,
+	   unsigned depth)
+{
+	struct span whole = span_from(n->whole, n->whole_len);
+	struct span domain = what == 'v' ? n->domain_text : domain_key(n);
+	struct values v = {.is_virtual = what == 'v', .rest = SPAN_NONE};
+	struct met_key *key = met(w, what, whole, domain);
+	enum table_outcome found;
+
+	if (key == NULL || key->state == MET_SHUT)
+		return STEP_DONE;
+	if (key->state == MET_OPEN)
+		return STEP_CAME_BACK;
+	key->state = MET_OPEN;
+	found = what == 'v' ? virtual_find(w->routes, n, w->now_ms, w->arena, &v.entry, &v.rest)
+			    : find_alias(w, n, &v.entry);
+	if (found == TABLE_ABSENT)
+		return STEP_NEXT;
+	take(w, found, &v, n, address, depth);
+	key = met(w, what, whole, domain);
 	if (key != NULL)
 		key->state = MET_SHUT;
-	return true;
+	return STEP_DONE;
 }
 
 static void
@@ -260,24 +333,23 @@ expand(struct walk *w, struct span address, bool direct, unsigned depth)
 {
 	struct lookup_leaf leaf;
 	struct routes_name n;
-	struct met_key *key;
-	bool came_back = false;
+	enum step by_virtual = STEP_NEXT, by_alias = STEP_NEXT;
 
 	if (routes_name(w->routes, address, &n) < 0) {
 		routes_refuse(&leaf, address, 550, "5.1.3", "nobody can have this address");
 		add_leaf(w, &leaf);
 		return;
 	}
-	if (n.domain != NULL && n.domain->alias_count > 0 && !direct) {
-		key = met(w, 'n', span_from(n.whole, n.whole_len), domain_key(&n));
-		if (key == NULL || key->state == MET_SHUT)
-			return;
-		came_back = key->state == MET_OPEN;
-		key->state = MET_OPEN;
-		if (!came_back && alias(w, &n, address, depth))
-			return;
-	}
-	place(w, &n, address, direct || came_back, came_back);
+	if (n.domain != NULL && n.domain->tables[CONFIG_VIRTUAL].count > 0 && !direct)
+		by_virtual = alias_step(w, 'v', &n, address, depth);
+	if (by_virtual == STEP_DONE)
+		return;
+	if (n.domain != NULL && n.domain->tables[CONFIG_ALIASES].count > 0 && !direct)
+		by_alias = alias_step(w, 'n', &n, address, depth);
+	if (by_alias == STEP_DONE)
+		return;
+	direct = direct || by_virtual == STEP_CAME_BACK || by_alias == STEP_CAME_BACK;
+	place(w, &n, address, direct, by_alias == STEP_CAME_BACK, depth);
 }
 
 void

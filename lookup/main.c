@@ -1,7 +1,7 @@
 /*
  * lookup - what is this address?
  *
- * Answers smtpd (may it stand at RCPT?) and queue-manager (where does it go?) from the configuration, text tables of aliases
+ * Answers smtpd (may it stand at RCPT?) and queue-manager (where does it go?) from the configuration, its tables
  * and the system's users.  Reads only; knows no message and writes nothing.  It has no chroot, because of NSS: Landlock shows it the
  * directories of its row.
  */
@@ -24,7 +24,7 @@ main(void)
 	const struct start_listen *listen = start_listen(s, "lookup");
 	size_t clients_max = (size_t)c->limits.sessions + SERVE_CLIENTS_SPARE;
 	struct confine_limits limits = {.descriptors = clients_max + SERVE_CLIENTS_SPARE};
-	struct tables *tables = tables_new();
+	struct tables *tables = tables_new(c);
 	struct users *users = users_new();
 	struct routes routes;
 
@@ -32,7 +32,7 @@ main(void)
 	passwd_preload();
 	routes_init(&routes, c, tables, users, s->as_root);
 	confine(s, lookup_syscalls, &limits);
-	tables_preload(tables, c); /* as whom we serve: a table that he cannot read is told now */
+	tables_preload(tables); /* as whom we serve: a table that he cannot read is told now */
 	start_serving(s);
 	serve(listen, &routes, clients_max);
 	routes_free(&routes);

@@ -13,6 +13,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/buffer.h"
+#include "lookup/virtual.h"
 
 #define SMTP_PORT 25
 #define HOSTS_MAX 8192 /* bytes of all smarthosts as one text */
@@ -117,7 +118,8 @@ no_place(struct lookup_leaf *leaf, enum lookup_leaf_kind kind, struct span addre
 				     .hosts = SPAN_NONE,
 				     .code = code,
 				     .status = span_of(status),
-				     .text = span_of(text)};
+				     .text = span_of(text),
+				     .home = SPAN_NONE};
 }
 
 void
@@ -143,7 +145,8 @@ to_hops(struct span hops, struct span block, struct span address, struct lookup_
 				     .domain = block,
 				     .hosts = hops,
 				     .status = SPAN_NONE,
-				     .text = SPAN_NONE};
+				     .text = SPAN_NONE,
+				     .home = SPAN_NONE};
 }
 
 /* as the block of `route` says */
@@ -237,8 +240,8 @@ next_hop(const struct routes *r, const struct routes_name *n, struct span addres
 
 /* mailbox - `user` is copied: it mostly stands in a struct of the caller's stack */
 static void
-mailbox(const struct routes_name *n, struct span user, struct span address, struct arena *arena,
-	struct lookup_leaf *leaf)
+mailbox(const struct config_domain *domain, struct span user, struct span address,
+	struct arena *arena, struct lookup_leaf *leaf)
 {
 	struct span kept = arena_span(arena, user);
 
@@ -249,10 +252,11 @@ mailbox(const struct routes_name *n, struct span user, struct span address, stru
 	*leaf = (struct lookup_leaf){.kind = LOOKUP_MAILBOX,
 				     .address = address,
 				     .user = kept,
-				     .domain = span_of(n->domain->names[0]),
+				     .domain = span_of(domain->names[0]),
 				     .hosts = SPAN_NONE,
 				     .status = SPAN_NONE,
-				     .text = SPAN_NONE};
+				     .text = SPAN_NONE,
+				     .home = SPAN_NONE};
 }
 
 /* the mailbox of those who have none of their own */
@@ -260,6 +264,18 @@ static struct span
 duty_user(const struct routes *r)
 {
 	return r->as_root ? SPAN(ROUTES_ROOT_USER) : span_of(r->own_user);
+}
+
+/* duty_domain - the block where that mailbox is; NULL: an ordinary user has none */
+static const struct config_domain *
+duty_domain(const struct routes *r, const struct routes_name *n)
+{
+	const struct config_domain *own =
+		config_domain_find(r->config, span_of(r->config->hostname));
+
+	if (n->domain->users_system || r->as_root)
+		return n->domain;
+	return own != NULL && own->users_system ? own : NULL;
 }
 
 static bool
@@ -287,37 +303,44 @@ system_user(const struct routes *r, struct span name, int64_t now_ms, struct spa
 	return outcome;
 }
 
-void
+bool
 routes_leaf(const struct routes *r, const struct routes_name *n, struct span address,
 	    int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf)
 {
 	const struct span names[] = {span_from(n->whole, n->whole_len),
 				     span_from(n->whole, n->base_len)};
 	size_t count = n->base_len < n->whole_len ? 2 : 1;
+	const struct config_domain *home;
 	struct span user;
 
 	if (n->domain == NULL) {
 		next_hop(r, n, address, arena, leaf);
-		return;
+		return true;
 	}
+	if (!n->domain->users_system && virtual_leaf(r, n, address, now_ms, arena, leaf))
+		return true;
+	if (n->domain->relay != NULL)
+		return false;
 	for (size_t i = 0; n->domain->users_system && i < count; i++) {
 		switch (system_user(r, names[i], now_ms, &user)) {
 		case PASSWD_FOUND:
-			mailbox(n, user, address, arena, leaf);
-			return;
+			mailbox(n->domain, user, address, arena, leaf);
+			return true;
 		case PASSWD_ABSENT:
 			break;
 		case PASSWD_TROUBLE:
 			routes_defer(leaf, address, 451, "4.3.0",
 				     "the list of users cannot be read now");
-			return;
+			return true;
 		}
 	}
+	home = duty_domain(r, n);
 	for (size_t i = 0; i < count; i++) {
-		if (is_duty(names[i]) && duty_user(r).len > 0) {
-			mailbox(n, duty_user(r), address, arena, leaf);
-			return;
+		if (home != NULL && is_duty(names[i]) && duty_user(r).len > 0) {
+			mailbox(home, duty_user(r), address, arena, leaf);
+			return true;
 		}
 	}
 	routes_refuse(leaf, address, 550, "5.1.1", "no such user here");
+	return false;
 }

@@ -10,6 +10,9 @@
  * `extension` separator where the whole is no user), if the domain has system users.  root, postmaster, abuse,
  * mailer-daemon and users with a uid below `min-uid` have no mailbox of their own: theirs is that of the user `root`,
  * which `local` keeps in config->root_mail.  As an ordinary user there is one mailbox: his, also for root, postmaster, abuse.
+ *
+ * Of a block with `users TABLE` or `relay` virtual.c says; root, postmaster and their like are there as well, if they have no
+ * mailbox of their own and the mail ends here.
  */
 #ifndef LOOKUP_ROUTES_H
 #define LOOKUP_ROUTES_H
@@ -57,11 +60,11 @@ int routes_name(const struct routes *r, struct span address, struct routes_name 
 	__attribute__((warn_unused_result));
 
 /*
- * routes_leaf - what `n` is when no alias takes it
+ * routes_leaf - what `n` is when no alias takes it; false: a name of ours that nobody has, and *leaf refuses it
  *
  * Sets all of *leaf but number and leaves; spans live in `arena`, in the configuration or in `address`.  Memory out: a DEFER leaf.
  */
-void routes_leaf(const struct routes *r, const struct routes_name *n, struct span address,
+bool routes_leaf(const struct routes *r, const struct routes_name *n, struct span address,
 		 int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf);
 
 /* a leaf that is no place; `text` is a literal */

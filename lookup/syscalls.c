@@ -29,5 +29,7 @@ const struct syscall_group lookup_syscalls[] = {
 	SYSCALL_GROUP("who am I, as those modules ask it", SYSCALL(getgid), SYSCALL(getegid),
 		      SYSCALL(getresuid), SYSCALL(getresgid), SYSCALL(uname),
 		      SYSCALL_IF(prctl, 1, PR_GET_NAME)),
+	SYSCALL_GROUP("sqlite: waits a millisecond for a writer; who am I, before it opens",
+		      SYSCALL(clock_nanosleep), SYSCALL(geteuid), SYSCALL(getuid)),
 	SYSCALL_GROUPS_END,
 };

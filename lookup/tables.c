@@ -1,5 +1,5 @@
 /*
- * tables - text tables, read whole, found by a hash of the name; called by aliases.c and main.c
+ * tables - see tables.h; called by aliases.c, virtual.c and main.c
  *
  * States of a table: never looked at; read (`content`); in trouble (`error`), with or without an old content, which is not served
  * meanwhile but compared with.
@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,58 +16,53 @@
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
-#include "common/text/checksum.h"
 
-#define MISTAKES_TOLD_MAX 20 /* of one reading; the rest is counted */
-
-/* what one reading of the file gave */
-struct content {
-	char *text;
-	struct arena arena;
-	struct alias_entry *entries;
-	size_t entry_count, entry_room;
-	uint32_t *slots; /* index + 1 of the entry, 0: free; a power of two of them */
-	size_t slot_count;
-	const char *path;
-	size_t mistakes;
-	bool out_of_memory;
-};
+#define MISTAKES_TOLD_MAX 20  /* of one reading; the rest is counted */
+#define TROUBLE_TOLD_MS 10000 /* a table that does not answer is told of at most that often */
+#define ERROR_OTHER (-1)      /* none of errno */
 
 struct table {
-	char *path;
-	struct content *content;
+	char *word;
+	enum config_table_type type;
+	const char *path, *query; /* the configuration's, or within `word` */
+	const struct table_module *module;
+	void *content;
 	struct stat loaded; /* of the file when `content` was read from it */
 	struct stat seen;   /* at the last look */
 	int error;	    /* why it cannot be read; 0: it can */
 	bool looked;
-	int64_t looked_at_ms;
+	int64_t looked_at_ms, tell_again_ms;
 	struct table *next;
 };
 
 struct tables {
+	const struct config *config;
 	struct table *first;
 };
 
+/* what one reading found wrong */
+struct mistakes {
+	const char *path;
+	size_t count;
+};
+
 struct tables *
-tables_new(void)
+tables_new(const struct config *config)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		fatal(EXIT_OS, ENOMEM, "tables");
+	t->config = config;
 	return t;
 }
 
 static void
-content_free(struct content *c)
+forget(struct table *table)
 {
-	if (c == NULL)
-		return;
-	arena_free(&c->arena);
-	free(c->entries);
-	free(c->slots);
-	free(c->text);
-	free(c);
+	if (table->content != NULL)
+		table->module->close(table->content);
+	table->content = NULL;
 }
 
 void
@@ -78,8 +72,8 @@ tables_free(struct tables *t)
 		struct table *table = t->first;
 
 		t->first = table->next;
-		content_free(table->content);
-		free(table->path);
+		forget(table);
+		free(table->word);
 		free(table);
 	}
 	free(t);
@@ -90,85 +84,11 @@ tables_free(struct tables *t)
 static void
 on_wrong(void *owner, unsigned line, unsigned column, const char *text)
 {
-	struct content *c = owner;
+	struct mistakes *m = owner;
 
-	if (++c->mistakes <= MISTAKES_TOLD_MAX)
-		EVENT("table-mistake", event_string("path", c->path), event_number("line", line),
+	if (++m->count <= MISTAKES_TOLD_MAX)
+		EVENT("table-mistake", event_string("path", m->path), event_number("line", line),
 		      event_number("column", column), event_string("reason", text));
-}
-
-static void
-on_entry(void *owner, const struct alias_entry *e)
-{
-	struct content *c = owner;
-
-	if (c->entry_count == c->entry_room) {
-		size_t room = c->entry_room > 0 ? 2 * c->entry_room : 256;
-		struct alias_entry *wider = reallocarray(c->entries, room, sizeof(*wider));
-
-		if (wider == NULL) {
-			c->out_of_memory = true;
-			return;
-		}
-		c->entries = wider;
-		c->entry_room = room;
-	}
-	c->entries[c->entry_count++] = *e;
-}
-
-/* the slot where `name` is, or would be */
-static uint32_t *
-slot_of(const struct content *c, struct span name)
-{
-	size_t i = checksum_of(name.at, name.len) & (c->slot_count - 1);
-
-	while (c->slots[i] != 0 && !span_equal(c->entries[c->slots[i] - 1].name, name))
-		i = (i + 1) & (c->slot_count - 1);
-	return &c->slots[i];
-}
-
-static int
-index_entries(struct content *c)
-{
-	c->slot_count = 16;
-	while (c->slot_count < 2 * c->entry_count)
-		c->slot_count *= 2;
-	c->slots = calloc(c->slot_count, sizeof(*c->slots));
-	if (c->slots == NULL)
-		return -1;
-	for (size_t i = 0; i < c->entry_count; i++) {
-		uint32_t *slot = slot_of(c, c->entries[i].name);
-
-		if (*slot == 0)
-			*slot = (uint32_t)i + 1;
-		else
-			on_wrong(c, c->entries[i].line, 1,
-				 "this name stands in the table already: the first line counts");
-	}
-	return 0;
-}
-
-/* content_parse - takes `text`; NULL and errno */
-static struct content *
-content_parse(const char *path, char *text, size_t len)
-{
-	struct content *c = calloc(1, sizeof(*c));
-
-	if (c == NULL) {
-		free(text);
-		errno = ENOMEM;
-		return NULL;
-	}
-	c->path = path;
-	c->text = text;
-	arena_init(&c->arena, TABLE_MEMORY_MAX);
-	if (aliases_parse(span_from(text, len), &c->arena, on_entry, on_wrong, c) < 0 ||
-	    c->out_of_memory || index_entries(c) < 0) {
-		content_free(c);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return c;
 }
 
 static bool
@@ -223,38 +143,67 @@ file_read(const char *path, struct stat *version, size_t *len)
 	return NULL;
 }
 
+/* trouble - `reason` NULL: as errno says */
 static void
-trouble(struct table *table, int error)
+trouble(struct table *table, int error, const char *reason)
 {
+	if (reason == NULL)
+		reason = error == EINVAL  ? "not a regular file"
+			 : error == EFBIG ? "the file is too large"
+					  : strerror(error);
 	if (table->error != error)
 		EVENT("table-trouble", event_string("path", table->path),
-		      event_string("reason", error == EINVAL  ? "not a regular file"
-					     : error == EFBIG ? "the file is too large"
-							      : strerror(error)));
+		      event_string("reason", reason));
 	table->error = error;
 }
 
 static void
-load(struct table *table)
+load(struct table *table, const struct stat *now)
 {
 	int64_t start_us = clock_monotonic_us();
-	struct content *c;
-	struct stat version;
-	size_t len;
-	char *text = file_read(table->path, &version, &len);
+	struct mistakes mistakes = {.path = table->path};
+	struct table_source s = {
+		.path = table->path, .query = table->query, .reader = {&mistakes, on_wrong}};
+	struct stat version = *now;
+	void *content;
 
-	if (text == NULL || (c = content_parse(table->path, text, len)) == NULL) {
-		trouble(table, errno);
+	if (table->module->is_database) {
+		if (!S_ISREG(now->st_mode)) {
+			trouble(table, EINVAL, NULL);
+			return;
+		}
+	} else {
+		s.text = file_read(table->path, &version, &s.len);
+		if (s.text == NULL) {
+			trouble(table, errno, NULL);
+			return;
+		}
+	}
+	content = table->module->open(&s);
+	if (content == NULL) {
+		trouble(table, s.reason[0] != '\0' ? ERROR_OTHER : ENOMEM,
+			s.reason[0] != '\0' ? s.reason : NULL);
 		return;
 	}
-	content_free(table->content);
-	table->content = c;
+	forget(table);
+	table->content = content;
 	table->loaded = version;
 	table->error = 0;
 	EVENT("table-read", event_string("path", table->path),
-	      event_number("entries", (int64_t)c->entry_count),
-	      event_number("mistakes", (int64_t)c->mistakes),
+	      event_number("entries", (int64_t)s.entries),
+	      event_number("mistakes", (int64_t)mistakes.count),
 	      event_number("took_us", clock_monotonic_us() - start_us));
+}
+
+/* is_current - the content is that of the file, as far as we have to know */
+static bool
+is_current(const struct table *table, const struct stat *now)
+{
+	if (table->content == NULL)
+		return false;
+	if (table->module->is_database)
+		return is_same_file(now, &table->loaded);
+	return is_same_version(now, &table->loaded);
 }
 
 /* look - is the file still the one we have read? */
@@ -268,66 +217,111 @@ look(struct table *table, int64_t now_ms)
 	table->looked = true;
 	table->looked_at_ms = now_ms;
 	if (stat(table->path, &now) < 0) {
-		trouble(table, errno);
+		trouble(table, errno, NULL);
 		return;
 	}
 	table->seen = now;
-	if (table->content != NULL && is_same_version(&now, &table->loaded)) {
+	if (is_current(table, &now)) {
 		table->error = 0;
 		return;
 	}
 	if (table->content != NULL && table->error == 0 && is_same_file(&now, &table->loaded) &&
 	    !is_same_version(&now, &before))
 		return; /* perhaps half written: the next look tells */
-	load(table);
+	load(table, &now);
 }
 
-static struct table *
-table_of(struct tables *t, const char *path)
+static const struct table_module *
+module_of(enum config_table_type type, bool is_for_aliases)
 {
+	switch (type) {
+	case CONFIG_TABLE_FILE:
+		return is_for_aliases ? &table_aliases : &table_text;
+	case CONFIG_TABLE_PCRE:
+		return &table_pcre;
+	case CONFIG_TABLE_CIDR:
+		return &table_cidr;
+	case CONFIG_TABLE_SQLITE:
+		return &table_sqlite;
+	}
+	return &table_text;
+}
+
+/* table_of - one that is used both for aliases and else is read twice, since a text table is read differently */
+static struct table *
+table_of(struct tables *t, const char *word, enum config_use use)
+{
+	struct config_table found;
 	struct table *table;
 
 	for (table = t->first; table != NULL; table = table->next)
-		if (strcmp(table->path, path) == 0)
+		if (strcmp(table->word, word) == 0 &&
+		    table->module == module_of(table->type, use == CONFIG_ALIASES))
 			return table;
 	table = calloc(1, sizeof(*table));
-	if (table == NULL || (table->path = strdup(path)) == NULL) {
+	if (table == NULL || (table->word = strdup(word)) == NULL ||
+	    config_table_find(t->config, table->word, &found) < 0) {
+		if (table != NULL)
+			free(table->word);
 		free(table);
 		return NULL;
 	}
+	table->type = found.type;
+	table->path = found.path;
+	table->query = found.query;
+	table->module = module_of(found.type, use == CONFIG_ALIASES);
 	table->next = t->first;
 	t->first = table;
 	return table;
 }
 
 enum table_outcome
-tables_find(struct tables *t, const char *path, struct span name, int64_t now_ms,
-	    const struct alias_entry **entry)
+tables_find(struct tables *t, const char *word, enum config_use use, struct span key,
+	    int64_t now_ms, struct arena *arena, struct table_answer *answer)
 {
-	struct table *table = table_of(t, path);
-	const uint32_t *slot;
+	struct table *table = table_of(t, word, use);
+	char reason[TABLE_REASON_MAX] = "";
+	enum table_outcome outcome;
 
 	if (table == NULL)
 		return TABLE_TROUBLE;
 	look(table, now_ms);
 	if (table->error != 0 || table->content == NULL)
 		return TABLE_TROUBLE;
-	slot = slot_of(table->content, name);
-	if (*slot == 0)
-		return TABLE_ABSENT;
-	*entry = &table->content->entries[*slot - 1];
-	return TABLE_FOUND;
+	outcome = table->module->find(table->content, key, arena, answer, reason);
+	if (outcome == TABLE_TROUBLE && now_ms >= table->tell_again_ms) {
+		table->tell_again_ms = now_ms + TROUBLE_TOLD_MS;
+		EVENT("table-trouble", event_string("path", table->path),
+		      event_string("reason", reason));
+	}
+	return outcome;
+}
+
+bool
+tables_is_whole(const struct tables *t, const char *word)
+{
+	struct config_table table;
+
+	return config_table_find(t->config, word, &table) == 0 &&
+	       module_of(table.type, false)->is_whole;
 }
 
 void
-tables_preload(struct tables *t, const struct config *c)
+tables_preload(struct tables *t)
 {
-	for (size_t i = 0; i < c->domain_count; i++) {
-		for (size_t j = 0; j < c->domains[i].alias_count; j++) {
-			struct table *table = table_of(t, c->domains[i].aliases[j]);
+	const struct config *c = t->config;
 
-			if (table != NULL)
-				look(table, clock_monotonic_ms());
+	for (size_t i = 0; i < c->domain_count; i++) {
+		for (size_t use = 0; use < CONFIG_USES; use++) {
+			const struct config_tables *tables = &c->domains[i].tables[use];
+
+			for (size_t j = 0; j < tables->count; j++) {
+				struct table *table =
+					table_of(t, tables->words[j], (enum config_use)use);
+
+				if (table != NULL)
+					look(table, clock_monotonic_ms());
+			}
 		}
 	}
 }

@@ -272,6 +272,20 @@ add_parent(struct start *s, const char *name, const char *path, unsigned rights,
 			     why);
 }
 
+/* the directories of tables */
+static int
+add_tables(struct start *s, const struct trust_directory *d, const struct config *c,
+	   const struct config_tables *tables, struct buffer *why)
+{
+	struct config_table table;
+	for (size_t i = 0; i < tables->count; i++) {
+		if (config_table_find(c, tables->words[i], &table) == 0 &&
+		    add_parent(s, d->name, table.path, d->rights, why) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 add_place(struct start *s, const struct trust_directory *d, const struct config *c,
 	  struct buffer *why)
@@ -292,9 +306,8 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 		return add_parent(s, d->name, c->log_file, d->rights, why);
 	case TRUST_TABLES:
 		for (size_t i = 0; i < c->domain_count; i++) {
-			for (size_t j = 0; j < c->domains[i].alias_count; j++) {
-				if (add_parent(s, d->name, c->domains[i].aliases[j], d->rights,
-					       why) != 0)
+			for (size_t use = 0; use < CONFIG_USES; use++) {
+				if (add_tables(s, d, c, &c->domains[i].tables[use], why) != 0)
 					return -1;
 			}
 		}

@@ -19,10 +19,10 @@
 /* ---- places ---- */
 
 static uint32_t
-hash_of(enum jobs_kind kind, struct span name, struct span domain)
+hash_of(enum jobs_kind kind, struct span name, struct span domain, struct span home)
 {
 	return (uint32_t)(checksum_of(name.at, name.len) + 31 * checksum_of(domain.at, domain.len) +
-			  (uint64_t)kind);
+			  37 * checksum_of(home.at, home.len) + (uint64_t)kind);
 }
 
 static void
@@ -45,10 +45,10 @@ grow(struct places *t)
 }
 
 static struct place *
-make_place(enum jobs_kind kind, struct span name, struct span domain)
+make_place(enum jobs_kind kind, struct span name, struct span domain, struct span home)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	char *key = malloc(name.len + domain.len + 1);
+	char *key = malloc(name.len + 1 + domain.len + home.len);
 	if (p == NULL || key == NULL)
 		fatal(EXIT_OS, ENOMEM, "a place");
 	if (name.len > 0)
@@ -56,6 +56,8 @@ make_place(enum jobs_kind kind, struct span name, struct span domain)
 	key[name.len] = '\0';
 	if (domain.len > 0)
 		memcpy(key + name.len + 1, domain.at, domain.len);
+	if (home.len > 0)
+		memcpy(key + name.len + 1 + domain.len, home.at, home.len);
 	p->kind = kind;
 	p->key = key;
 	p->window = QUEUE_WINDOW_FIRST;
@@ -63,23 +65,25 @@ make_place(enum jobs_kind kind, struct span name, struct span domain)
 	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
 	p->user = kind == JOBS_MAILBOX ? own : SPAN_NONE;
 	p->domain = span_from(key + name.len + 1, domain.len);
+	p->home = span_from(key + name.len + 1 + domain.len, home.len);
 	return p;
 }
 
 struct place *
-queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct span domain)
+queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct span domain,
+	    struct span home)
 {
 	struct places *t = &q->schedule.places;
-	uint32_t hash = hash_of(kind, name, domain);
+	uint32_t hash = hash_of(kind, name, domain, home);
 	if (t->count >= t->bucket_count)
 		grow(t);
 	struct place **bucket = &t->buckets[hash & (t->bucket_count - 1)];
 	for (struct place *p = *bucket; p != NULL; p = p->hash_next)
 		if (p->hash == hash && p->kind == kind && !p->is_stale &&
 		    span_equal(span_from(p->key, strlen(p->key)), name) &&
-		    span_equal(p->domain, domain))
+		    span_equal(p->domain, domain) && span_equal(p->home, home))
 			return p;
-	struct place *p = make_place(kind, name, domain);
+	struct place *p = make_place(kind, name, domain, home);
 	p->hash = hash;
 	p->hash_next = *bucket;
 	*bucket = p;
@@ -251,7 +255,7 @@ queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number
 void
 queue_notice(struct manager *q, struct message *m)
 {
-	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < m->count && count < QUEUE_NOTICE_MAX; i++) {
 		uint8_t s = m->recipients[i].state;

@@ -45,8 +45,9 @@ struct place {
 	enum jobs_kind kind;
 	struct place *hash_next;
 	uint32_t hash;
-	char *key; /* hosts or user, NUL, domain; ours */
+	char *key; /* hosts or user, NUL, domain, home; ours */
 	struct span hosts, user, domain;
+	struct span home; /* of a virtual user's mailbox; else empty */
 	struct batch *head[QUEUE_RANKS], *tail[QUEUE_RANKS];
 	uint32_t batches, ready; /* ready: recipients */
 	uint32_t parked;	 /* batches that will come here at KEEP */
@@ -69,9 +70,9 @@ struct places {
 	size_t bucket_count, count;
 };
 
-/* queue_place - found or made; `name` is the hosts or the user */
+/* queue_place - found or made; `name` is the hosts or the user, `home` that of a virtual one */
 struct place *queue_place(struct manager *q, enum jobs_kind kind, struct span name,
-			  struct span domain);
+			  struct span domain, struct span home);
 /* queue_place_let_go - freed, if nothing is known of it that is worth keeping */
 void queue_place_let_go(struct manager *q, struct place *p);
 /* `each` may let none go */

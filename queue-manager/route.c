@@ -187,8 +187,8 @@ static struct place *
 place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
-		return queue_place(q, JOBS_SMTP, l->hosts, l->domain);
-	return queue_place(q, JOBS_MAILBOX, l->user, l->domain);
+		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, SPAN_NONE);
+	return queue_place(q, JOBS_MAILBOX, l->user, l->domain, l->home);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/mail/address.h"
+#include "common/mail/domain.h"
 
 #define SENTENCE_NO_COLON "a name and `:` were expected"
 
@@ -21,6 +22,7 @@ struct parser {
 	const char *line_at; /* where line number `line` begins */
 	unsigned line;
 	bool out_of_memory;
+	bool takes_domains;	    /* @domain is a value */
 	struct alias_value *values; /* of the entry at hand: room for value_room */
 	size_t value_count, value_room;
 };
@@ -267,6 +269,19 @@ take_value(struct parser *p, struct cursor *c, struct raw_value *raw)
 	return true;
 }
 
+/* domain_value - what stands behind the @ of @domain */
+static bool
+domain_value(struct parser *p, const struct raw_value *raw, struct span text, struct alias_value *v)
+{
+	if (!domain_is_valid(text)) {
+		complain(p, raw->all.at, "behind the `@` the name of a domain was expected");
+		return false;
+	}
+	v->kind = ALIAS_DOMAIN;
+	v->text = lowered(p, text);
+	return !p->out_of_memory;
+}
+
 /* address_value - user or user@domain, checked and made canonical */
 static bool
 address_value(struct parser *p, const struct raw_value *raw, struct alias_value *v)
@@ -276,6 +291,8 @@ address_value(struct parser *p, const struct raw_value *raw, struct alias_value 
 	struct span text = raw->angle.at != NULL ? raw->angle : raw->all;
 	bool is_local;
 
+	if (p->takes_domains && text.len > 1 && text.at[0] == '@')
+		return domain_value(p, raw, span_skip(text, 1), v);
 	if (text.len > 0 && text.at[0] == '\\') {
 		v->direct = true;
 		text = span_skip(text, 1);
@@ -449,6 +466,30 @@ aliases_parse(struct span text, struct arena *arena,
 			p.line_at = line_end(at, end);
 			p.line++;
 		}
+	}
+	return p.out_of_memory ? -1 : 0;
+}
+
+int
+aliases_values(struct span text, unsigned line, struct arena *arena, struct alias_entry *e,
+	       void (*wrong)(void *owner, unsigned line, unsigned column, const char *text),
+	       void *owner)
+{
+	struct parser p = {.text = text,
+			   .arena = arena,
+			   .wrong = wrong,
+			   .owner = owner,
+			   .line_at = text.at,
+			   .line = line,
+			   .takes_domains = true};
+	struct cursor c = {text.at, text.at + text.len};
+
+	*e = (struct alias_entry){.name = e->name, .line = line};
+	if (memchr(text.at, '\0', text.len) != NULL) {
+		complain(&p, text.at, "a NUL byte has no place in a text table");
+	} else if (take_values(&p, &c)) {
+		e->values = p.values;
+		e->value_count = p.value_count;
 	}
 	return p.out_of_memory ? -1 : 0;
 }

@@ -24,6 +24,7 @@ enum alias_value_kind {
 	ALIAS_COMMAND, /* |command; the text is without the bar */
 	ALIAS_FILE,    /* /path */
 	ALIAS_INCLUDE, /* :include:/path; the text is the path */
+	ALIAS_DOMAIN, /* @domain, the same local part there; the text is the domain; of aliases_values alone */
 };
 
 struct alias_value {
@@ -53,5 +54,15 @@ int aliases_parse(struct span text, struct arena *arena,
 		  void (*entry)(void *owner, const struct alias_entry *e),
 		  void (*wrong)(void *owner, unsigned line, unsigned column, const char *text),
 		  void *owner) __attribute__((warn_unused_result));
+
+/*
+ * aliases_values - the values of one name alone: what other tables than those of text say
+ *
+ * Fills all of *e but `name`; value_count 0: it is wrong, and `wrong` has been called.  `text` must live as long as the values.  -1: the
+ * arena is full.
+ */
+int aliases_values(struct span text, unsigned line, struct arena *arena, struct alias_entry *e,
+		   void (*wrong)(void *owner, unsigned line, unsigned column, const char *text),
+		   void *owner) __attribute__((warn_unused_result));
 
 #endif

@@ -245,7 +245,7 @@ unknown_directive(struct parse *p, const struct grammar_word *word)
 	struct span name = word->text;
 	struct buffer words;
 
-	if (directive_is_planned(name, place)) {
+	if (directive_is_planned(name)) {
 		parse_mistake(p, word->column,
 			      "`%.*s`: this version of Culver does not know it yet; expected a "
 			      "directive of culver.conf(5)",

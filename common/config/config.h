@@ -68,12 +68,43 @@ struct config_listen {
 
 enum config_ending { CONFIG_MAILDIR = 1 };
 
+/* what a table is asked for */
+enum config_use {
+	CONFIG_ALIASES,	   /* local part -> addresses */
+	CONFIG_VIRTUAL,	   /* user@domain, @domain -> addresses */
+	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= */
+	CONFIG_RECIPIENTS, /* user@domain -> anything */
+	CONFIG_USES,
+};
+
+/* tables in their order, as written: the path of a text table, or the name of a `table` */
+struct config_tables {
+	char **words;
+	size_t count;
+};
+
+enum config_table_type {
+	CONFIG_TABLE_FILE = 1,
+	CONFIG_TABLE_PCRE,
+	CONFIG_TABLE_CIDR,
+	CONFIG_TABLE_SQLITE,
+};
+
+struct config_table {
+	const char *name;
+	enum config_table_type type;
+	const char *path;
+	const char *query; /* sqlite alone */
+};
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
-	char **aliases; /* paths of text tables, in their order */
-	size_t alias_count;
-	bool users_system;
+	struct config_tables tables[CONFIG_USES];
+	bool users_system; /* neither `users TABLE` nor `relay` */
+	char *as_user;	   /* who owns the mailboxes of `users TABLE`; NULL: who runs this */
+	char *catch_all;   /* an address, or a name of this domain; NULL: none */
+	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
 	enum config_ending deliver;
 	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
 };
@@ -145,6 +176,8 @@ struct config {
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	struct config_listen *listens;
 	size_t listen_count;
+	struct config_table *named_tables;
+	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
 	size_t domain_count;
 	struct config_name *names;
@@ -223,6 +256,9 @@ const struct config *config_take(void);
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
+int config_table_find(const struct config *c, const char *word, struct config_table *table)
+	__attribute__((warn_unused_result));
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
 

@@ -104,19 +104,44 @@ const struct directive directives[] = {
 	 .sentence = "limits for this address only"},
 
 	/* ---- domain ---- */
+	{.word = "table", .arguments = "NAME file|pcre|cidr|sqlite PATH [QUERY]", .where = PLACE_GENERAL,
+	 .repeats = true, .min_words = 3, .max_words = 4,
+	 .otherwise = "none: a TABLE is the path of a text file",
+	 IN(config, named_tables), .take = take_table,
+	 .sentence = "a name for a table that is more than a text file"},
 	{.word = "domain", .arguments = "NAME...", .where = PLACE_GENERAL, .opens = PLACE_DOMAIN,
 	 .repeats = true, ANY,
 	 .otherwise = "hostname and localhost",
 	 IN(config, domains), .take = take_domain,
 	 .sentence = "domains whose mail is delivered here"},
-	{.word = "users", .arguments = "system", .where = PLACE_DOMAIN, ONE,
+	{.word = "users", .arguments = "system|TABLE", .where = PLACE_DOMAIN, ONE,
 	 .standard = "system",
-	 IN(config_domain, users_system), .take = take_users,
-	 .sentence = "who has a mailbox: the users that the system knows"},
-	{.word = "aliases", .arguments = "PATH...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	 IN(config_domain, tables[CONFIG_USERS]), .take = take_users,
+	 .sentence = "who has a mailbox: the users that the system knows, or those of a table"},
+	{.word = "as", .arguments = "USER", .where = PLACE_DOMAIN, ONE,
+	 .otherwise = "none: it must stand beside `users TABLE`; of an ordinary user himself",
+	 IN(config_domain, as_user), .take = take_as,
+	 .sentence = "the one user of the system who owns the mailboxes of `users TABLE`"},
+	{.word = "virtual", .arguments = "TABLE...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
 	 .otherwise = "none",
-	 IN(config_domain, aliases), .take = take_aliases,
-	 .sentence = "text tables in the format of /etc/aliases, asked in their order before the users"},
+	 IN(config_domain, tables[CONFIG_VIRTUAL]), .take = take_tables,
+	 .sentence = "tables of user@domain and @domain to addresses, asked in their order before all else"},
+	{.word = "aliases", .arguments = "TABLE...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	 .otherwise = "none",
+	 IN(config_domain, tables[CONFIG_ALIASES]), .take = take_tables,
+	 .sentence = "tables of names to addresses, text in the format of /etc/aliases, asked before the users"},
+	{.word = "catch-all", .arguments = "ADDRESS", .where = PLACE_DOMAIN, ONE,
+	 .otherwise = "none: an unknown name is refused",
+	 IN(config_domain, catch_all), .take = take_catch_all,
+	 .sentence = "who gets the mail of names that nobody has"},
+	{.word = "relay", .arguments = "HOST:PORT|mx:DOMAIN[:PORT]...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	 .otherwise = "none: mail for the domain ends here",
+	 IN(config_domain, relay), .take = take_relay,
+	 .sentence = "mail for the domain is taken from everybody and goes on to these hosts"},
+	{.word = "recipients", .arguments = "TABLE...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	 .otherwise = "none: beside `relay` every name is taken",
+	 IN(config_domain, tables[CONFIG_RECIPIENTS]), .take = take_tables,
+	 .sentence = "beside `relay`: tables of the addresses that are there, all others are refused"},
 	{.word = "deliver", .arguments = "maildir [PATH]", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 2,
 	 .standard = "maildir ~/Maildir",
 	 IN(config_domain, deliver_path), .take = take_deliver,
@@ -256,16 +281,13 @@ directive_find(struct span word, unsigned place)
 }
 
 bool
-directive_is_planned(struct span word, unsigned place)
+directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access",	  "alias-commands-as", "as",	 "budget", "catch-all",
-		"dkim",		  "early-delivery",    "milter", "policy", "relay",
-		"source-address", "spool-sync",	       "table",	 "tls",	   "virtual",
+		"access", "alias-commands-as", "budget",     "dkim", "early-delivery", "milter",
+		"policy", "source-address",    "spool-sync", "tls",
 	};
 
-	if (place == PLACE_DOMAIN && span_equal(word, SPAN("recipients")))
-		return true;
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
 		if (span_equal(word, span_of(planned[i])))
 			return true;

@@ -64,8 +64,8 @@ extern const size_t directive_count;
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);
-/* directive_is_planned - is it a word of the design for that place, which this version does not have yet? */
-bool directive_is_planned(struct span word, unsigned place);
+/* directive_is_planned - is it a word of the design which this version does not have yet? */
+bool directive_is_planned(struct span word);
 /* place_name - "the file", "domain" ...; of one bit */
 const char *place_name(unsigned place);
 /* amount_format - 52428800 bytes are 50M, 5400000 ms are 90m; always what number_parse_* reads */

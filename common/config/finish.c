@@ -210,6 +210,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 	finish_general(p, defaults);
 	if (p->no_memory)
 		return;
+	parse_finish_domains(p, defaults->as_root);
 	add_own_names(p);
 	if (p->no_memory)
 		return;

@@ -34,6 +34,13 @@ struct parse_name {
 	struct parse_position at;
 };
 
+/* a word that shall be a table */
+struct parse_use {
+	const char *word;
+	struct parse_position at;
+	bool is_users;
+};
+
 struct parse {
 	struct config *config;
 	struct config_errors *errors;
@@ -54,6 +61,9 @@ struct parse {
 		[CONFIG_LISTENS_MAX]; /* bit n: the n-th word of `limit` stands in its block */
 	struct parse_position listen_at[CONFIG_LISTENS_MAX];
 	bool has_log;
+	struct parse_position *domain_at; /* of each domain, in the order of the file */
+	struct parse_use *uses;
+	size_t use_count;
 	struct parse_position *route_at; /* of each route, in the order of the file */
 };
 
@@ -71,6 +81,10 @@ void *parse_grow(struct parse *p, void *array, size_t count, size_t size);
 void parse_standards(struct parse *p, unsigned place, void *object);
 /* parse_finish - what depends on more than one line: defaults, local names, the limits of each `listen` (finish.c) */
 void parse_finish(struct parse *p, const struct config_defaults *defaults);
+/* parse_finish_domains - tables that are not there, and directives of a domain that do not go together (takes-domains.c) */
+void parse_finish_domains(struct parse *p, bool as_root);
+/* parse_hops - the arguments as words of common/mail/hop.h, SMTP ones, parted by blanks; NULL sets no_memory (takes-routes.c) */
+char *parse_hops(struct parse *p, const struct grammar_line *line);
 /* parse_finish_routes - a route without a word or given twice is a mistake; sorts them (takes-routes.c) */
 void parse_finish_routes(struct parse *p);
 

@@ -144,12 +144,15 @@ lmtp_hop(struct span word, struct hop *hop)
 	return value_host_port(word, &hop->host, &hop->port) == 0;
 }
 
-static void
-take_hops(struct parse *p, const struct grammar_line *line, void *object,
-	  bool (*take)(struct span word, struct hop *hop), const char *expected)
+#define SMTP_EXPECTED \
+	"HOST:PORT, like mail.example.org:25, 192.0.2.1:25 or [2001:db8::1]:25, or mx:DOMAIN"
+
+static char *
+hops_of(struct parse *p, const struct grammar_line *line,
+	bool (*take)(struct span word, struct hop *hop), const char *expected)
 {
-	struct config_route *route = act(p, line, object, CONFIG_ROUTE_HOPS);
 	struct buffer words, word;
+	char *kept;
 
 	buffer_init(&words, HOPS_MAX);
 	buffer_init(&word, HOPS_MAX);
@@ -177,9 +180,25 @@ take_hops(struct parse *p, const struct grammar_line *line, void *object,
 	if (words.failed || word.failed)
 		parse_mistake(p, line->words[1].column,
 			      "expected hosts of at most %d bytes, all together", HOPS_MAX);
-	route->hops = parse_keep(p, buffer_get(&words));
+	kept = parse_keep(p, buffer_get(&words));
 	buffer_free(&words);
 	buffer_free(&word);
+	return kept;
+}
+
+char *
+parse_hops(struct parse *p, const struct grammar_line *line)
+{
+	return hops_of(p, line, smtp_hop, SMTP_EXPECTED);
+}
+
+static void
+take_hops(struct parse *p, const struct grammar_line *line, void *object,
+	  bool (*take)(struct span word, struct hop *hop), const char *expected)
+{
+	struct config_route *route = act(p, line, object, CONFIG_ROUTE_HOPS);
+
+	route->hops = hops_of(p, line, take, expected);
 }
 
 void
@@ -187,9 +206,7 @@ take_route_smtp(struct parse *p, const struct directive *d, const struct grammar
 		void *object)
 {
 	(void)d;
-	take_hops(p, line, object, smtp_hop,
-		  "HOST:PORT, like mail.example.org:25, 192.0.2.1:25 or [2001:db8::1]:25, or "
-		  "mx:DOMAIN");
+	take_hops(p, line, object, smtp_hop, SMTP_EXPECTED);
 }
 
 void

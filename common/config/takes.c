@@ -363,12 +363,18 @@ take_domain(struct parse *p, const struct directive *d, const struct grammar_lin
 	struct config_domain *domains =
 		parse_grow(p, c->domains, c->domain_count, sizeof(*domains));
 	struct config_domain *domain;
+	struct parse_position *at;
 
 	(void)d;
 	if (domains == NULL)
 		return;
 	c->domains = domains;
-	domain = &domains[c->domain_count++];
+	domain = &domains[c->domain_count];
+	at = parse_grow(p, p->domain_at, c->domain_count, sizeof(*at));
+	if (at == NULL)
+		return;
+	p->domain_at = at;
+	at[c->domain_count++] = p->at;
 	domain->names = arena_alloc(&c->arena, argument_count(line) * sizeof(char *));
 	if (domain->names == NULL) {
 		p->no_memory = true;
@@ -378,33 +384,6 @@ take_domain(struct parse *p, const struct directive *d, const struct grammar_lin
 	for (size_t i = 0; i < argument_count(line); i++)
 		domain_name_add(p, domain, line, i);
 	p->opened = domain;
-}
-
-void
-take_aliases(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	     void *object)
-{
-	struct config_domain *domain = object;
-	size_t count = argument_count(line);
-
-	(void)d;
-	domain->aliases = arena_alloc(&p->config->arena, count * sizeof(char *));
-	if (domain->aliases == NULL) {
-		p->no_memory = true;
-		return;
-	}
-	domain->alias_count = count;
-	for (size_t i = 0; i < count; i++)
-		take_path_of(p, line, i, VALUE_PATH_MAX, &domain->aliases[i]);
-}
-
-void
-take_users(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	   void *object)
-{
-	static const char *const choices[] = {"system", NULL};
-
-	*FIELD(bool, object, d) = take_choice(p, line, 0, choices) == 0;
 }
 
 void

@@ -27,8 +27,12 @@ TAKE(listen);	  /* adds to listens */
 TAKE(limits);	  /* a block of limits */
 TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
-TAKE(aliases);	  /* paths */
-TAKE(users);	  /* system */
+TAKE(table);	  /* adds to named_tables */
+TAKE(tables);	  /* paths and names of tables */
+TAKE(users);	  /* system, or one table */
+TAKE(as);	  /* a login name */
+TAKE(catch_all);  /* an address or a local part */
+TAKE(relay);	  /* hops */
 TAKE(deliver);	  /* ending and path */
 TAKE(smarthosts); /* hosts and ports */
 TAKE(resolver);	  /* who is asked for names */

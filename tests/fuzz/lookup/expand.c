@@ -18,6 +18,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct config *config;
 static struct routes routes;
 static struct arena arena;
 static char path[64];
@@ -51,7 +52,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		 "domain a.test b.test {\n\taliases %s\n}\noutbound {\n\tsmarthost r.test:25\n}\n",
 		 path);
 	config_errors_init(&errors);
-	struct config *config = config_parse(span_of(text), &defaults, &errors);
+	config = config_parse(span_of(text), &defaults, &errors);
 	must(config != NULL);
 	routes_init(&routes, config, NULL, users_new(), false);
 	arena_init(&arena, ALIASES_MEMORY_MAX);
@@ -81,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(pwrite(table, rest.at, rest.len, 0) == (ssize_t)rest.len);
 	if (address.len == 0 || address.len > ADDRESS_MAX)
 		return 0;
-	routes.tables = tables_new();
+	routes.tables = tables_new(config);
 	arena_reset(&arena);
 	aliases_expand(&routes, address, false, false, 0, &arena, &e);
 	must(e.count >= 1 && e.count <= ALIASES_LEAVES_MAX);

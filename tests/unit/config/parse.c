@@ -187,13 +187,13 @@ a_domain_has_its_names_tables_and_ending(void **state)
 	assert_ptr_equal(d, config_domain_find(c, SPAN("example.org")));
 	assert_string_equal(d->names[0], "example.org");
 	assert_int_equal(d->name_count, 2);
-	assert_int_equal(d->alias_count, 2);
-	assert_string_equal(d->aliases[1], "/etc/more aliases");
+	assert_int_equal(d->tables[CONFIG_ALIASES].count, 2);
+	assert_string_equal(d->tables[CONFIG_ALIASES].words[1], "/etc/more aliases");
 	assert_true(d->users_system);
 	assert_int_equal(d->deliver, CONFIG_MAILDIR);
 	assert_string_equal(d->deliver_path, "/var/mail/{domain}/{user}/{ext}");
 	d = config_domain_find(c, SPAN("example.com"));
-	assert_int_equal(d->alias_count, 0);
+	assert_int_equal(d->tables[CONFIG_ALIASES].count, 0);
 	assert_string_equal(d->deliver_path, "~/Maildir");
 	assert_null(config_domain_find(c, SPAN("example")));
 	assert_null(config_domain_find(c, SPAN("example.or")));
@@ -213,7 +213,7 @@ hostname_and_localhost_are_local_without_a_block(void **state)
 	assert_ptr_equal(d, config_domain_find(c, SPAN("localhost")));
 	assert_string_equal(d->names[0], "mail.example.org");
 	/* as the first block says: root@localhost is root@example.org */
-	assert_int_equal(d->alias_count, 1);
+	assert_int_equal(d->tables[CONFIG_ALIASES].count, 1);
 	config_free(c);
 	c = parse("hostname mail.example.org\n"
 		  "domain localhost mail.example.org {\n\tdeliver maildir ~/in\n}\n");

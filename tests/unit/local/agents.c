@@ -72,8 +72,10 @@ run_local(bool as_root)
 		_exit(98);
 	snprintf(text, sizeof(text),
 		 "domain home.test {\n\tdeliver maildir ~/Maildir\n}\n"
-		 "domain prefix.test {\n\tdeliver maildir %s/mail/{user}/m{ext}\n}\nextension +\n",
-		 folder);
+		 "domain prefix.test {\n\tdeliver maildir %s/mail/{user}/m{ext}\n}\nextension +\n"
+		 "domain virtual.test {\n\tusers /nonexistent\n\tas nobody\n"
+		 "\tdeliver maildir %s/mail/{domain}/{user}/m{ext}\n}\n",
+		 folder, folder);
 	config_errors_init(&errors);
 	config = config_parse(span_of(text), &defaults, &errors);
 	if (config == NULL)
@@ -138,13 +140,16 @@ end_local(struct run *r, int signal)
 	close(r->parent);
 }
 
+static const char *want_home = ""; /* of the next WANT */
+
 static void
 want(struct run *r, const char *user, const char *domain)
 {
 	struct jobs_want m = {.kind = JOBS_MAILBOX,
 			      .hosts = SPAN_NONE,
 			      .user = span_of(user),
-			      .domain = span_of(domain)};
+			      .domain = span_of(domain),
+			      .home = span_of(want_home)};
 
 	assert_int_equal(wire_send_wait(r->parent, wire_find(jobs_orders, JOBS_WANT), 0, ++r->wants,
 					&m, NULL, deadline()),
@@ -481,6 +486,84 @@ root_becomes_the_recipient(void **state)
 }
 
 static void
+a_virtual_user_is_whom_the_configuration_names_and_at_home_below_the_prefix(void **state)
+{
+	static const char *const one[] = {"ann+x@virtual.test"};
+	static const char *const outside[] = {"/etc",	    "%s/mail",	    "%s/mail/",
+					      "%s/mail/..", "%s/mail/../x", "%s/mail//ann",
+					      "%s/mailbox", "%s/mail/ann/", "mail/ann"};
+	char home[300], path[400], target[300];
+	struct jobs_result m;
+	struct stat st;
+	struct run r;
+	int agent;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	r = start_local(true);
+	snprintf(path, sizeof(path), "%s/mail", folder);
+	assert_int_equal(chmod(folder, 0755), 0);
+	mkdir(path, 0);
+	assert_int_equal(chmod(path, 01777), 0);
+	/* he who asks may be taken over: no other place, no other user, none of a domain that has no such users */
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		const char *rest = strncmp(outside[i], "%s", 2) == 0 ? outside[i] + 2 : NULL;
+
+		snprintf(home, sizeof(home), "%s%s", rest != NULL ? folder : outside[i],
+			 rest != NULL ? rest : "");
+		want_home = home;
+		get_refusal(&r, "ann", "virtual.test");
+	}
+	snprintf(home, sizeof(home), "%s/mail/v/ann", folder);
+	get_refusal(&r, "nobody", "home.test");
+	get_refusal(&r, "root", "prefix.test");
+	want_home = "";
+	get_refusal(&r, "nobody", "virtual.test");
+	want_home = home;
+	agent = get_agent(&r, "ann", "virtual.test");
+	send_job(agent, 1, TEXT, one, 1);
+	get_result(agent, 1, &m);
+	assert_int_equal(m.fate, FATE_DELIVERED);
+	snprintf(path, sizeof(path), "%s/mx", home);
+	assert_true(span_equal(m.host, span_of(path)));
+	assert_non_null(strstr(take_letter(path, &st), "Delivered-To: ann+x@virtual.test\n"));
+	assert_int_equal(st.st_uid, 65534);
+	is_confined(&r, 65534);
+	close(agent);
+	/* a link that leads out is found before any mail is read */
+	snprintf(target, sizeof(target), "%s/elsewhere", folder);
+	mkdir(target, 0);
+	assert_int_equal(chmod(target, 01777), 0);
+	snprintf(path, sizeof(path), "%s/mail/link", folder);
+	assert_int_equal(symlink(target, path), 0);
+	snprintf(home, sizeof(home), "%s/mail/link/ann", folder);
+	agent = get_agent(&r, "ann", "virtual.test");
+	send_job(agent, 2, TEXT, one, 1);
+	get_result(agent, 2, &m);
+	assert_int_equal(m.fate, FATE_DEFERRED);
+	assert_non_null(memmem(m.text.at, m.text.len, "out of the prefix", 17));
+	close(agent);
+	want_home = "";
+	end_local(&r, SIGTERM);
+}
+
+static void
+an_ordinary_user_serves_no_virtual_users_of_another(void **state)
+{
+	struct run r = start_local(false);
+	char home[300];
+
+	(void)state;
+	snprintf(home, sizeof(home), "%s/mail/v/ann", folder);
+	want_home = home;
+	if (strcmp(own.name, "nobody") != 0)
+		get_refusal(&r, "ann", "virtual.test");
+	want_home = "";
+	end_local(&r, SIGTERM);
+}
+
+static void
 a_folder_that_is_not_the_recipients_stays_closed_to_him(void **state)
 {
 	static const char *const one[] = {"nobody@prefix.test"};
@@ -580,6 +663,9 @@ main(void)
 		cmocka_unit_test(told_to_end_agents_leave_and_local_ends),
 		cmocka_unit_test(local_comes_back_to_a_new_queue_manager),
 		cmocka_unit_test(root_becomes_the_recipient),
+		cmocka_unit_test(
+			a_virtual_user_is_whom_the_configuration_names_and_at_home_below_the_prefix),
+		cmocka_unit_test(an_ordinary_user_serves_no_virtual_users_of_another),
 		cmocka_unit_test(a_folder_that_is_not_the_recipients_stays_closed_to_him),
 		cmocka_unit_test(roots_mail_is_kept_for_the_group_adm),
 	};

@@ -55,7 +55,7 @@ open_all(bool as_root, const char *extra)
 	if (config == NULL)
 		fail_msg("%s", errors.list[0].text);
 	config_errors_free(&errors);
-	routes_init(&routes, config, tables_new(), users_new(), as_root);
+	routes_init(&routes, config, tables_new(config), users_new(), as_root);
 	arena_init(&arena, ALIASES_MEMORY_MAX);
 }
 

@@ -76,9 +76,9 @@ run_server(int listener)
 		_exit(98);
 	events_start("lookup", NULL);
 	passwd_preload();
-	routes_init(&routes, config, tables_new(), users_new(), true);
+	routes_init(&routes, config, tables_new(config), users_new(), true);
 	confine(&s, lookup_syscalls, &limits);
-	tables_preload(routes.tables, config);
+	tables_preload(routes.tables);
 	serve(&listen, &routes, CLIENTS_MAX);
 	_exit(0);
 }

@@ -18,6 +18,8 @@
 
 static char folder[] = "/tmp/culver-tables-XXXXXX";
 static char path[128], other[128];
+static const struct config config; /* a path is a table without any */
+static struct arena arena;
 
 static void
 write_file(const char *to, const char *text)
@@ -32,15 +34,15 @@ write_file(const char *to, const char *text)
 static enum table_outcome
 find(struct tables *t, const char *name, int64_t now_ms)
 {
-	const struct alias_entry *e;
+	struct table_answer answer;
 
-	return tables_find(t, path, span_of(name), now_ms, &e);
+	return tables_find(t, path, CONFIG_ALIASES, span_of(name), now_ms, &arena, &answer);
 }
 
 static void
 a_renamed_file_is_read_at_the_next_look(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(&config);
 
 	(void)state;
 	write_file(path, "a: x\n");
@@ -57,7 +59,7 @@ a_renamed_file_is_read_at_the_next_look(void **state)
 static void
 a_file_that_is_being_written_is_not_served_half(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(&config);
 
 	(void)state;
 	write_file(path, "a: x\nb: y\n");
@@ -75,7 +77,7 @@ a_file_that_is_being_written_is_not_served_half(void **state)
 static void
 what_is_no_readable_file_is_trouble(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(&config);
 
 	(void)state;
 	unlink(path);
@@ -99,21 +101,22 @@ what_is_no_readable_file_is_trouble(void **state)
 static void
 of_two_lines_with_one_name_the_first_counts(void **state)
 {
-	struct tables *t = tables_new();
-	const struct alias_entry *e;
+	struct tables *t = tables_new(&config);
+	struct table_answer answer;
 
 	(void)state;
 	unlink(path);
 	write_file(path, "a: first\nA: second\n");
-	assert_int_equal(tables_find(t, path, SPAN("a"), 0, &e), TABLE_FOUND);
-	assert_int_equal(e->line, 1);
+	assert_int_equal(tables_find(t, path, CONFIG_ALIASES, SPAN("a"), 0, &arena, &answer),
+			 TABLE_FOUND);
+	assert_int_equal(answer.entry->line, 1);
 	tables_free(t);
 }
 
 static void
 a_hundred_thousand_entries_are_read_well_under_a_second(void **state)
 {
-	struct tables *t = tables_new();
+	struct tables *t = tables_new(&config);
 	FILE *f = fopen(path, "w");
 
 	(void)state;
@@ -136,6 +139,7 @@ make_folder(void **state)
 	(void)state;
 	if (mkdtemp(folder) == NULL)
 		return -1;
+	arena_init(&arena, 1 << 20);
 	snprintf(path, sizeof(path), "%s/aliases", folder);
 	snprintf(other, sizeof(other), "%s/aliases.new", folder);
 	return 0;

@@ -20,8 +20,8 @@ static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/al
 	    log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
-	{.aliases = tables_first, .alias_count = 2},
-	{.aliases = tables_second, .alias_count = 1},
+	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
+	{.tables[CONFIG_ALIASES] = {tables_second, 1}},
 };
 static const struct config configuration = {
 	.runtime = runtime,
@@ -140,7 +140,7 @@ more_tables_than_a_row_can_hold_are_refused_with_a_sentence(void **state)
 	static char *list[40];
 	const struct trust_people people = installed();
 	struct config c = configuration;
-	struct config_domain many = {.aliases = list, .alias_count = 40};
+	struct config_domain many = {.tables[CONFIG_ALIASES] = {list, 40}};
 	(void)state;
 	for (int i = 0; i < 40; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "/t/%d/aliases", i);

@@ -81,7 +81,7 @@ static const struct schedule_hands hands = {hand_want, hand_give, hand_end, hand
 static struct place *
 place(struct span name)
 {
-	return queue_place(world.q, JOBS_SMTP, name, SPAN("outbound"));
+	return queue_place(world.q, JOBS_SMTP, name, SPAN("outbound"), SPAN_NONE);
 }
 
 static uint64_t
