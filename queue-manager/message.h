@@ -181,7 +181,9 @@ int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t pare
 	__attribute__((warn_unused_result));
 /* message_set - for replay: what its journal says */
 void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
-/* the same, with what follows for notices: whoever says it, a program or a journal */
+/* does the sender want to hear that of the recipient? */
+bool message_wants(const struct message *m, uint32_t number, enum intake_notify what);
+/* message_set, with what follows for notices: whoever says it, a program or a journal */
 void message_set_delivered(struct manager *q, struct message *m, uint32_t number,
 			   enum jobs_relayed relayed);
 void message_set_failed(struct manager *q, struct message *m, uint32_t number);

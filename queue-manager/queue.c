@@ -270,7 +270,7 @@ queue_notice(struct manager *q, struct message *m)
 void
 queue_delay(struct manager *q, struct message *m)
 {
-	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
 	make_batch(p, m, QUEUE_RETRY)->is_delay = true;
 	m->is_telling_delay = true;
 	schedule_touch(q, p);
