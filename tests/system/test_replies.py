@@ -24,7 +24,7 @@ FATE_OF_ACTION = {"failed": "failed", "failure": "failed", "delayed": "deferred"
 # (what we do, what the case says): why ours is right all the same
 DIFFERENCES = {
     "bounces": {
-        ("deferred", "failed"): "4xx, and its sender gave up: its time had run out, or it tries once only; we retry for our `lifetime` first",
+        ("deferred", "failed"): "4xx, and its sender gave up (its time had run out, or it tries once only) or warns in words only; we retry for our `lifetime`",
     },
     "zone-mta": {
         ("failed", "defer"): "5xx is the end of it (RFC 5321, 4.2.1); ZoneMTA has other addresses to send from, and tries those",
@@ -32,6 +32,9 @@ DIFFERENCES = {
 }
 # what Postfix adds to a reply
 IN_REPLY_TO = re.compile(r" ?\(in reply to [\w ]+\)")
+# a reply in words: behind such a verb, or with an enhanced status; its further lines are indented or begin with its code
+IN_WORDS = re.compile(r"(?:\b(?:said|response|responded|reason): *\n? *|(?:^|[ >:'\[])(?=[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}\b))"
+                      r"(([45]\d\d)[ -][^\n]*(?:\n(?:[ \t]+\S|\2[- ])[^\n]*)*)", re.M)
 
 
 class Case:
@@ -83,10 +86,11 @@ def of_report(message, where):
     return cases, without
 
 
-def of_text(data, where):
-    """Cases of notices that say it in words only, as qmail and old Postfix do: each is a failure."""
-    found = re.findall(r"\b(?:said|response|responded|reason): *\n? *(([45]\d\d)[ -][^\n]*(?:\n(?:[ \t]+\S|\2[- ])[^\n]*)*)",
-                       data.replace("\r\n", "\n"))
+def of_text(message, where):
+    """Cases of notices that say it in words only, as qmail, Exim and old Sendmail do: each is a failure."""
+    text = "".join(part.get_payload(decode=True).decode("latin-1") for part in message.walk()
+                   if part.get_content_type() in ("text/plain", "message/delivery-status") and not part.is_multipart())
+    found = IN_WORDS.findall(text.replace("\r\r\n", "\n").replace("\r\n", "\n"))
     return [Case(lines, "failed", where) for text, _ in found if (lines := lines_of(IN_REPLY_TO.sub("", " ".join(text.split()))))]
 
 
@@ -104,7 +108,7 @@ def bounces(folder):
                 message = email.message_from_bytes(data, policy=email.policy.compat32)
             some, none = of_report(message, name)
             without += none
-            cases += some or of_text(data.decode("latin-1"), name)
+            cases += some or of_text(message, name)
     return cases, without
 
 
