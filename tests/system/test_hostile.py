@@ -1,4 +1,4 @@
-"""Hostile input from the network: clear refusals, nothing accepted, nothing moved (calm.py)."""
+"""Hostile input from the network and at the socket `submission`: clear refusals, nothing accepted, nothing moved (calm.py)."""
 
 import ast
 import glob
@@ -12,14 +12,26 @@ import time
 
 import pytest
 
+import accounts
 import calm as calm_module
 import mail
-import processes
 import smtp
 from calm import Calm
 
 MEGABYTE = 1 << 20
 SESSION_KB = 2048
+
+
+@pytest.fixture(params=["network", "submission"])
+def culver(request, make_culver):
+    """An instance whose clients come by one of its two doors: what stands behind both is the same code, with other rights."""
+    instance = make_culver()
+    if request.param == "submission":
+        path, entry = instance.socket_path("submission"), instance.place.users[0]
+        # the buffers of a local socket are the sender's
+        instance.smtp = lambda receive_buffer=None, **options: smtp.Client(
+            accounts.connect_many_as(1, entry, path, kind=socket.SOCK_STREAM)[0], **options)
+    return instance
 
 
 def session_memory(instance, client):
@@ -364,7 +376,7 @@ def test_no_session_is_left(culver):
     calm = Calm(culver)
     with culver.smtp() as client:
         client.ehlo()
-        assert len(processes.descendants(culver.pid("smtpd"))) == 1
+        assert len(calm_module.sessions(culver)) == 1
     culver.wait_event("disconnected", since=calm.mark)
     calm.check()
-    assert processes.descendants(culver.pid("smtpd")) == []
+    assert calm_module.sessions(culver) == []
