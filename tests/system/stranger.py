@@ -19,6 +19,7 @@ import processes
 
 STOP_S = 20
 DRAIN_S = 30
+SAID_MAX = 20000
 ETC = ["passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "services", "protocols", "host.conf", "localtime", "ld.so.cache"]
 FIRST_UID = 61000  # of the users that exist in the namespace alone
 
@@ -167,10 +168,18 @@ class Stranger:
 
     def wait_drained(self, deadline=DRAIN_S):
         """Returns when its queue is empty: it has brought every message further, and brings none twice."""
+        self._wait(lambda: not any(names for queue in self.queues for _, _, names in os.walk(self.path(queue))),
+                   "its queue is not empty", deadline)
+
+    def wait_log(self, text, count=1, deadline=DRAIN_S):
+        """Returns when its log has that many lines with this text."""
+        self._wait(lambda: self.said().count(text) >= count, f"no {count} lines with {text!r}", deadline)
+
+    def _wait(self, condition, otherwise, deadline):
         until = time.monotonic() + deadline
-        while any(names for queue in self.queues for _, _, names in os.walk(self.path(queue))):
+        while not condition():
             if time.monotonic() > until:
-                raise AssertionError(f"{self.name} still has messages after {deadline} s\n{self.said()}")
+                raise AssertionError(f"{self.name}: {otherwise} after {deadline} s\n{self.said()}")
             time.sleep(0.02)  # none of the three has an event for it
 
     def said(self):
@@ -179,7 +188,7 @@ class Stranger:
         for name in ("stderr", "log/mail.log", "log/mainlog", "log/rejectlog", "log/paniclog"):
             if os.path.exists(self.path(name)):
                 with open(self.path(name), encoding="utf-8", errors="replace") as file:
-                    found.append(f"{name}:\n{file.read()[-6000:]}")
+                    found.append(f"{name}:\n{file.read()[-SAID_MAX:]}")
         return "\n".join(found)
 
     def close(self):
