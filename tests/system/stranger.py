@@ -42,6 +42,8 @@ class Stranger:
     def __init__(self, next_hop, replies=None):
         if os.geteuid() != 0:
             raise peers.Unavailable(f"{self.name} is started by root")
+        if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
+            raise peers.Unavailable(f"{self.name} needs a mount namespace, and there is none to be had here")
         self.root = self.unpacked()
         self.next_hop, self.replies = next_hop, dict(replies or {})
         self.port = peers.free_port()

@@ -1,6 +1,7 @@
 """Postfix, Exim and OpenSMTPD as strangers, both ways: they send to us; they take, defer, refuse and hang as next hops."""
 
 import collections
+import email
 
 import pytest
 
@@ -121,6 +122,35 @@ def test_what_a_stranger_passes_on_of_dsn_is_carried_out(culver, stranger):
 
 
 # ---- as next hops ----
+
+def test_what_we_pass_on_of_dsn_a_stranger_carries_out(culver, stranger):
+    """The host behind it knows no DSN: so it is the stranger who tells that it has relayed the message."""
+    with smtp.Sink() as sink:
+        hop = stranger(sink.port)
+        culver.relay_to(hop.port).start()
+        with culver.smtp() as client:
+            client.ehlo()
+            client.command("MAIL FROM:<a@client.test> RET=HDRS ENVID=QQ314159", 250)
+            client.command("RCPT TO:<x@hop.test> NOTIFY=SUCCESS ORCPT=rfc822;original@client.test", 250)
+            client.command("DATA", 354)
+            client.send(smtp.stuff(mail.small("dsn")) + b".\r\n")
+            smtp.check(client.reply(), 250)
+        culver.wait_event("done")
+        hop.wait_drained()
+        taken = {message.recipients[0]: message for message in sink.messages}
+        assert set(taken) == {"x@hop.test", "a@client.test"} and len(sink.messages) == 2
+        is_whole(taken["x@hop.test"].content, mail.small("dsn"))
+        notice = taken["a@client.test"]
+        assert notice.sender == ""
+        parts = {part.get_content_type(): part for part in email.message_from_bytes(notice.content).walk()}
+        # RET=HDRS: the header, and nothing below it
+        assert "text/rfc822-headers" in parts and mail.small("dsn")[-100:] not in notice.content
+        status, about = parts["message/delivery-status"].get_payload()
+        assert about["Final-Recipient"].replace(" ", "") == "rfc822;x@hop.test"
+        assert about["Action"] in ("relayed", "delivered") and about["Status"].startswith("2.")
+        if hop.name != "opensmtpd":  # which takes both and tells neither
+            assert status["Original-Envelope-Id"] == "QQ314159"
+            assert about["Original-Recipient"] == "rfc822;original@client.test"
 
 def test_a_stranger_takes_defers_and_refuses(culver, stranger):
     """Four recipients: two taken, one later, one never; the one that waits is taken when the stranger has changed its mind."""
