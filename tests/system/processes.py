@@ -20,6 +20,11 @@ def alive(pid):
     return _status(pid).get("State", "Z")[0] not in "ZX"
 
 
+def stopped(pid):
+    """SIGSTOP has reached it, or it is gone."""
+    return _status(pid).get("State", "Z")[0] in "TZX"
+
+
 def name(pid):
     """The kernel's name of it (at most 15 bytes); "" when it is gone."""
     return _status(pid).get("Name", "")

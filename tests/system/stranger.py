@@ -151,22 +151,32 @@ class Stranger:
             return
         self.resume()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(STOP_S)
-        for watch in [processes.Watch(pid) for pid in self.pids()]:
-            signal.pidfd_send_signal(watch.fd, signal.SIGKILL)
-            assert watch.wait(STOP_S), f"{watch.pid} of {self.name} does not die"
-            watch.close()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:  # how it ends is not what is tested
+            self.process.kill()
+            self.process.wait()
+        while left := self.pids():
+            self._signal(left, signal.SIGKILL)
         self.process = self.namespace = None
 
     def suspend(self):
         """It stands still: connections are made, by the kernel, and nobody says a word."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+        # again until none runs: one may have been forked meanwhile
+        while running := [pid for pid in self.pids() if not processes.stopped(pid)]:
+            self._signal(running, signal.SIGSTOP)
 
     def resume(self):
         """It goes on."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+        self._signal(self.pids(), signal.SIGCONT)
+
+    @staticmethod
+    def _signal(pids, number):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:  # ended by itself
+                pass
 
     def wait_drained(self, deadline=DRAIN_S):
         """Returns when its queue is empty: it has brought every message further, and brings none twice."""
