@@ -20,9 +20,9 @@ def alive(pid):
     return _status(pid).get("State", "Z")[0] not in "ZX"
 
 
-def stopped(pid):
-    """SIGSTOP has reached it, or it is gone."""
-    return _status(pid).get("State", "Z")[0] in "TZX"
+def is_stopped(pid):
+    """Stopped by a signal."""
+    return _status(pid).get("State", "")[:1] in ("T", "t")
 
 
 def name(pid):

@@ -163,7 +163,7 @@ class Stranger:
     def suspend(self):
         """It stands still: connections are made, by the kernel, and nobody says a word."""
         # again until none runs: one may have been forked meanwhile
-        while running := [pid for pid in self.pids() if not processes.stopped(pid)]:
+        while running := [pid for pid in self.pids() if not processes.is_stopped(pid)]:
             self._signal(running, signal.SIGSTOP)
 
     def resume(self):
