@@ -14,6 +14,7 @@
 #include "common/system/loop.h"
 #include "common/system/start.h"
 #include "queue-manager/control.h"
+#include "queue-manager/destination.h"
 #include "queue-manager/disk.h"
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
@@ -33,6 +34,7 @@ struct manager {
 	struct spool spool;
 	struct disk disk;
 	struct messages messages;
+	struct destinations destinations;
 	struct verify verify;
 	struct replay replay;
 	struct route route;

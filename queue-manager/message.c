@@ -56,7 +56,8 @@ message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender)
 }
 
 int
-message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
+message_add(struct manager *q, struct message *m, uint32_t at, struct span address, uint32_t parent,
+	    uint64_t notify)
 {
 	uint8_t depth = 0;
 	if (m->count == MESSAGE_RECIPIENTS_MAX)
@@ -75,6 +76,7 @@ message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, 
 	bool is_child = parent != 0;
 	m->recipients[m->count++] =
 		(struct recipient){.at = at,
+				   .domain = destination_take(q, address),
 				   .state = is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING,
 				   .depth = depth,
 				   .notify = notify & 15};
@@ -137,6 +139,8 @@ message_forget(struct manager *q, struct message *m)
 	names_let(&q->messages.senders, m->sender);
 	q->messages.classes[m->class]--;
 	q->messages.recipients -= m->count;
+	for (uint32_t i = 0; i < m->count; i++)
+		destination_let(q, m->recipients[i].domain);
 	free(m->recipients);
 	free(m);
 }
@@ -192,6 +196,14 @@ message_set_aside(struct manager *q, struct message *m, const char *reason)
 }
 
 /* ---- what is asked about one ---- */
+
+bool
+message_is_undelivered(const struct recipient *r)
+{
+	return r->state == RECIPIENT_DEFERRED || r->state == RECIPIENT_WAITING ||
+	       r->state == RECIPIENT_ASKED || r->state == RECIPIENT_READY ||
+	       r->state == RECIPIENT_ACTIVE;
+}
 
 uint32_t
 message_open_recipients(const struct message *m)
@@ -510,7 +522,7 @@ message_child(struct manager *q, struct message *m, uint32_t parent, struct span
 					.parent = parent,
 					.direct = direct};
 	uint32_t at = message_append(q, m, &e);
-	if (message_add(q, m, at, parent, 0) != 0)
+	if (message_add(q, m, at, address, parent, 0) != 0)
 		return 0;
 	return m->count;
 }
@@ -533,8 +545,10 @@ message_expanded(struct manager *q, struct message *m, uint32_t parent, const ui
 	journal_numbers_free(&numbers);
 	set_answered(m, &m->recipients[parent - 1]);
 	message_set_expanded(q, m, parent, count);
+	/* one that stands for several was adopted by the first of them (replay.c does the same) */
 	for (size_t i = 0; i < count; i++)
-		message_adopt(q, m, children[i], parent, count == 1);
+		if (m->recipients[children[i] - 1].state == RECIPIENT_ORPHAN)
+			message_adopt(q, m, children[i], parent, count == 1);
 }
 
 /* ---- the administrator ---- */

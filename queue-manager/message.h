@@ -48,6 +48,7 @@ struct recipient {
 	uint32_t at;   /* of its `to` line, from the begin of the journal */
 	uint32_t last; /* of the line of its last reply; 0: none yet */
 	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint32_t domain; /* of its address (destination.h) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
 	uint8_t depth;		/* of expansions */
@@ -177,8 +178,8 @@ void message_wake(struct manager *q, struct message *m);
 struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
 struct message *message_find(struct manager *q, uint64_t id);
 /* message_add - the next recipient, whose `to` line begins at `at` of the journal and says `notify`; -1: too many */
-int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
-	__attribute__((warn_unused_result));
+int message_add(struct manager *q, struct message *m, uint32_t at, struct span address,
+		uint32_t parent, uint64_t notify) __attribute__((warn_unused_result));
 /* message_set - for replay: what its journal says */
 void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
 /* does the sender want to hear that of the recipient? */
@@ -253,6 +254,15 @@ void message_retry(struct manager *q, struct message *m);
 #define MESSAGE_BOUNCE_MAX 1000
 bool message_bounce(struct manager *q, struct message *m);
 
+/*
+ * message_redirect - the recipient is expanded into `address`; told as `expanded`
+ *
+ * *child is the number of the recipient that stands for it, made here when it is 0; the same one serves all recipients of a message that go
+ * to one address.  False: nothing is left of it to be redirected, it is with an agent, or it is that address.
+ */
+bool message_redirect(struct manager *q, struct message *m, uint32_t number, struct span address,
+		      uint32_t *child);
+
 /* ---- what its file says ---- */
 
 /*
@@ -290,6 +300,8 @@ void message_close_files(struct manager *q, size_t most);
 
 /* ---- asked by others ---- */
 
+/* nothing final is known of it */
+bool message_is_undelivered(const struct recipient *r);
 /* recipients for whom something is still to be done */
 uint32_t message_open_recipients(const struct message *m);
 uint32_t message_tick(const struct manager *q);

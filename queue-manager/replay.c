@@ -70,8 +70,8 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 {
 	if (e->number != m->count + 1 || (m->is_queued && e->parent == 0))
 		return "its recipients are not in order";
-	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), (uint32_t)e->parent,
-			e->notify) != 0)
+	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), e->text,
+			(uint32_t)e->parent, e->notify) != 0)
 		return "it has too many recipients";
 	return NULL;
 }

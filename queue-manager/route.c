@@ -192,6 +192,13 @@ place_of(struct manager *q, const struct lookup_leaf *l)
 }
 
 static void
+send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
+{
+	destination_sent(q, m->recipients[number - 1].domain, p);
+	queue_add(q, p, m, number);
+}
+
+static void
 failed_here(struct manager *q, struct message *m, uint32_t number, const char *status,
 	    const char *text)
 {
@@ -215,7 +222,7 @@ leaf_is_itself(struct manager *q, struct message *m, const struct lookup_leaf *l
 		if (m->is_held)
 			message_again(q, m, number);
 		else
-			queue_add(q, place_of(q, l), m, number);
+			send_to(q, place_of(q, l), m, number);
 		return NULL;
 	case LOOKUP_REFUSE:
 		message_failed(q, m, number, &a);

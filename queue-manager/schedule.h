@@ -110,6 +110,9 @@ void schedule_reload(struct manager *q);
 /* the administrator wants everything tried now: no place is taken for dead */
 void schedule_forgive(struct manager *q);
 
+/* how many agents a place of that kind may have at best */
+uint32_t schedule_window_max(const struct manager *q, enum jobs_kind kind);
+
 void schedule_parent(struct manager *q, enum jobs_kind kind, struct peer *parent);
 void schedule_parent_gone(struct manager *q, struct peer *parent);
 /* the WANT with that number, of a parent with that pid; NULL: there is none */

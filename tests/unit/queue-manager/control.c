@@ -60,7 +60,7 @@ static int
 act(struct harness *h, enum control_verb verb, const char *selector)
 {
 	int fd = connect_to(h, "control");
-	const struct control_act a = {verb, words(selector)};
+	const struct control_act a = {.verb = verb, .selector = words(selector)};
 	struct control_done done = {0};
 	say(fd, control_calls, CONTROL_ACT, 1, &a);
 	int type = hear(h, fd, &w);
@@ -375,20 +375,20 @@ deal_with_own(const char *path)
 {
 	uint64_t count = 77;
 	int fd = channel_connect(path, clock_monotonic_ms() + 3000);
-	struct control_act a = {CONTROL_HOLD, words("all")};
+	struct control_act a = {.verb = CONTROL_HOLD, .selector = words("all")};
 	const struct control_list all = {words(""), 0};
 	if (question(fd, CONTROL_LIST, &all, &count) != CONTROL_DONE || count != 1)
 		return 1;
 	a.selector = words("all");
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_REFUSED)
 		return 2;
-	a = (struct control_act){CONTROL_RETRY, words("all")};
+	a = (struct control_act){.verb = CONTROL_RETRY, .selector = words("all")};
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 1)
 		return 3;
-	a = (struct control_act){CONTROL_REMOVE, words("from=other@b.example")};
+	a = (struct control_act){.verb = CONTROL_REMOVE, .selector = words("from=other@b.example")};
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 0)
 		return 4;
-	a = (struct control_act){CONTROL_REMOVE, words("all")};
+	a = (struct control_act){.verb = CONTROL_REMOVE, .selector = words("all")};
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 1)
 		return 5;
 	return 0;
