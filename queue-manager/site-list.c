@@ -139,7 +139,7 @@ tell(struct peer *p, const struct site_row *row, uint32_t request, bool with_rep
 				 .back_off_ms = (uint64_t)r->back_off_ms,
 				 .probe_ms = probe_ms > 0 ? (uint64_t)probe_ms : 0};
 	memcpy(c.age, row->age, sizeof(c.age));
-	site_report_limit(q, r, row->recipients, limit, sizeof(limit));
+	site_report_limit(q, r, row->recipients - row->active, limit, sizeof(limit));
 	if (row->name != NULL)
 		c.limit = span_of(limit);
 	if (with_reply && r->reply != NULL)

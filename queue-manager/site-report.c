@@ -74,7 +74,7 @@ site_report_window_max(const struct manager *q, const struct site_report *r)
 }
 
 void
-site_report_limit(struct manager *q, const struct site_report *r, uint64_t recipients, char *to,
+site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiting, char *to,
 		  size_t size)
 {
 	const struct service *s = &q->schedule.service[r->kind];
@@ -90,7 +90,7 @@ site_report_limit(struct manager *q, const struct site_report *r, uint64_t recip
 			 probe_ms / SECOND_MS + 1);
 	else if (r->is_dead)
 		snprintf(to, size, "the site is in trouble: one message tries it now");
-	else if (r->ready == 0 && recipients > r->busy)
+	else if (r->ready == 0 && waiting > 0)
 		snprintf(to, size, "each message waits for its own next attempt");
 	else if (r->ready == 0)
 		return;

@@ -31,8 +31,8 @@ void site_report_add(struct site_report *r, struct manager *q, const struct plac
 void site_report_free(struct site_report *r);
 /* how many connections its places may have at best */
 uint32_t site_report_window_max(const struct manager *q, const struct site_report *r);
-/* site_report_limit - what keeps the mail from going: a sentence into `to`, empty when nothing does */
-void site_report_limit(struct manager *q, const struct site_report *r, uint64_t recipients,
-		       char *to, size_t size);
+/* site_report_limit - what keeps `waiting` recipients, with no agent yet, from going: a sentence into `to`, empty when nothing does */
+void site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiting, char *to,
+		       size_t size);
 
 #endif

@@ -36,7 +36,8 @@ enum control_verb {
 	CONTROL_RELEASE = 3,
 	CONTROL_REMOVE = 4, /* gone, nobody is told */
 	CONTROL_BOUNCE = 5, /* every recipient that is left fails; the sender is told */
-	CONTROL_REDIRECT = 6, /* what is left for the recipients that are meant goes to an address instead */
+	CONTROL_REDIRECT =
+		6, /* what is left for the recipients that are meant goes to an address instead */
 };
 
 #define CONTROL_SELECTOR_MAX 8192
@@ -105,19 +106,20 @@ struct control_state {
 
 /* where mail goes, with what is still to be served there */
 struct control_site {
-	struct span name; /* a domain, hosts of the configuration parted by commas, mailbox:DOMAIN; empty: all others together */
+	struct span
+		name; /* a domain, hosts of the configuration parted by commas, mailbox:DOMAIN; empty: all others together */
 	uint64_t recipients;
 	uint64_t age[CONTROL_AGES]; /* of them, by how long ago their messages came */
 	uint64_t active;	    /* of them, with an agent */
 	uint64_t oldest_us;	    /* wall clock: when the oldest came */
-	uint64_t known;		    /* 1: something was sent there since the start; else what follows is 0 */
-	uint64_t agents;	    /* connections now */
-	uint64_t window;	    /* how many there may be now, */
-	uint64_t window_max;	    /* and at best */
-	uint64_t back_off_ms;	    /* the pause it is in, or was in last; 0: none */
-	uint64_t probe_ms;	    /* until it is tried again; 0: it is not paused */
-	struct span limit;	    /* a sentence: what keeps the mail from going; empty: nothing does */
-	struct span reply;	    /* the last one that was trouble of the site itself */
+	uint64_t known;	 /* 1: something was sent there since the start; else what follows is 0 */
+	uint64_t agents; /* connections now */
+	uint64_t window; /* how many there may be now, */
+	uint64_t window_max;  /* and at best */
+	uint64_t back_off_ms; /* the pause it is in, or was in last; 0: none */
+	uint64_t probe_ms;    /* until it is tried again; 0: it is not paused */
+	struct span limit;    /* a sentence: what keeps the mail from going; empty: nothing does */
+	struct span reply;    /* the last one that was trouble of the site itself */
 };
 
 struct control_progress {

@@ -24,13 +24,13 @@ def table():
     rows = {}
     for row in re.split(r"\n\t\{", text)[1:]:
         strings = re.findall(r'"((?:[^"\\]|\\.)*)"', row)
-        rows[strings[0]] = set(re.findall(r"--[a-z]+", " ".join(strings[1:])))
+        rows[strings[0]] = set(re.findall(r"--[a-z-]+", " ".join(strings[1:])))
     return rows
 
 
 def parsed_options():
     text = (ROOT / "culver/main.c").read_text()
-    return set(re.findall(r'strcmp\(word, "(--[a-z]+|-h)"\)', text))
+    return set(re.findall(r'strcmp\(word, "(--[a-z-]+|-h)"\)', text))
 
 
 def section(page, name):
@@ -44,7 +44,7 @@ def synopsis(page):
     for part in section(page, "SYNOPSIS").split(".Nm\n")[1:]:
         verb = re.match(r"\.Cm ([a-z]+)", part)
         if verb:
-            rows[verb.group(1)] = {"--" + o for o in re.findall(r"Fl -([a-z]+)", part)}
+            rows[verb.group(1)] = {"--" + o for o in re.findall(r"Fl -([a-z-]+)", part)}
     return rows
 
 
