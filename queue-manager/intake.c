@@ -325,7 +325,8 @@ handle_recipients(struct peer *p, const struct wire_header *h, const void *messa
 		if ((one.notify & INTAKE_NOTIFY_NEVER) != 0 && one.notify != INTAKE_NOTIFY_NEVER)
 			return "wants a notice and wants none";
 		uint64_t at = t->written + t->head.len;
-		if (at > UINT32_MAX / 2 || message_add(q, m, (uint32_t)at, one.address, 0, one.notify) != 0)
+		if (at > UINT32_MAX / 2 ||
+		    message_add(q, m, (uint32_t)at, one.address, 0, one.notify) != 0)
 			return "has too many recipients";
 		journal_write(&t->head, t->id, &e);
 		if (t->head.len < INTAKE_HEAD_MAX)

@@ -66,7 +66,7 @@ def check_page(wrong):
         if rows[verb] != shown[verb]:
             wrong.append(f"man/culver.8: `{verb}` has {sorted(rows[verb])}, its SYNOPSIS {sorted(shown[verb])}")
     described = re.findall(r"^\.It ((?:Fl.*))$", section(page, "Options"), re.M)
-    described = {"-" + o for line in described for o in re.findall(r"Fl (-?[a-z]+)", line)} - {"-c"}
+    described = {"-" + o for line in described for o in re.findall(r"Fl (-?[a-z-]+)", line)} - {"-c"}
     if described != parsed_options():
         wrong.append(f"man/culver.8: options {sorted(described ^ parsed_options())} stand on one side only")
     told = set(re.findall(r"^\.It (\d+)$", section(page, "EXIT STATUS"), re.M))
