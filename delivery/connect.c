@@ -221,7 +221,7 @@ hello(struct connection *c, const char *hostname, struct verdict *why)
 	const char *const *words = c->is_lmtp ? lmtp : smtp;
 	size_t count = c->is_lmtp ? 1 : 2;
 	enum exchange outcome;
-	struct reply r;
+	struct reply r = {.code = 0};
 
 	for (size_t i = 0; i < count; i++) {
 		if (stream_printf(&c->stream, "%s %s\r\n", words[i], hostname) != STREAM_OK)
