@@ -632,8 +632,8 @@ schedule_reload(struct manager *q)
 	}
 }
 
-static void
-forgive(struct manager *q, struct place *p)
+void
+schedule_forgive_place(struct manager *q, struct place *p)
 {
 	if (p->is_dead && !p->is_probing)
 		p->dead_until_ms = manager_now_ms(q);
@@ -643,7 +643,7 @@ forgive(struct manager *q, struct place *p)
 void
 schedule_forgive(struct manager *q)
 {
-	queue_places_each(q, forgive);
+	queue_places_each(q, schedule_forgive_place);
 }
 
 void
