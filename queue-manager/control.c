@@ -146,9 +146,11 @@ handle_status(struct peer *p, const struct wire_header *h, const void *message)
 	(void)message;
 	if (!request_of(p)->is_admin)
 		return refuse(p, h->request, NOT_ALLOWED);
+	/* most messages hold their only recipient themselves; each stands in the table, and those that wait in the heap */
+	uint64_t others = t->recipients > t->count ? t->recipients - t->count : 0;
 	uint64_t memory = t->count * (sizeof(struct message) + 2 * sizeof(void *)) +
-			  t->recipients * sizeof(struct recipient) +
-			  t->senders.count * sizeof(struct name);
+			  others * sizeof(struct recipient) +
+			  (t->senders.count + q->destinations.domains.count) * sizeof(struct name);
 	const struct control_state s = {.messages = t->count,
 					.recipients = t->recipients,
 					.incoming = t->classes[MESSAGE_INCOMING] + q->intake.open,

@@ -48,7 +48,7 @@ retry(struct manager *q, struct message *m)
 	bool is_changed = false;
 	if (!m->is_kept || m->is_held || m->is_gone)
 		return;
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++) {
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++) {
 		const struct recipient *r = &m->recipients[i];
 		if (r->state != RECIPIENT_DEFERRED ||
 		    !is_for(&q->etrn, destination_domain(q, r->domain)))

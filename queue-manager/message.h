@@ -22,6 +22,7 @@ struct manager;
 struct batch;
 
 #define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
+#define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
 #define MESSAGE_OPEN_MAX 512		/* files kept open, least recently used first closed */
 #define MESSAGE_HEAD_MAX 8192		/* of a fresh message, kept with its file */
 #define MESSAGE_PENDING_MAX (64u << 20) /* lines of one message that wait to be written */
@@ -77,11 +78,15 @@ struct message {
 	int64_t arrived_us;		 /* wall clock */
 	uint64_t checksum;		 /* of the content; kept while it is unverified */
 	struct name *sender;
-	struct recipient *recipients; /* number N is at N - 1 */
-	struct open_file *file;	      /* NULL: not open */
-	struct batch *batches;	      /* of its READY and TELLING recipients; queue.c's */
-	uint32_t count, size;	      /* recipients: known, allocated */
-	uint32_t states[RECIPIENT_STATES];
+	struct recipient *recipients;	       /* number N is at N - 1; the only one is `only` */
+	struct open_file *file;		       /* NULL: not open */
+	struct batch *batches;		       /* of its READY and TELLING recipients; queue.c's */
+	union {				       /* recipients in each state: message_in() */
+		uint8_t few[RECIPIENT_STATES]; /* up to MESSAGE_FEW recipients */
+		uint32_t *many;
+	} states;
+	struct recipient only;
+	uint32_t count;	     /* recipients */
 	uint32_t unanswered; /* recipients that have had no answer yet */
 	uint32_t written;    /* bytes of the journal on disk */
 	uint32_t due;	     /* tick of the earliest that is DEFERRED, or of the notice */
@@ -107,6 +112,19 @@ struct message {
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
 	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
+
+/* message_in - how many of its recipients are in that state */
+static inline uint32_t
+message_in(const struct message *m, enum recipient_state state)
+{
+	return m->count <= MESSAGE_FEW ? m->states.few[state] : m->states.many[state];
+}
+
+/* message-recipients.c: room for one more recipient, number m->count, counted in its state; the others may move */
+struct recipient *message_recipient_new(struct message *m, enum recipient_state state);
+/* one recipient goes from a state to another one: counted, nothing else */
+void message_count(struct message *m, enum recipient_state from, enum recipient_state to);
+void message_recipients_free(struct manager *q, struct message *m);
 
 /* one that walks over all messages in slices; messages may come and go meanwhile */
 struct message_cursor {

@@ -299,7 +299,7 @@ whole(struct manager *q, bool is_torn)
 	r->queued++;
 	m->written = (uint32_t)(r->at - r->begin);
 	m->is_kept = true;
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++)
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++)
 		if (m->recipients[i].state == RECIPIENT_DEFERRED && m->recipients[i].due < next)
 			next = m->recipients[i].due;
 	if (next != UINT32_MAX)

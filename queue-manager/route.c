@@ -53,7 +53,7 @@ may_ask(const struct message *m)
 {
 	uint32_t under_way = m->asks;
 	if (!m->is_kept)
-		under_way += m->states[RECIPIENT_READY];
+		under_way += message_in(m, RECIPIENT_READY);
 	return under_way < ROUTE_MESSAGE_MAX ? ROUTE_MESSAGE_MAX - under_way : 0;
 }
 
@@ -133,8 +133,8 @@ ask_for(struct manager *q, struct message *m)
 	uint32_t most = may_ask(m), count = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
-	if (most > m->states[RECIPIENT_WAITING])
-		most = m->states[RECIPIENT_WAITING];
+	if (most > message_in(m, RECIPIENT_WAITING))
+		most = message_in(m, RECIPIENT_WAITING);
 	if (a == NULL || most == 0 || m->is_held || m->is_gone)
 		return false;
 	uint32_t *numbers = malloc(most * sizeof(*numbers));

@@ -47,7 +47,7 @@ tell_message(struct peer *p, struct message *m)
 		.next_us = (uint64_t)message_next_us(p->q, m),
 		.attempts = message_attempts(m),
 		.sender = name_text(m->sender),
-		.recipients = m->count - m->states[RECIPIENT_ORPHAN],
+		.recipients = m->count - message_in(m, RECIPIENT_ORPHAN),
 		.open = message_open_recipients(m)};
 	return peer_send(p, wire_find(control_answers, CONTROL_MESSAGE), 0, request_of(p)->number,
 			 &c, NULL);
