@@ -110,6 +110,15 @@ def test_failure_that_nobody_wants_to_hear_of(culver):
 
 # ---- SMTPUTF8 ----
 
+def test_a_domain_in_utf8_is_that_of_its_a_labels(culver):
+    with smtp.Sink(extensions=ALL) as sink:
+        culver.general.append(f"route xn--bcher-kva.example {{\n    smtp 127.0.0.1:{sink.port}\n}}")
+        culver.start()
+        ident = submit(culver, culver.address, [("x@B\u00dccher.example", "")], mail.small("idna"), " SMTPUTF8", "utf-8")
+        culver.wait_event("delivered", id=ident)
+        assert "RCPT TO:<x@b\u00dccher.example>" in [line.encode("latin-1").decode() for _, line in sink.commands]
+
+
 def test_utf8_addresses(culver):
     with smtp.Sink(extensions=ALL) as able, smtp.Sink(extensions=PLAIN) as unable:
         culver.relay_to(able.port).start()
