@@ -4,8 +4,8 @@
     nothing_lost.py [--messages 2000] [--mode user|root|both] [--sessions 20] [--seed N]
 
 Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
-sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each program, some of its sessions or agents, master and all at once
-are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
+sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each
+program, some of its sessions or agents, master and all at once are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
 the next hop refused, as a notice.
 
 A message may arrive twice in one window only: its delivery was under way when something was killed that delivers or
@@ -405,7 +405,8 @@ def report(instance, there, traffic, killer):
         print(f"  LOST {tag} {promised[tag]}")
     for tag, times in list(outside.items())[:20]:
         print(f"  DOUBLE outside of the window: {tag} {promised.get(tag)} at {times}")
-    good = not (lost or outside or unjust or unkind or unused or damaged) and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0
+    good = (not (lost or outside or unjust or unkind or unused or damaged)
+            and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0)
     print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
           f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
           f"was cut off: {'PASSED' if good else 'FAILED'}")
