@@ -422,21 +422,23 @@ message_failed(struct manager *q, struct message *m, uint32_t number, const stru
 	message_set_failed(q, m, number);
 }
 
-/* its time is over: the last answer stands in the notice, under a status that says so */
+/*
+ * its time is over: a refusal of our own, in the words of RFC 3463 for X.4.7, which quotes the last answer
+ *
+ * Without code: no server said what the notice is going to say.  Nor is the answer's status quoted: programs that read notices would
+ * take it for the one of the failure.
+ */
 static void
 give_up(struct manager *q, struct message *m, uint32_t number, const struct answer *last)
 {
-	char text[REPLY_TEXT_MAX + 64];
-	int len =
-		snprintf(text, sizeof(text), "not delivered in time; the last answer was: %.*s",
-			 (int)(last->reply.len < REPLY_TEXT_MAX ? last->reply.len : REPLY_TEXT_MAX),
-			 last->reply.at);
-	if (len > REPLY_TEXT_MAX)
-		len = REPLY_TEXT_MAX;
-	const struct answer a = {.code = last->code,
-				 .status = SPAN("5.4.7"),
-				 .reply = span_from(text, (size_t)len),
-				 .host = last->host};
+	char text[REPLY_TEXT_MAX + 1], code[8] = "";
+
+	if (last->code != 0)
+		snprintf(code, sizeof(code), "%u ", (unsigned)last->code);
+	snprintf(text, sizeof(text), "delivery time expired; the last answer was: %s%.*s", code,
+		 SPAN_ARG(last->reply));
+	const struct answer a = {
+		.status = SPAN("5.4.7"), .reply = span_of(text), .host = last->host};
 	message_failed(q, m, number, &a);
 }
 

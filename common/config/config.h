@@ -48,6 +48,7 @@ struct config_limits {
 	uint64_t hops;			     /* Received lines */
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
+	uint64_t reply_time;		     /* ms, at most for one reply of another host */
 	uint64_t concurrency;		     /* connections per place */
 	uint64_t agents;		     /* delivery agents in all */
 	uint64_t mailbox_agents;	     /* file agents in all */
