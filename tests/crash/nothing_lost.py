@@ -5,8 +5,8 @@
 
 Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
 sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each
-program, some of its sessions or agents, master and all at once are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
-the next hop refused, as a notice.
+program, some of its sessions or agents, master and all at once are killed; the times in the log prove it.  At the
+end every 250 must have arrived where it was to go (ways.py) or, where the next hop refused, as a notice.
 
 A message may arrive twice in one window only: its delivery was under way when something was killed that delivers or
 that notes deliveries (queue-manager, delivery, local, bounce, master).  Such doubles are counted; any other is a failure.
@@ -127,8 +127,11 @@ class Traffic:
 
     def _sendmail(self, number, tag):
         """sendmail(1) as a user; whether it says that the message is taken."""
-        done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
-                                   input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        try:
+            done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
+                                       input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        except subprocess.TimeoutExpired:
+            self._end(f"{tag}: sendmail hangs")
         if done.returncode == 0:
             self._record(tag, re.search(rb"<<< 250 .*\b([0-9A-F]{13,})\b", done.stderr)[1].decode())
             with self.lock:

@@ -76,6 +76,13 @@ class Ways:
         self.name_server = self.dovecot = self.virtual = None
 
     def __enter__(self):
+        try:
+            return self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _open(self):
         self.instance.relay_to(self.sink.start().port)
         self._name_server()
         self._dovecot()
