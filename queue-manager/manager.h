@@ -15,6 +15,7 @@
 #include "common/system/start.h"
 #include "queue-manager/control.h"
 #include "queue-manager/disk.h"
+#include "queue-manager/early.h"
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
 #include "queue-manager/message.h"
@@ -39,6 +40,7 @@ struct manager {
 	struct schedule schedule;
 	struct peer *peers;
 	struct intake intake;
+	struct early_state early;
 	struct jobs jobs;
 	struct control control;
 	bool is_stopping; /* nothing new is begun */

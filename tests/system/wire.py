@@ -21,14 +21,16 @@ INTAKE_CALLS = {
                             ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
-    "INTAKE_COMMIT": (4, [("count", N)]),
-    "INTAKE_KEEP": (5, []),
+    "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
+    "INTAKE_KEEP": (5, [("sync_us", N)]),
     "INTAKE_ABANDON": (6, []),
+    "INTAKE_ANSWERED": (7, []),
 }
 INTAKE_ANSWERS = {
     "INTAKE_FILE": (101, [("id", N)]),
     "INTAKE_REFUSED": (102, [("code", N), ("status", S), ("text", S)]),
-    "INTAKE_QUEUED": (103, []),
+    "INTAKE_QUEUED": (103, [("wait_ms", N)]),
+    "INTAKE_FINISHED": (104, [("finish", N), ("code", N), ("status", S), ("text", S)]),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]

@@ -195,7 +195,8 @@ driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 	int reader = open(path, O_RDONLY | O_CLOEXEC);
 	if (in->fault == FAULT_NO_SYNC && pipe2(pipes, O_CLOEXEC) != 0)
 		abort();
-	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, NULL,
+	const struct intake_queued queued = {0};
+	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued,
 		      in->fault == FAULT_NO_SYNC ? pipes : &reader);
 	close(reader);
 }
