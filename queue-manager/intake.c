@@ -515,8 +515,11 @@ closed(struct peer *p)
 	struct transaction *t = state_of(p);
 	if (t == NULL)
 		return;
-	/* HANDED_BACK: a KEEP would have been read before the end of the connection, so no 250 was said */
-	if (p->stage == QUEUED)
+	/*
+	 * HANDED_BACK: if the session has left, a KEEP would have been read before its end, so that no 250 was said.  If we end the connection
+	 * (we stop, it does not read), one may lie there unread: then a notice is due, at worst one too many.
+	 */
+	if (p->stage == QUEUED || (p->stage == HANDED_BACK && !p->has_left))
 		keep(p);
 	else
 		drop(p);
