@@ -24,6 +24,11 @@ take_early(struct parse *p, const struct directive *d, const struct grammar_line
 		to->how = CONFIG_EARLY_OFF;
 		return;
 	}
+	if (word.len == 0 || word.at[0] < '0' || word.at[0] > '9') {
+		parse_mistake(p, line->words[1].column,
+			      "`%.*s`: expected `auto`, `off` or a time, like 5s", SPAN_ARG(word));
+		return;
+	}
 	to->how = CONFIG_EARLY_WAIT;
 	time.field = 0;
 	take_number(p, &time, line, &to->wait);
