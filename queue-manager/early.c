@@ -418,7 +418,8 @@ static bool
 decide(struct manager *q, struct message *m, struct early *e)
 {
 	uint64_t wait_ms = q->early.longest_ms;
-	uint32_t leaves = m->states[RECIPIENT_READY] + m->states[RECIPIENT_DELIVERED] + e->refused;
+	uint32_t leaves =
+		message_in(m, RECIPIENT_READY) + message_in(m, RECIPIENT_DELIVERED) + e->refused;
 	if (leaves > EARLY_LEAVES_MAX)
 		return false;
 	for (const struct batch *b = m->batches; b != NULL && wait_ms > 0; b = b->message_next) {
@@ -438,27 +439,26 @@ decide(struct manager *q, struct message *m, struct early *e)
 static bool
 is_lost(const struct message *m, const struct early *e)
 {
-	const uint32_t *s = m->states;
-	bool is_to_be_routed = s[RECIPIENT_WAITING] + s[RECIPIENT_ASKED] > 0;
-	return m->is_gone || m->is_held || s[RECIPIENT_DEFERRED] > 0 ||
+	bool is_to_be_routed =
+		message_in(m, RECIPIENT_WAITING) + message_in(m, RECIPIENT_ASKED) > 0;
+	return m->is_gone || m->is_held || message_in(m, RECIPIENT_DEFERRED) > 0 ||
 	       (m->is_released && is_to_be_routed) ||
-	       (e->refused > 0 && s[RECIPIENT_DELIVERED] > 0);
+	       (e->refused > 0 && message_in(m, RECIPIENT_DELIVERED) > 0);
 }
 
 void
 early_settle(struct manager *q, struct message *m)
 {
 	struct early *e = m->is_waited ? m->early : NULL;
-	const uint32_t *s = m->states;
 	if (e == NULL)
 		return;
 	if (is_lost(m, e)) {
 		tell_not(e);
 		return;
 	}
-	if (s[RECIPIENT_WAITING] + s[RECIPIENT_ASKED] > 0)
+	if (message_in(m, RECIPIENT_WAITING) + message_in(m, RECIPIENT_ASKED) > 0)
 		return;
-	if (s[RECIPIENT_READY] + s[RECIPIENT_ACTIVE] > 0) {
+	if (message_in(m, RECIPIENT_READY) + message_in(m, RECIPIENT_ACTIVE) > 0) {
 		if (!m->is_released && !decide(q, m, e))
 			tell_not(e);
 		return;

@@ -38,6 +38,9 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_U64(intake_keep, sync_us, 0, SYNC_US_MAX)),
 	WIRE_SHAPE_EMPTY(INTAKE_ABANDON, 0),
 	WIRE_SHAPE_EMPTY(INTAKE_ANSWERED, 0),
+	WIRE_SHAPE(INTAKE_RETRY, intake_retry, 0,
+		   WIRE_FIELD_SPAN(intake_retry, domain, 1, INTAKE_DOMAIN_MAX),
+		   WIRE_FIELD_U64(intake_retry, below, 0, 1)),
 	{.name = NULL},
 };
 
@@ -55,5 +58,8 @@ const struct wire_shape intake_answers[] = {
 		WIRE_FIELD_U64(intake_finished, code, 0, 599),
 		WIRE_FIELD_SPAN(intake_finished, status, 0, 11),
 		WIRE_FIELD_SPAN(intake_finished, text, 0, 512)),
+	WIRE_SHAPE(
+		INTAKE_RETRYING, intake_retrying, 0,
+		WIRE_FIELD_U64(intake_retrying, outcome, INTAKE_RETRY_STARTED, INTAKE_RETRY_SOON)),
 	{.name = NULL},
 };

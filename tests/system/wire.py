@@ -24,13 +24,15 @@ INTAKE_CALLS = {
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
     "INTAKE_KEEP": (5, [("sync_us", N)]),
     "INTAKE_ABANDON": (6, []),
-    "INTAKE_ANSWERED": (7, []),
+    "INTAKE_RETRY": (7, [("domain", S), ("below", N)]),
+    "INTAKE_ANSWERED": (8, []),
 }
 INTAKE_ANSWERS = {
     "INTAKE_FILE": (101, [("id", N)]),
     "INTAKE_REFUSED": (102, [("code", N), ("status", S), ("text", S)]),
     "INTAKE_QUEUED": (103, [("wait_ms", N)]),
-    "INTAKE_FINISHED": (104, [("finish", N), ("code", N), ("status", S), ("text", S)]),
+    "INTAKE_RETRYING": (104, [("outcome", N)]),
+    "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]
@@ -73,8 +75,9 @@ RESOLVER_ANSWERS = {
 CONTROL_CALLS = {
     "CONTROL_LIST": (1, [("selector", [("word", S)]), ("recipients", N)]),
     "CONTROL_SHOW": (2, [("id", N)]),
-    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)])]),
+    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)]), ("dry", N), ("address", S)]),
     "CONTROL_STATUS": (4, []),
+    "CONTROL_SITES": (5, [("selector", [("word", S)])]),
 }
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 

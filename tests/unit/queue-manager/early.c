@@ -96,7 +96,7 @@ static uint32_t
 failures_of(struct harness *h, uint64_t id)
 {
 	const struct message *m = message_find(h->q, id);
-	return m != NULL ? m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING] : 0;
+	return m != NULL ? message_in(m, RECIPIENT_FAILED) + message_in(m, RECIPIENT_TELLING) : 0;
 }
 
 /* ---- E2: delivered ---- */
@@ -557,9 +557,9 @@ early_ends_when_its_time_is_over(void **state)
 	say_result(c.agent, c.job.numbers[0], FATE_FAILED, true, false);
 	assert_int_equal(finish_of(h, &c.s, NULL), 0);
 	assert_true(file_exists(h, c.s.id));
-	assert_int_equal(message_find(h->q, c.s.id)->states[RECIPIENT_TELLING], 0);
+	assert_int_equal(message_in(message_find(h->q, c.s.id), RECIPIENT_TELLING), 0);
 	keep_it(h, &c.s);
-	assert_int_equal(message_find(h->q, c.s.id)->states[RECIPIENT_TELLING], 1);
+	assert_int_equal(message_in(message_find(h->q, c.s.id), RECIPIENT_TELLING), 1);
 	end(h, &c);
 	h->config.outbound.early.how = CONFIG_EARLY_UNSAID;
 }
@@ -627,7 +627,7 @@ early_loses_nothing_in_a_crash(void **state)
 		assert_non_null(m);
 		assert_true(m->is_kept);
 		/* what was journaled is not done twice */
-		assert_int_equal(m->states[RECIPIENT_DELIVERED], step >= ANSWERED ? 1 : 0);
+		assert_int_equal(message_in(m, RECIPIENT_DELIVERED), step >= ANSWERED ? 1 : 0);
 		end(h, &c);
 		message_remove(h->q, m);
 	}
