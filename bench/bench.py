@@ -38,18 +38,21 @@ class Bench:
 
     def __init__(self, options):
         self.options, self.systems, self.left_out = options, [], []
-        self.disk = self.sink = None
+        self.disk = self.sink = self.place = self.mailbox = self.mailbox_address = None
+        self.listeners = {}
+
+    def open(self):
+        """Starts everything; close() is due whatever happens."""
         as_root = accounts.is_root()
         self.place = helper.place("root" if as_root else "user")
-        self.disk = disks.Disk(options.disk, self.place.folder) if as_root else disks.Folder(self.place.folder)
+        self.disk = disks.Disk(self.options.disk, self.place.folder) if as_root else disks.Folder(self.place.folder)
         if as_root:
             self.mailbox = accounts.make("m", os.path.join(self.disk.path, "home"))
             self.place.users.insert(0, self.mailbox)
         else:
             self.mailbox = self.place.users[0]
         self.mailbox_address = f"{self.mailbox.pw_name}@{helper.DOMAIN}"
-        self.listeners = {}
-        wanted = options.systems.split(",")
+        wanted = self.options.systems.split(",")
         self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, True))
         if self.systems and self.systems[0].knows_early() and "synced" in wanted:
             self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, False))
@@ -167,9 +170,9 @@ def main():
         return
     helper.become_subreaper()
     helper.end_on_signals()
-    machine, bench = measure.machine(), None
+    machine, bench = measure.machine(), Bench(options)
     try:
-        bench = Bench(options)
+        bench.open()
         table = report.Report(machine, bench, options)
         print(table.head(), flush=True)
         for scenario in wanted:
@@ -180,8 +183,7 @@ def main():
     except helper.Unusable as reason:
         print(f"bench: left out: {reason}")
     finally:
-        if bench:
-            bench.close()
+        bench.close()
         helper.close_all()
 
 

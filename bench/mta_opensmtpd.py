@@ -55,4 +55,5 @@ class OpenSmtpd(mta.Rival):
                 (self.path("empty"), "/var/lib/opensmtpd")]
 
     def daemon(self):
-        return ["/usr/sbin/smtpd", "-d", "-f", self.path("smtpd.conf")]
+        # it takes half of its descriptors' number of sessions
+        return ["prlimit", "--nofile=65536:65536", "/usr/sbin/smtpd", "-d", "-f", self.path("smtpd.conf")]

@@ -29,6 +29,10 @@ def _median(rounds, key):
     return statistics.median(values) if values else None
 
 
+def _speed(one):
+    return one.get("speed", one["rate"])
+
+
 def _cell(value, form):
     return "-" if value is None else form.format(value)
 
@@ -44,7 +48,7 @@ class Row:
         self.durable = self.is_ours or "syncs" not in counted or counted["syncs"] >= DURABLE_FSYNCS
         # pairs of one round
         self.ratios = {} if self.is_ours or not self.durable else {
-            ours: [a["rate"] / b["rate"] for a, b in zip(theirs, rounds) if b["rate"] > 0] for ours, theirs in base.items()}
+            ours: [_speed(a) / _speed(b) for a, b in zip(theirs, rounds) if _speed(b) > 0] for ours, theirs in base.items()}
 
     def ratio(self):
         """What stands in that column."""
