@@ -163,12 +163,10 @@ class Rival(Mta):
         binds += [(self.path("set-id", os.path.basename(program)), f"/{program}") for program in self.set_id]
         binds += self.binds()
         # an empty folder to mount on, for what the machine does not have: it lies over the parent, nothing is made there
-        for _, target in binds:
-            os.makedirs(self.path("points", os.path.dirname(target)[1:]), exist_ok=True)
-            if not target.startswith("/usr/") and not os.path.exists(target):
-                os.makedirs(self.path("points", target[1:]), exist_ok=True)
-        over = {os.path.dirname(target): self.path("points", os.path.dirname(target)[1:])
-                for _, target in binds if not target.startswith("/usr/")}
+        missing = [target for _, target in binds if not target.startswith("/usr/") and not os.path.exists(target)]
+        for target in missing:
+            os.makedirs(self.path("points", target[1:]), exist_ok=True)
+        over = {os.path.dirname(target): self.path("points", os.path.dirname(target)[1:]) for target in missing}
         over["/usr"] = os.path.join(self.root, "usr")
         lines = [f"mount -t overlay overlay -o lowerdir={upper}:{lower} {lower}" for lower, upper in sorted(over.items())]
         lines += [f"mount --bind {source} {target}" for source, target in binds]
