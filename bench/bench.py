@@ -44,9 +44,9 @@ class Bench:
     def open(self):
         """Starts everything; close() is due whatever happens."""
         as_root = accounts.is_root()
-        self.place = helper.place("root" if as_root else "user")
+        self.place = helper.place("root" if as_root and not self.options.as_user else "user")
         self.disk = disks.Disk(self.options.disk, self.place.folder) if as_root else disks.Folder(self.place.folder)
-        if as_root:
+        if self.place.mode == "root":
             self.mailbox = accounts.make("m", os.path.join(self.disk.path, "home"))
             self.place.users.insert(0, self.mailbox)
         else:
@@ -156,14 +156,15 @@ def main():
     parser.add_argument("--short", action="store_true", help="fewer scenarios, rounds and messages")
     parser.add_argument("--rounds", type=int, help="default 5; 3 with --short")
     parser.add_argument("--scale", type=float, default=1, help="multiplies the number of messages")
-    parser.add_argument("--with", dest="systems", help="default synced,postfix,exim,opensmtpd; synced,postfix with --short")
+    parser.add_argument("--with", dest="systems", help="of synced, postfix, exim, opensmtpd; default synced,postfix,exim, with --short synced,postfix")
+    parser.add_argument("--as-user", action="store_true", help="Culver as an ordinary user, one uid for all programs")
     parser.add_argument("--disk", default="ext4", choices=sorted(disks.MAKE))
     parser.add_argument("--write", action="store_true", help="the table goes to docs/performance.md, the plot beside it")
     parser.add_argument("--list", action="store_true", help="names the scenarios")
     parser.add_argument("scenario", nargs="*")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.short else 5)
-    options.systems = options.systems or ("synced,postfix" if options.short else "synced,postfix,exim,opensmtpd")
+    options.systems = options.systems or ("synced,postfix" if options.short else "synced,postfix,exim")
     wanted = chosen(options)
     if options.list:
         print("\n".join(f"{one.name:20} {one.what}" for one in wanted))
@@ -178,8 +179,8 @@ def main():
         for scenario in wanted:
             table.add(scenario, bench.run(scenario))
             print(table.text(scenario), flush=True)
-        if options.write:
-            table.write(os.path.join(helper.CHECKOUT, "docs"))
+            if options.write:  # each time: a run that is ended early has written what it knows
+                table.write(os.path.join(helper.CHECKOUT, "docs"))
     except helper.Unusable as reason:
         print(f"bench: left out: {reason}")
     finally:

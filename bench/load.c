@@ -5,10 +5,13 @@
  *
  *   load --to ADDRESS:PORT --messages N [--sessions N] [--per-session N] [--size BYTES] [--recipients N]
  *        [--from ADDRESS] [--rcpt PATTERN] [--domains N] [--tag WORD] [--every MS] [--deadline S]
+ *        [--connecting N]
  *
  * Each message bears `X-Bench: TAG NUMBER MICROSECONDS` (when its transaction began, monotonic clock), by which sink.c
  * knows it again.  In PATTERN, %r is the number of the recipient, %d that of the message modulo --domains.  --per-session 0: as
  * many messages a connection as there are.  --every paces: message n begins at n * MS, not before.
+ *
+ * --connecting: no more connections than that wait for their banner at a time, for servers with a short backlog.
  *
  * The time of a message begins with its MAIL, that of the first of a connection with connect(): it is the client's.  With
  * PIPELINING offered, MAIL, RCPT and DATA are one write.  A message that is refused, or whose connection breaks, is not sent
@@ -65,12 +68,13 @@ struct session {
 	struct buffer in;     /* replies, not yet complete */
 	struct buffer out;    /* not yet written */
 	size_t body_left;     /* of the body, behind `out` */
-	struct session *next; /* among those that wait for their time */
+	struct session *next; /* among those that wait for their time, or to connect */
 };
 
 static struct {
 	struct sockaddr_in to;
-	uint64_t messages, sessions, per_session, size, recipients, domains, every_ms, deadline_s;
+	uint64_t messages, sessions, per_session, size, recipients, domains, every_ms, deadline_s,
+		connecting;
 	const char *from, *rcpt, *tag;
 } options = {.sessions = 1,
 	     .size = 4096,
@@ -83,8 +87,10 @@ static struct {
 
 static struct loop *loop;
 static struct loop_timer pace, deadline;
-static struct session *waiting; /* for their time, last first */
-static size_t running;		/* sessions that are not at their end */
+static struct session *waiting;	    /* for their time, last first */
+static struct session *at_the_door; /* those that --connecting keeps waiting */
+static uint64_t connecting;	    /* that wait for their banner */
+static size_t running;		    /* sessions that are not at their end */
 static uint64_t next_number;
 static int64_t start_us, last_us;
 static char *body; /* what every message has behind its header, with the final dot */
@@ -97,6 +103,7 @@ static struct {
 } result;
 
 static void begin(struct session *s);
+static void banner_came(void);
 
 static void
 note_error(struct span text)
@@ -118,7 +125,10 @@ disconnect(struct session *s)
 	buffer_clear(&s->in);
 	buffer_clear(&s->out);
 	s->body_left = 0;
+	bool had_none = s->state == BANNER;
 	s->state = CLOSED;
+	if (had_none)
+		banner_came();
 }
 
 /* the connection is of no use any more: the message in hand is lost with it */
@@ -229,6 +239,12 @@ quit(struct session *s)
 static void
 connect_now(struct session *s)
 {
+	if (options.connecting > 0 && connecting >= options.connecting) {
+		s->next = at_the_door;
+		at_the_door = s;
+		return;
+	}
+	connecting++;
 	s->watch.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->watch.fd < 0)
 		fatal(EXIT_OS, errno, "socket");
@@ -241,6 +257,18 @@ connect_now(struct session *s)
 	if (connect(s->watch.fd, (const struct sockaddr *)&options.to, sizeof(options.to)) < 0 &&
 	    errno != EINPROGRESS)
 		give_up(s, strerror(errno));
+}
+
+/* one connection fewer waits for its banner: the next may be made */
+static void
+banner_came(void)
+{
+	connecting--;
+	struct session *s = at_the_door;
+	if (s != NULL) {
+		at_the_door = s->next;
+		connect_now(s);
+	}
 }
 
 /* the next message that nobody has taken; false: none is left, or its time has not come */
@@ -362,12 +390,15 @@ take_line(struct session *s, int code, bool last, struct span line)
 {
 	switch (s->state) {
 	case BANNER:
-		if (last && code != 220)
+		if (!last)
+			break;
+		if (code != 220) {
 			refused(s, line);
-		else if (last) {
+		} else {
 			s->state = HELLO;
 			buffer_string(&s->out, "EHLO client.test\r\n");
 		}
+		banner_came();
 		break;
 	case HELLO:
 		if (line.len >= 14 && memcmp(line.at + 4, "PIPELINING", 10) == 0)
@@ -487,19 +518,14 @@ print_result(void)
 static void
 read_options(int argc, char **argv)
 {
-	static const struct option names[] = {{"to", 1, NULL, 't'},
-					      {"messages", 1, NULL, 'm'},
-					      {"sessions", 1, NULL, 's'},
-					      {"per-session", 1, NULL, 'p'},
-					      {"size", 1, NULL, 'l'},
-					      {"recipients", 1, NULL, 'r'},
-					      {"from", 1, NULL, 'f'},
-					      {"rcpt", 1, NULL, 'a'},
-					      {"domains", 1, NULL, 'd'},
-					      {"tag", 1, NULL, 'g'},
-					      {"every", 1, NULL, 'e'},
-					      {"deadline", 1, NULL, 'x'},
-					      {0}};
+	static const struct option names[] = {
+		{"to", 1, NULL, 't'},	      {"messages", 1, NULL, 'm'},
+		{"sessions", 1, NULL, 's'},   {"per-session", 1, NULL, 'p'},
+		{"size", 1, NULL, 'l'},	      {"recipients", 1, NULL, 'r'},
+		{"from", 1, NULL, 'f'},	      {"rcpt", 1, NULL, 'a'},
+		{"domains", 1, NULL, 'd'},    {"tag", 1, NULL, 'g'},
+		{"every", 1, NULL, 'e'},      {"deadline", 1, NULL, 'x'},
+		{"connecting", 1, NULL, 'c'}, {0}};
 	int option, bad = argc < 2;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) >= 0) {
 		struct span value = optarg != NULL ? span_of(optarg) : SPAN_NONE;
@@ -530,6 +556,9 @@ read_options(int argc, char **argv)
 			break;
 		case 'x':
 			bad |= number_parse(value, 1, 86400, &options.deadline_s);
+			break;
+		case 'c':
+			bad |= number_parse(value, 0, SESSIONS_MAX, &options.connecting);
 			break;
 		case 'f':
 			options.from = optarg;

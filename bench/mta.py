@@ -35,6 +35,7 @@ class Mta:
     """One mail system: `name`, `port`, `start`, `stop`, `reset`, `pids`, and `new_folder`, where letters appear."""
 
     name = None
+    connecting = 0  # clients that may wait for their banner at a time; 0: any number
 
     def __init__(self):
         self.port = peers.free_port()

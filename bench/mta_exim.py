@@ -5,7 +5,6 @@ and refuses from the 21st connection on; split_spool_directory as its manual adv
 otherwise says why.
 """
 
-import os
 import shutil
 
 import mta

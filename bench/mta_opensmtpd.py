@@ -3,7 +3,6 @@
 Tuning: more messages a session than the default of 100 allows.  It has no other knob on the way through.
 """
 
-import os
 import shutil
 
 import mta
@@ -22,6 +21,7 @@ class OpenSmtpd(mta.Rival):
     """One instance."""
 
     name = "OpenSMTPD"
+    connecting = 4  # its backlog is 5; beyond it the kernel's SYN cookies leave clients with connections that it never sees
     users = ("opensmtpd", "opensmtpq")
 
     @staticmethod

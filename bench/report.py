@@ -87,7 +87,7 @@ class Report:
         now = datetime.datetime.now(datetime.timezone.utc)
         systems = ", ".join(f"{system.name} {system.version}" for system in self.bench.systems)
         text = (f"{now:%Y-%m-%d %H:%M} UTC; {self.machine}; spools on {self.bench.disk.kind}; {systems}; "
-                f"{self.options.rounds} interleaved rounds; load, sink and the systems share the machine")
+                f"{'Culver under one uid; ' if self.bench.place.mode == 'user' else ''}{self.options.rounds} interleaved rounds; load, sink and the systems share the machine")
         return text + "".join(f"; left out: {one}" for one in self.bench.left_out)
 
     def add(self, scenario, results):

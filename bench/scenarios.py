@@ -41,7 +41,7 @@ class Scenario:
 def _load(bench, mta, scenario, messages, to, **more):
     tag = f"r{next(_tags)}"
     words = {"messages": messages, "sessions": scenario.sessions, "per_session": scenario.per_session, "size": scenario.size,
-             "recipients": scenario.recipients, "rcpt": to, "tag": tag, **more}
+             "recipients": scenario.recipients, "rcpt": to, "tag": tag, "connecting": mta.connecting, **more}
     bench.sink.round(tag, words["messages"], words["recipients"])
     return Load(mta.port, **words), tag
 
@@ -119,7 +119,7 @@ def _fill(bench, mta, messages):
     """That many messages to a site that does not answer; they are in the queue then."""
     tag = f"r{next(_tags)}"
     bench.sink.round(tag, messages, 1)
-    return Load(mta.port, messages=messages, sessions=20, size=4096, rcpt="r%r@dead.test", tag=tag).result()
+    return Load(mta.port, messages=messages, sessions=20, size=4096, rcpt="r%r@dead.test", tag=tag, connecting=mta.connecting).result()
 
 
 def beside_dead(bench, mta, scenario, messages):
