@@ -118,13 +118,13 @@ unsendable(struct span address)
 
 static void
 tell_open(struct message *m, struct report *report, const struct verdict *v, const char *host,
-	  bool connection)
+	  enum reply_meaning meaning)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->recipients[i].state == RECIPIENT_TOLD)
 			continue;
 		m->recipients[i].state = RECIPIENT_TOLD;
-		report_tell(report, m->recipients[i].number, v, host, connection);
+		report_tell(report, m->recipients[i].number, v, host, meaning);
 	}
 }
 
@@ -137,7 +137,7 @@ refuse_unsendable(struct message *m, struct report *report)
 	if (reason != NULL) {
 		verdict_set(&v, FATE_FAILED, 0, "5.1.7",
 			    "the sender cannot be named to a server: %s", reason);
-		tell_open(m, report, &v, "", false);
+		tell_open(m, report, &v, "", REPLY_ORDINARY);
 		return;
 	}
 	for (size_t i = 0; i < m->count; i++) {
@@ -149,7 +149,7 @@ refuse_unsendable(struct message *m, struct report *report)
 		verdict_set(&v, FATE_FAILED, 0, "5.1.3",
 			    "the recipient cannot be named to a server: %s", reason);
 		r->state = RECIPIENT_TOLD;
-		report_tell(report, r->number, &v, "", false);
+		report_tell(report, r->number, &v, "", REPLY_ORDINARY);
 	}
 }
 
@@ -167,7 +167,8 @@ tell_no_host(struct agent *a, struct message *m, struct report *report)
 		    !span_equal_nocase(address_domain_of(r->address), a->hosts.domain))
 			verdict_set(&v, FATE_DEFERRED, 0, "4.4.4", "%s", a->hosts.why.text);
 		r->state = RECIPIENT_TOLD;
-		report_tell(report, r->number, &v, "", v.fate == FATE_DEFERRED);
+		report_tell(report, r->number, &v, "",
+			    v.fate == FATE_DEFERRED ? REPLY_CONNECTING : REPLY_ORDINARY);
 	}
 }
 
@@ -215,7 +216,10 @@ connect_next(struct agent *a, struct attempt *attempt)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
-			attempt->trouble = (struct trouble){.verdict = why, .connection = true};
+			attempt->trouble = (struct trouble){
+				.verdict = why,
+				/* it was there, and did not want one more */
+				.meaning = why.code / 100 == 4 ? REPLY_BUSY : REPLY_CONNECTING};
 		EVENT("host-passed-over", event_string("host", a->peer.text),
 		      event_string("reason", why.text));
 	}
@@ -274,7 +278,7 @@ deliver(struct agent *a, struct message *m, struct report *report)
 	if (report->open > 0 && !attempt.is_tried)
 		tell_no_host(a, m, report);
 	tell_open(m, report, &attempt.trouble.verdict, connect_name(&a->connection),
-		  attempt.trouble.connection);
+		  attempt.trouble.meaning);
 	report_finish(report);
 }
 

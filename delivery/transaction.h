@@ -71,7 +71,7 @@ enum transaction_outcome {
 /* why a connection ended */
 struct trouble {
 	struct verdict verdict;
-	bool connection; /* the place's trouble; false: it may be this message's */
+	enum reply_meaning meaning; /* REPLY_ORDINARY: it may be this message's; else the place's */
 };
 
 /*

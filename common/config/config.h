@@ -145,6 +145,13 @@ struct config_route {
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
 };
 
+/* what a reply means, before what comes with Culver is asked; the line is one of common/config/replies.h */
+struct config_reply {
+	char *line;
+	char *file; /* where it stands */
+	unsigned number;
+};
+
 struct config_outbound {
 	struct config_host *smarthosts; /* in their order */
 	size_t smarthost_count;
@@ -153,6 +160,8 @@ struct config_outbound {
 	uint64_t lifetime;    /* ms */
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
+	struct config_reply *replies; /* in their order */
+	size_t reply_count;
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };

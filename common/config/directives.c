@@ -169,6 +169,12 @@ const struct directive directives[] = {
 	 IN(config_outbound, delay_notice), .take = take_delay_notice,
 	 .sentence = "when the sender is told, once, that his message is still being tried"},
 
+	{.word = "reply", .arguments = "/PATTERN/[FLAGS] MEANING [TIME]", .where = PLACE_OUTBOUND, .repeats = true,
+	 .min_words = 2, .max_words = 3,
+	 .otherwise = "the patterns that come with Culver, which are asked after these",
+	 IN(config_outbound, replies), .take = take_reply,
+	 .sentence = "what a host means that refuses with such a reply"},
+
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
 	 .needs_block = true, .repeats = true, ONE,

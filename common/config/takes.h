@@ -46,6 +46,7 @@ TAKE(route_defer);
 TAKE(route_hold);
 TAKE(retry);	    /* first and longest time */
 TAKE(delay_notice); /* a time, or 0 for never */
+TAKE(reply);	    /* adds to replies */
 TAKE(include);	    /* only reached where config_load has not been */
 
 #undef TAKE

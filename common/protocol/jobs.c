@@ -3,6 +3,8 @@
  */
 #include "common/protocol/jobs.h"
 
+#include "common/mail/reply.h"
+
 #define LENGTH_MAX (UINT64_C(1) << 48)
 #define ADDRESS_MAX_BYTES 512
 #define STATUS_MAX_BYTES 11
@@ -45,7 +47,9 @@ const struct wire_shape jobs_calls[] = {
 		   WIRE_FIELD_SPAN(jobs_result, host, 0, JOBS_HOST_MAX),
 		   WIRE_FIELD_U64(jobs_result, last, 0, 1),
 		   WIRE_FIELD_U64(jobs_result, connection, 0, 1),
-		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT)),
+		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT),
+		   WIRE_FIELD_U64(jobs_result, meaning, 0, REPLY_MEANINGS - 1),
+		   WIRE_FIELD_U64(jobs_result, pause_ms, 0, JOBS_PAUSE_MAX)),
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
 	{.name = NULL},
 };

@@ -35,6 +35,7 @@ enum jobs_kind {
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
+#define JOBS_PAUSE_MAX (UINT64_C(7) * 24 * 3600 * 1000)
 
 struct jobs_parent {
 	uint64_t kind; /* enum jobs_kind */
@@ -124,6 +125,9 @@ struct jobs_result {
 	/* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
 	uint64_t connection;
 	uint64_t relayed; /* enum jobs_relayed, of what was delivered */
+	uint64_t meaning; /* enum reply_meaning, of what was refused */
+	uint64_t
+		pause_ms; /* what the reply asks for, of REPLY_RATE and REPLY_GREYLIST; 0: nothing */
 };
 
 /* who tells the sender of success, where he asked for it (RFC 3461, section 5.2.2) */
