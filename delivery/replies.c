@@ -180,6 +180,7 @@ replies_may_go_on(const struct verdict *v)
 	case REPLY_BUSY:
 	case REPLY_RECIPIENT:
 	case REPLY_BLOCKED:
+	case REPLY_BROKEN:
 		return true;
 	case REPLY_GREYLIST:
 	case REPLY_RATE:

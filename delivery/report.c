@@ -25,7 +25,7 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 
 	/* whatever was asked: the peer closes (RFC 5321, section 3.8) */
 	if (meaning == REPLY_ORDINARY && v->code == 421)
-		meaning = REPLY_CONNECTING;
+		meaning = REPLY_BROKEN;
 	struct jobs_result m = {
 		.number = number,
 		.fate = v->fate,
@@ -34,7 +34,6 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 		.text = span_of(v->text),
 		.host = span_of(host),
 		.last = last,
-		.connection = meaning != REPLY_ORDINARY,
 		.relayed = v->fate == FATE_DELIVERED ? r->relayed : JOBS_RELAYED_FINAL,
 		.meaning = said.meaning != REPLY_ORDINARY ? said.meaning : meaning,
 		.pause_ms = said.pause_ms,

@@ -31,7 +31,7 @@ void report_start(struct report *r, struct jobs_agent_end *end, size_t recipient
 /*
  * report_tell - `host`: who said so, "" if nobody did
  *
- * `meaning` is what is known of a refusal by when it came: REPLY_CONNECTING, REPLY_BUSY, else REPLY_ORDINARY; its words may say more.
+ * `meaning` is what is known of a refusal by when it came: REPLY_CONNECTING, REPLY_BUSY, REPLY_BROKEN, else REPLY_ORDINARY; its words may say more.
  */
 void report_tell(struct report *r, uint32_t number, const struct verdict *v, const char *host,
 		 enum reply_meaning meaning);

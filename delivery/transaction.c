@@ -99,7 +99,7 @@ static enum step
 end_by_421(struct transaction *t, const struct reply *r)
 {
 	reply_verdict(r, &t->trouble->verdict);
-	t->trouble->meaning = REPLY_CONNECTING;
+	t->trouble->meaning = REPLY_BROKEN;
 	connect_drop(t->c);
 	return STEP_TROUBLE;
 }
@@ -111,7 +111,7 @@ await(struct transaction *t, int64_t wait_ms, const char *stage, struct reply *r
 	enum exchange outcome = connect_reply(t->c, wait_ms, r);
 
 	if (outcome != EXCHANGE_OK)
-		return end_in_trouble(t, outcome, stage, REPLY_CONNECTING);
+		return end_in_trouble(t, outcome, stage, REPLY_BROKEN);
 	if (r->code == 421)
 		return end_by_421(t, r);
 	return STEP_ON;
@@ -168,7 +168,7 @@ put_mail(struct transaction *t)
 		xtext_encode(m->envid, &command);
 	}
 	if (put_command(t, TRANSACTION_MAIL_MS) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", REPLY_BROKEN);
 	return STEP_ON;
 }
 
@@ -206,7 +206,7 @@ await_mail(struct transaction *t)
 	if (step == STEP_TROUBLE)
 		return step;
 	if (r.code / 100 == 3)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after MAIL", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after MAIL", REPLY_BROKEN);
 	t->mail_refused = r.code / 100 != 2;
 	reply_verdict(&r, &t->refusal);
 	return STEP_ON;
@@ -220,7 +220,7 @@ reset(struct transaction *t)
 	if (!t->c->needs_reset)
 		return STEP_ON;
 	if (stream_put(&t->c->stream, SPAN("RSET\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while RSET was sent", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while RSET was sent", REPLY_BROKEN);
 	t->c->needs_reset = false;
 	return await(t, TRANSACTION_MAIL_MS, "after RSET", &r);
 }
@@ -282,7 +282,7 @@ await_recipient(struct transaction *t, struct recipient *recipient)
 	if (t->mail_refused)
 		return STEP_ON;
 	if (r.code / 100 == 3)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after RCPT", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after RCPT", REPLY_BROKEN);
 	reply_verdict(&r, &v);
 	if (v.fate == FATE_DELIVERED) {
 		recipient->state = RECIPIENT_ACCEPTED;
@@ -361,7 +361,7 @@ put_chunk(struct transaction *t)
 		return STEP_TROUBLE;
 	t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_DATA_MS;
 	if (stream_printf(&t->c->stream, "BDAT %" PRIu64 " LAST\r\n", t->chunk_size) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", REPLY_BROKEN);
 	t->data_sent = true;
 	outcome = content_send(&t->c->stream, &t->source, true);
 	switch (outcome) {
@@ -386,7 +386,7 @@ put_data(struct transaction *t)
 	if (t->is_chunked)
 		return put_chunk(t);
 	if (stream_put(&t->c->stream, SPAN("DATA\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", REPLY_BROKEN);
 	t->data_sent = true;
 	return STEP_ON;
 }
@@ -401,7 +401,7 @@ begin(struct transaction *t)
 		step = put_mail(t);
 	if (step == STEP_ON && !t->c->pipelining)
 		step = await_mail(t);
-	if (step == STEP_TROUBLE && t->was_kept && t->trouble->meaning == REPLY_CONNECTING)
+	if (step == STEP_TROUBLE && t->was_kept && t->trouble->meaning == REPLY_BROKEN)
 		return STEP_STALE;
 	return step;
 }
@@ -419,7 +419,7 @@ envelope(struct transaction *t)
 		int n = put_recipients(t, max);
 
 		if (n < 0)
-			return end_in_trouble(t, EXCHANGE_CLOSED, "at RCPT", REPLY_CONNECTING);
+			return end_in_trouble(t, EXCHANGE_CLOSED, "at RCPT", REPLY_BROKEN);
 		if (t->c->pipelining && !has_more_recipients(t) && (!t->is_chunked || t->is_ahead))
 			step = put_data(t);
 		if (step == STEP_ON && mail_is_due) {
@@ -448,7 +448,7 @@ end_empty_data(struct transaction *t)
 	if (t->c->is_lmtp)
 		return end_in_trouble(t, EXCHANGE_NONSENSE, "after empty DATA", REPLY_ORDINARY);
 	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "after empty DATA", REPLY_CONNECTING);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "after empty DATA", REPLY_BROKEN);
 	return await(t, TRANSACTION_END_MS, "after an empty message", &r);
 }
 

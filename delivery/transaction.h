@@ -57,6 +57,7 @@ struct message {
 	struct span envid;  /* empty: none */
 	struct span sender; /* empty: the null reverse-path */
 	struct span top;    /* put before the content */
+	struct span avoid;  /* hosts to be tried last */
 	struct recipient *recipients;
 	size_t count;
 	bool has_elsewhere; /* there is perhaps another host to try */

@@ -48,11 +48,13 @@ struct config_limits {
 	uint64_t hops;			     /* Received lines */
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
-	uint64_t concurrency;		     /* connections per place */
-	uint64_t agents;		     /* delivery agents in all */
-	uint64_t mailbox_agents;	     /* file agents in all */
-	uint64_t mailbox_concurrency;	     /* file agents per user */
-	uint64_t disk_floor;		     /* bytes free on the spool */
+	uint64_t concurrency;		     /* connections per site */
+	uint64_t messages_per_connection;
+	uint64_t rate;	 /* of a site: microseconds from one message to the next; 0: no limit */
+	uint64_t agents; /* delivery agents in all */
+	uint64_t mailbox_agents;      /* file agents in all */
+	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
 	uint64_t trace_size; /* bytes of the trace store */
@@ -152,6 +154,15 @@ struct config_reply {
 	unsigned number;
 };
 
+/* receivers that belong together: hosts of that name are one site, with these limits; 0: that of `limit` */
+struct config_site {
+	char **names; /* lower case; `*.` at the front: all names below */
+	size_t name_count;
+	uint64_t concurrency;
+	uint64_t messages_per_connection;
+	uint64_t rate;
+};
+
 struct config_outbound {
 	struct config_host *smarthosts; /* in their order */
 	size_t smarthost_count;
@@ -195,9 +206,11 @@ struct config {
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;
-	char *trust_anchor;	     /* file; NULL: the default one, if it is there */
-	bool is_unvalidated;	     /* `trust-anchor none` */
-	bool hosts;		     /* /etc/hosts is asked before the DNS */
+	char *trust_anchor;	   /* file; NULL: the default one, if it is there */
+	bool is_unvalidated;	   /* `trust-anchor none` */
+	bool hosts;		   /* /etc/hosts is asked before the DNS */
+	struct config_site *sites; /* in their order */
+	size_t site_count;
 	struct config_route *routes; /* sorted by name */
 	size_t route_count;
 	struct config_limits limits;
@@ -268,6 +281,8 @@ const struct config_domain *config_domain_find(const struct config *c, struct sp
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));
+/* the `site` that a mail host belongs to; NULL: none names it */
+const struct config_site *config_site_find(const struct config *c, struct span host);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
 

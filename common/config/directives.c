@@ -205,6 +205,25 @@ const struct directive directives[] = {
 	 IN(config_route, text), .take = take_route_hold,
 	 .sentence = "held until the administrator releases it"},
 
+	/* ---- site ---- */
+	{.word = "site", .arguments = "HOST|*.DOMAIN...", .where = PLACE_GENERAL, .opens = PLACE_SITE,
+	 .needs_block = true, .repeats = true, ANY,
+	 .otherwise = "each set of MX hosts is a site, with the limits of `limit`",
+	 IN(config, sites), .take = take_site,
+	 .sentence = "receivers behind hosts of these names are one site, with limits of its own"},
+	{.word = "concurrency", .where = PLACE_SITE, COUNT(1, 10000), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, concurrency), .take = take_number,
+	 .sentence = "connections to the site at the same time"},
+	{.word = "messages-per-connection", .where = PLACE_SITE, COUNT(1, MILLION), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, messages_per_connection), .take = take_number,
+	 .sentence = "messages that one connection to the site takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT", .where = PLACE_SITE, ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, rate), .take = take_rate,
+	 .sentence = "messages to the site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
+
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
 	 .otherwise = "the default of each word",
@@ -248,7 +267,14 @@ const struct directive directives[] = {
 	 .sentence = "recipients of one transaction with another host"},
 	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "20",
-	 .sentence = "connections to one place at the same time"},
+	 .sentence = "connections to one site at the same time"},
+	{LIMIT("messages-per-connection", messages_per_connection), .where = PLACE_LIMIT,
+	 COUNT(1, MILLION), .standard = "1000",
+	 .sentence = "messages that one connection to another host takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT|none", .where = PLACE_LIMIT, ONE,
+	 .standard = "none",
+	 .field = offsetof(struct config_limits, rate), .take = take_rate,
+	 .sentence = "messages to one site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 	{LIMIT("agents", agents), .where = PLACE_LIMIT, COUNT(1, 100000),
 	 .standard = "100",
 	 .sentence = "connections to other hosts at the same time, in all"},
@@ -322,6 +348,8 @@ place_name(unsigned place)
 		return "outbound";
 	case PLACE_ROUTE:
 		return "route";
+	case PLACE_SITE:
+		return "site";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

@@ -158,7 +158,8 @@ static const char *const meaning_words[REPLY_MEANINGS] = {
 	[REPLY_ORDINARY] = "ordinary", [REPLY_CONNECTING] = "connecting",
 	[REPLY_BUSY] = "busy",	       [REPLY_GREYLIST] = "greylist",
 	[REPLY_RATE] = "rate",	       [REPLY_RECIPIENT] = "recipient",
-	[REPLY_CONTENT] = "content",   [REPLY_BLOCKED] = "blocked",
+	[REPLY_BROKEN] = "broken",     [REPLY_CONTENT] = "content",
+	[REPLY_BLOCKED] = "blocked",
 };
 
 const char *

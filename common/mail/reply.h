@@ -39,13 +39,14 @@ void verdict_set(struct verdict *v, enum fate fate, int code, const char *status
  */
 enum reply_meaning {
 	REPLY_ORDINARY = 0, /* this recipient's or this message's trouble, for all that is known */
-	REPLY_CONNECTING = 1, /* no host of the place could be reached, or none stayed */
+	REPLY_CONNECTING = 1, /* no host of the place could be reached */
 	REPLY_BUSY = 2,	      /* turned away at the greeting: fewer connections would do */
 	REPLY_GREYLIST = 3,   /* the same again a little later is taken */
 	REPLY_RATE = 4,	      /* we send too much: a pause for the whole place */
 	REPLY_RECIPIENT = 5,  /* the recipient's own: full, unknown, disabled */
 	REPLY_CONTENT = 6,    /* what the message says is not wanted */
 	REPLY_BLOCKED = 7,    /* who we are is not wanted, by anybody there */
+	REPLY_BROKEN = 8,     /* the connection ended in the midst of it */
 	REPLY_MEANINGS
 };
 

@@ -155,7 +155,6 @@ what_a_reply_means_is_told_with_its_recipient(void **state)
 	take_result(&r);
 	assert_int_equal(r.meaning, REPLY_GREYLIST);
 	assert_int_equal(r.pause_ms, MINUTES(1));
-	assert_int_equal(r.connection, 0);
 	take_result(&r);
 	assert_int_equal(r.fate, FATE_DELIVERED);
 	assert_int_equal(r.meaning, REPLY_ORDINARY);
