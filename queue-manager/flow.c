@@ -155,9 +155,7 @@ flow_next(struct place *p, uint8_t rank)
 	if (f == NULL)
 		return NULL;
 	/* alone: there is nobody to wait for */
-	if (f->next == f && f->deficit <= 0)
-		f->deficit = FLOW_QUANTUM;
-	while (f->deficit <= 0) {
+	while (f->deficit <= 0 && f->next != f) {
 		f->deficit += FLOW_QUANTUM;
 		f = f->next;
 	}
@@ -168,6 +166,9 @@ flow_next(struct place *p, uint8_t rank)
 void
 flow_pay(struct flow *f, uint32_t recipients)
 {
+	/* alone, it owes nobody what it took before */
+	if (f->next == f)
+		f->deficit = FLOW_QUANTUM;
 	f->deficit -= recipients < INT32_MAX / 2 ? (int32_t)recipients : INT32_MAX / 2;
 	if (f->deficit > 0 || f->place->turn[f->rank] != f)
 		return;

@@ -400,10 +400,11 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 	*m = b->message;
 	while (b->count > 0 && count < max)
 		numbers[count++] = take_first(b);
+	flow_pay(b->flow, (uint32_t)count);
 	if (b->count == 0) {
 		free_batch(q, b);
 	} else if (b->next != NULL) {
-		/* the rest of a long list comes after the others: it delays nobody's letter */
+		/* the rest of a long list comes after the others of its sender: it delays none of his letters */
 		unlink_from_place(q, b);
 		link_to_place(q, b);
 	}

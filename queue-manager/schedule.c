@@ -266,7 +266,7 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	schedule_site_wake(q, s);
 	message_settle(q, m);
 	release(q, s);
-	if (a->is_of_old || q->is_stopping || s->agents > s->window)
+	if (a->is_of_old || q->is_stopping || s->agents > window_size(s))
 		q->schedule.hands->end(q, a);
 }
 

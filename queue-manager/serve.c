@@ -321,7 +321,7 @@ static void
 wake_another(struct manager *q, const struct place *p)
 {
 	struct site *s = p->site;
-	if (s->waiting.first != NULL && s->agents + s->wants < s->window)
+	if (s->waiting.first != NULL && s->agents + s->wants < window_size(s))
 		schedule_site_wake(q, s);
 }
 

@@ -10,14 +10,19 @@
 #include "queue-manager/manager.h"
 
 uint32_t
+window_size(const struct site *s)
+{
+	if (s->is_dead || s->concurrency == 0)
+		return 1;
+	return s->window < s->concurrency ? s->window : (uint32_t)s->concurrency;
+}
+
+uint32_t
 window_allowed(struct site *s, int64_t now_ms)
 {
-	uint64_t allowed = s->window < s->concurrency ? s->window : s->concurrency;
 	if (s->is_dead && s->dead_until_ms <= now_ms)
 		s->is_probing = true;
-	if (s->is_dead)
-		return 1;
-	return allowed > 0 ? (uint32_t)(allowed < UINT32_MAX ? allowed : UINT32_MAX) : 1;
+	return window_size(s);
 }
 
 bool
@@ -32,8 +37,9 @@ window_well(struct site *s, int64_t now_ms)
 		s->is_dead = s->is_probing = false;
 		s->window = 1;
 	}
-	if (!s->is_dead)
-		s->back_off_ms = 0;
+	if (s->is_dead)
+		return false;
+	s->back_off_ms = 0;
 	if (s->ceiling > 0 && now_ms >= s->ceiling_until_ms) {
 		/* perhaps it takes one more by now */
 		s->ceiling++;

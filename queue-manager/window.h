@@ -15,6 +15,8 @@
 
 #define WINDOW_BACK_OFF_MIN_MS 500
 
+/* window_size - how many agents it may have; of a dead one, one */
+uint32_t window_size(const struct site *s);
 /* window_allowed - how many agents now; of a dead site, whose back-off is over, one: it is being probed from now on */
 uint32_t window_allowed(struct site *s, int64_t now_ms);
 /* window_well - a job went well; true: it was dead, and lives */

@@ -96,15 +96,15 @@ SCENARIO(
 	"busy x 0\n"
 	/* the back-off is over long before their own next attempt: one of them probes, and fails */
 	"+76000\n"
-	"busy x 1\n"
+	"wants x 1\nagent x\n"
 	"parked x 4\n"
 	"trouble x\n"
 	"parked x 5\n"
 	"+100000\n"
-	"busy x 0\n"
+	"busy x 0\nwants x 0\n"
 	/* the next probe finds it well: the others follow, one at a time */
 	"+55000\n"
-	"busy x 1\n"
+	"agent x\n"
 	"done x\n"
 	"parked x 0\n"
 	"busy x 1\n"
@@ -168,14 +168,14 @@ SCENARIO(a_connection_ends_after_its_messages, "parent up\n"
 
 /* by1's list is 25 transactions long, by2's letter comes after it */
 SCENARIO(one_sender_does_not_delay_another, "parent up\n"
-					    "limit window 1\nlimit per-job 10\n"
+					    "limit window 1\nlimit per-job 50\n"
 					    "mail A x 250 by1\n"
 					    "agent x\n"
 					    "mail B x 1 by2\n"
 					    "done x A\n"
 					    "job x B 1\n"
 					    "done x B\n"
-					    "job x A 10\n")
+					    "job x A 50\n")
 
 /* fifty letters of one, and then one of another */
 SCENARIO(letters_of_senders_take_turns,
@@ -196,8 +196,9 @@ SCENARIO(greylisted_mail_is_tried_again_sooner, "parent up\n"
 						"defer x B\n"
 						"deferred A 1\n"
 						/* half of five minutes, give or take an eighth */
-						"+135000\ndeferred A 1\n"
-						"+40000\ndeferred A 0\ndeferred B 1\n"
+						"+125000\ndeferred A 1\n"
+						"+50000\ndeferred A 0\ndeferred B 1\n"
+						"agent x\n"
 						"job x A 1\n"
 						"done x A\n"
 						"mail C x 1\n"
