@@ -40,7 +40,7 @@ make_room(struct manager *q, struct parked *p)
 		struct message *m = message_find(q, at(p, i));
 		if (m == NULL)
 			continue;
-		if (m->states[RECIPIENT_DEFERRED] > 0)
+		if (message_in(m, RECIPIENT_DEFERRED) > 0)
 			ids[count++] = m->id;
 		else
 			forget(m);
@@ -75,7 +75,7 @@ release(struct manager *q, struct message *m)
 	bool any = false;
 	if (m->is_held || m->is_gone)
 		return false;
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++) {
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++) {
 		struct recipient *r = &m->recipients[i];
 		if (!r->is_parked || r->state != RECIPIENT_DEFERRED)
 			continue;

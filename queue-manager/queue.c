@@ -219,14 +219,11 @@ unlink_from_place(struct manager *q, struct batch *b)
 	p->ready -= b->count;
 }
 
+/* no place knows of it any more */
 static void
-free_batch(struct manager *q, struct batch *b)
+free_batch(struct batch *b)
 {
 	struct message *m = b->message;
-	if (b->is_parked)
-		b->place->parked--;
-	else
-		unlink_from_place(q, b);
 	if (b->message_previous != NULL)
 		b->message_previous->message_next = b->message_next;
 	else
@@ -366,7 +363,11 @@ queue_withdraw(struct manager *q, struct message *m)
 		}
 		if (b->is_delay)
 			message_delay_untold(m);
-		free_batch(q, b);
+		if (b->is_parked)
+			p->parked--;
+		else
+			unlink_from_place(q, b);
+		free_batch(b);
 		schedule_touch(q, p);
 	}
 }
@@ -388,7 +389,8 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 	while ((b = queue_next(p)) != NULL && b->is_delay) {
 		*m = b->message;
 		count = message_delayed(*m, numbers, max);
-		free_batch(q, b);
+		unlink_from_place(q, b);
+		free_batch(b);
 		*is_delay = true;
 		if (count > 0)
 			return count;
@@ -402,7 +404,8 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 		numbers[count++] = take_first(b);
 	flow_pay(b->flow, (uint32_t)count);
 	if (b->count == 0) {
-		free_batch(q, b);
+		unlink_from_place(q, b);
+		free_batch(b);
 	} else if (b->next != NULL) {
 		/* the rest of a long list comes after the others of its sender: it delays none of his letters */
 		unlink_from_place(q, b);

@@ -346,8 +346,8 @@ schedule_reload(struct manager *q)
 	}
 }
 
-static void
-forgive(struct manager *q, struct place *p)
+void
+schedule_forgive_place(struct manager *q, struct place *p)
 {
 	struct site *s = p->site;
 	if (s->is_dead && !s->is_probing) {
@@ -360,7 +360,7 @@ forgive(struct manager *q, struct place *p)
 void
 schedule_forgive(struct manager *q)
 {
-	queue_places_each(q, forgive);
+	queue_places_each(q, schedule_forgive_place);
 }
 
 void

@@ -115,6 +115,7 @@ void schedule_wake(struct manager *q);
 void schedule_reload(struct manager *q);
 /* the administrator wants everything tried now: no place is taken for dead */
 void schedule_forgive(struct manager *q);
+void schedule_forgive_place(struct manager *q, struct place *p);
 
 /* ---- for those files that it is made of ---- */
 

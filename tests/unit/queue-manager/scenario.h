@@ -304,8 +304,8 @@ is_state(struct span word, struct span name, struct span value)
 	uint64_t is = 0;
 	if (m != NULL)
 		is = span_equal(word, SPAN("deferred"))
-			     ? m->states[RECIPIENT_DEFERRED]
-			     : m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING];
+			     ? message_in(m, RECIPIENT_DEFERRED)
+			     : message_in(m, RECIPIENT_FAILED) + message_in(m, RECIPIENT_TELLING);
 	must_be(word, is, number(value));
 	return true;
 }

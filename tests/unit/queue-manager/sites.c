@@ -282,7 +282,8 @@ five_days_of_a_dead_site(void **state)
 	for (size_t i = 0; i < world.mail_count; i++) {
 		const struct message *m = message_find(world.q, world.mails[i].id);
 		if (m != NULL)
-			failed += m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING];
+			failed +=
+				message_in(m, RECIPIENT_FAILED) + message_in(m, RECIPIENT_TELLING);
 	}
 	/* given up at their time; and in five days it was asked seldom, but each half hour */
 	assert_int_equal(failed, 4);
@@ -307,8 +308,9 @@ a_site_that_is_dead_for_days_gets_no_new_mail(void **state)
 	/* the sender is told at once; what has waited since waits on */
 	struct message *a = message_find(world.q, world.mails[0].id);
 	struct message *b = message_find(world.q, world.mails[1].id);
-	assert_true(b == NULL || b->states[RECIPIENT_FAILED] + b->states[RECIPIENT_TELLING] == 1);
-	assert_int_equal(a->states[RECIPIENT_FAILED] + a->states[RECIPIENT_TELLING], 0);
+	assert_true(b == NULL ||
+		    message_in(b, RECIPIENT_FAILED) + message_in(b, RECIPIENT_TELLING) == 1);
+	assert_int_equal(message_in(a, RECIPIENT_FAILED) + message_in(a, RECIPIENT_TELLING), 0);
 	/* it answers its probe: mail is taken again */
 	pass(3600000);
 	serve_all(h, x, SPAN("done"));
@@ -340,7 +342,7 @@ a_herd_follows_the_window(void **state)
 		/* as if they had been deferred here; no file is made for each */
 		struct message *m = message_new(world.q, (UINT64_C(1) << 52) + (uint64_t)i, 0,
 						SPAN("s@b.example"));
-		assert_int_equal(message_add(world.q, m, 0, 0, 0), 0);
+		assert_int_equal(message_add(world.q, m, 0, SPAN("u@x"), 0, 0), 0);
 		m->is_queued = m->is_kept = true;
 		message_later(world.q, m, 1, message_tick(world.q) + 100000000);
 		m->is_held = i % 2 == 1; /* half of them are held meanwhile: left out */
@@ -352,6 +354,16 @@ a_herd_follows_the_window(void **state)
 	settle(h);
 	assert_true(p->site->parked.count >= HERD);
 	assert_int_equal(p->site->agents + p->site->wants, 1);
+	/* it answers: a few for each connection of its window, not all */
+	agent(x);
+	turns(h);
+	is_answer(SPAN("done"), x, SPAN_NONE, 0);
+	assert_false(p->site->is_dead);
+	assert_true(p->site->parked.count >= HERD - 50);
+	/* new mail is before them */
+	mail(SPAN("N"), x, 1, false, 2);
+	settle(h);
+	assert_true(busy_agent(p, SPAN("N")) != NULL);
 	end_play();
 }
 
