@@ -229,7 +229,9 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			report->lost = true;
 		if (report->lost)
 			return false;
-		if (connect_open(&a->connection, &a->peer, a->config, &why) == 0)
+		if (connect_open(&a->connection, &a->peer, a->config,
+				 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+				 &why) == 0)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
