@@ -473,12 +473,12 @@ early_is_automatic_only_where_it_is_quicker_than_the_disk(void **state)
 	p->answer_us = 2500;
 	assert_false(is_early(h, to_smarthost)); /* slower than the disk */
 	p->answer_us = 1500;
-	p->back_off_ms = 1000;
+	p->site->back_off_ms = 1000;
 	assert_false(is_early(h, to_smarthost)); /* in trouble */
-	p->back_off_ms = 0;
-	p->batches += EARLY_BACKLOG_JOBS * p->agents + 1;
+	p->site->back_off_ms = 0;
+	p->site->batches += EARLY_BACKLOG_JOBS * p->site->agents + 1;
 	assert_false(is_early(h, to_smarthost)); /* a backlog */
-	p->batches -= EARLY_BACKLOG_JOBS * p->agents + 1;
+	p->site->batches -= EARLY_BACKLOG_JOBS * p->site->agents + 1;
 	close(agent);
 	turns(h);
 	assert_false(is_early(h, to_smarthost)); /* nobody is connected */
