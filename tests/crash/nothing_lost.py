@@ -4,9 +4,9 @@
     nothing_lost.py [--messages 2000] [--mode user|root|both] [--early off|TIME|both] [--sessions 20] [--seed N]
 
 Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
-sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each program, some of its sessions or agents, master and all at once
-are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
-the next hop refused, as a notice.
+sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each
+program, some of its sessions or agents, master and all at once are killed; the times in the log prove it.  At the
+end every 250 must have arrived where it was to go (ways.py) or, where the next hop refused, as a notice.
 Each run is made without early delivery (a 250 means: in the spool) and with it (a 250 means: in the spool, or already
 there); then a client may be told the refusal itself, which is the end of that message.
 
@@ -135,8 +135,11 @@ class Traffic:
 
     def _sendmail(self, number, tag):
         """sendmail(1) as a user; whether it says that the message is taken."""
-        done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
-                                   input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        try:
+            done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
+                                       input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        except subprocess.TimeoutExpired:
+            self._end(f"{tag}: sendmail hangs")
         if done.returncode == 0:
             self._record(tag, re.search(rb"<<< 250 .*\b([0-9A-F]{13,})\b", done.stderr)[1].decode())
             with self.lock:
@@ -423,7 +426,8 @@ def report(instance, there, traffic, killer, early):
     # a run with early delivery that had none proves nothing
     has_early = traffic.refused > 0 or early == "off"
     print(f"  early delivery {early}: {traffic.refused} refusals told to the client")
-    good = not (lost or outside or unjust or unkind or unused or damaged) and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0 and has_early
+    good = (not (lost or outside or unjust or unkind or unused or damaged)
+            and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0 and has_early)
     print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
           f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
           f"was cut off: {'PASSED' if good else 'FAILED'}")
