@@ -39,7 +39,7 @@ class Counter:
             self.problem = self.process.communicate()[1].strip()
             self.process = None
         self.done = threading.Event()
-        self.sampler = threading.Thread(target=self._sample)
+        self.sampler = threading.Thread(target=self._sample, daemon=True)
         self.sampler.start()
 
     def _sample(self):
