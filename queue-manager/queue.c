@@ -194,7 +194,7 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank)
 	*b = (struct batch){.message = m,
 			    .place = p,
 			    .rank = rank,
-			    .is_parked = !m->is_kept,
+			    .is_parked = !message_may_leave(m),
 			    .message_next = m->batches};
 	if (m->batches != NULL)
 		m->batches->message_previous = b;
@@ -210,7 +210,7 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank)
 static struct batch *
 batch_for(struct place *p, struct message *m, enum queue_rank rank)
 {
-	if (m->is_kept) {
+	if (message_may_leave(m)) {
 		struct batch *last = p->tail[rank];
 		return last != NULL && last->message == m && !last->is_delay
 			       ? last
@@ -245,7 +245,7 @@ void
 queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
 	add(q, p, m, number, RECIPIENT_READY);
-	if (m->is_kept)
+	if (message_may_leave(m))
 		schedule_touch(q, p);
 }
 

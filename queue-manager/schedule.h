@@ -46,6 +46,7 @@ struct agent {
 	bool is_delay;	  /* this job is a notice about those who are delayed */
 	bool is_of_old;	  /* of a former configuration: ends when it is free */
 	int64_t since_ms; /* idle, or busy, since then */
+	int64_t given_us; /* its job was sent then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *idle_next,
 		*idle_previous; /* idle ones of the service, the longest idle first */
