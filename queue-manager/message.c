@@ -461,7 +461,10 @@ message_deferred(struct manager *q, struct message *m, uint32_t number, const st
 	}
 	if (r->attempts < UINT8_MAX)
 		r->attempts++;
-	int64_t delay_ms = retry_delay_ms(&q->config->outbound, r->attempts, m->id);
+	const struct config_outbound *o = &q->config->outbound;
+	int64_t delay_ms = a->meaning == REPLY_GREYLIST
+				   ? retry_greylist_ms(o, r->attempts, m->id, a->pause_ms)
+				   : retry_delay_ms(o, r->attempts, m->id);
 	/* nothing outlives its time: the last attempt is made at its end */
 	if (delay_ms > left_ms)
 		delay_ms = left_ms > LAST_TRY_MS ? left_ms : LAST_TRY_MS;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/reply.h"
+#include "common/protocol/jobs.h"
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "common/text/span.h"
@@ -58,6 +60,7 @@ struct recipient {
 	uint8_t answered : 1;	/* has had its first answer */
 	uint8_t is_success : 1; /* what the sender is, or was, told of: no failure */
 	uint8_t is_delay_told : 1; /* and that it is delayed he was told */
+	uint8_t is_parked : 1;	   /* its message is in the ring of a site (parked.h) */
 };
 
 /* what the administrator sees */
@@ -99,6 +102,7 @@ struct message {
 	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
 	uint32_t asks;	     /* recipients in questions */
 	uint32_t uid;	     /* of the local user it is from, plus 1; 0: none */
+	uint32_t flow;	     /* whose it is, for taking turns (flow.h) */
 	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;
@@ -184,7 +188,9 @@ struct messages {
 struct answer {
 	uint64_t code;
 	struct span status, reply, host;
-	enum jobs_relayed relayed; /* of what was delivered */
+	enum jobs_relayed relayed;  /* of what was delivered */
+	enum reply_meaning meaning; /* of what was refused */
+	uint64_t pause_ms;	    /* that was asked for; 0: none */
 };
 
 void messages_start(struct manager *q);
