@@ -364,8 +364,11 @@ early_end(struct manager *q, struct message *m)
 void
 early_stop(struct manager *q)
 {
-	while (q->early.first != NULL)
-		timer_fired(&q->early.first->timer);
+	/* what follows for one message ends the wait of no other */
+	for (struct early *e = q->early.first, *next; e != NULL; e = next) {
+		next = e->next;
+		timer_fired(&e->timer);
+	}
 }
 
 /* ---- a message on its way ---- */
