@@ -82,9 +82,9 @@ host_down(struct hosts *t, struct site_hosts *of, struct span name, int64_t now_
 		return;
 	keep(of, h);
 	/* those that were under way when it was found dead say nothing new */
-	if (h->back_off_ms > 0 && now_ms < h->down_until_ms &&
-	    h->down_until_ms - now_ms > HOST_PROBE_MS)
+	if (h->back_off_ms > 0 && now_ms < h->down_until_ms && !h->is_probed)
 		return;
+	h->is_probed = false;
 	h->back_off_ms = h->back_off_ms == 0 ? HOST_DOWN_FIRST_MS : h->back_off_ms * 2;
 	if (h->back_off_ms > HOST_DOWN_MAX_MS)
 		h->back_off_ms = HOST_DOWN_MAX_MS;
@@ -95,8 +95,10 @@ void
 host_up(struct hosts *t, struct span name)
 {
 	struct host *h = find(t, name);
-	if (h != NULL)
-		h->down_until_ms = h->back_off_ms = 0;
+	if (h == NULL)
+		return;
+	h->down_until_ms = h->back_off_ms = 0;
+	h->is_probed = false;
 }
 
 void
@@ -113,6 +115,7 @@ host_avoid(struct hosts *t, struct site_hosts *of, int64_t now_ms, bool may_prob
 		i++;
 		if (may_probe && h->down_until_ms <= now_ms) {
 			/* this agent tries it; the next ones wait for what it says */
+			h->is_probed = true;
 			h->down_until_ms = now_ms + HOST_PROBE_MS;
 			continue;
 		}

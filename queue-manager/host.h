@@ -25,6 +25,7 @@ struct host {
 	uint32_t hash;
 	uint32_t users;			    /* sites */
 	int64_t down_until_ms, back_off_ms; /* back_off 0: it is well */
+	bool is_probed;			    /* one agent tries it, until then */
 	char name[];
 };
 

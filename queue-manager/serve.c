@@ -19,6 +19,7 @@
 #include "queue-manager/window.h"
 
 #define STEPS_PER_LOOK 8 /* places between two looks at the clock */
+#define HOUR_MS INT64_C(3600000)
 #define CLEAR_AT_ONCE 64 /* recipients of a dead place in one step */
 
 static uint32_t
@@ -43,8 +44,8 @@ refuse(struct manager *q, struct message *m, uint32_t number, const struct site 
 {
 	char text[REPLY_TEXT_MAX + 1];
 	snprintf(text, sizeof(text),
-		 "no host of it has taken mail for %u days; the last answer was: %s",
-		 (unsigned)((manager_now_ms(q) - s->dead_since_ms) / SITE_DAY_MS), s->verdict.text);
+		 "no host of it has taken mail for %u hours; the last answer was: %s",
+		 (unsigned)((manager_now_ms(q) - s->dead_since_ms) / HOUR_MS), s->verdict.text);
 	const struct answer a = {.code = (uint64_t)s->verdict.code,
 				 .status = SPAN("5.4.1"),
 				 .reply = span_of(text),
@@ -68,7 +69,7 @@ clear_recipient(struct manager *q, struct place *p, struct message *m, uint32_t 
 		message_failed(q, m, number, &a);
 		return;
 	}
-	if (m->recipients[number - 1].attempts == 0 && site_is_given_up(s, manager_now_ms(q))) {
+	if (m->recipients[number - 1].attempts == 0 && site_is_given_up(q, s)) {
 		refuse(q, m, number, s);
 		return;
 	}

@@ -342,10 +342,11 @@ site_rate_take(struct site *s, int64_t now_us)
 /* ---- what is said of it ---- */
 
 bool
-site_is_given_up(const struct site *s, int64_t now_ms)
+site_is_given_up(const struct manager *q, const struct site *s)
 {
-	return s->is_dead && s->dead_since_ms != 0 &&
-	       now_ms - s->dead_since_ms >= SITE_REFUSE_AFTER_MS;
+	uint64_t after_ms = q->config->outbound.refuse_dead;
+	return s->is_dead && s->dead_since_ms != 0 && after_ms > 0 &&
+	       (uint64_t)(manager_now_ms(q) - s->dead_since_ms) >= after_ms;
 }
 
 const char *

@@ -27,13 +27,10 @@ struct answer;
 #define SITE_WINDOW_FIRST 2 /* agents of a site that nothing is known of */
 #define SITE_RELEASE_BELOW \
 	2 /* batches for each connection of its window: fewer, and what was deferred is released */
-#define SITE_RELEASE_MS 1000 /* the next look whether more may be */
-#define SITE_DAY_MS (INT64_C(24) * 3600 * 1000)
+#define SITE_RELEASE_MS 1000	 /* the next look whether more may be */
 #define SITE_CEILING_MS 60000	 /* after one connection too many no more are tried for so long */
 #define SITE_RATE_SLACK_US 10000 /* a turn of the loop late is not lost */
 #define SITE_EMPTY_PLACES_MAX 10000 /* places where nothing waits, kept for what is known of them */
-#define SITE_REFUSE_AFTER_MS \
-	(INT64_C(3) * 24 * 3600 * 1000) /* dead for so long: new mail is returned, not kept */
 
 /* what keeps the mail of a site from going now */
 enum site_bound {
@@ -107,8 +104,8 @@ void site_idle_drop(struct site *s, struct agent *a);
 int64_t site_rate_wait_us(const struct site *s, int64_t now_us);
 /* site_rate_take - one goes now */
 void site_rate_take(struct site *s, int64_t now_us);
-/* has it been dead for so long that new mail is better returned? */
-bool site_is_given_up(const struct site *s, int64_t now_ms);
+/* has it been dead for so long that new mail is better returned (`refuse-dead`)? */
+bool site_is_given_up(const struct manager *q, const struct site *s);
 const char *site_bound_word(enum site_bound b);
 
 #endif
