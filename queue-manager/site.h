@@ -58,6 +58,7 @@ struct site {
 	uint32_t window, ceiling; /* ceiling 0: none was met */
 	int64_t ceiling_until_ms;
 	bool is_dead, is_probing;
+	bool is_quick;	       /* its last job went well, and took no time */
 	int64_t dead_since_ms; /* trouble, and nothing else since then; 0: none */
 	int64_t dead_until_ms, back_off_ms;
 	enum reply_meaning meaning; /* of what it is dead for */
