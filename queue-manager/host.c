@@ -21,8 +21,10 @@ bucket_of(struct hosts *t, uint32_t hash)
 static struct host *
 find(struct hosts *t, struct span name)
 {
+	if (t->count == 0)
+		return NULL;
 	uint32_t hash = (uint32_t)checksum_of(name.at, name.len);
-	struct host *h = t->buckets != NULL ? *bucket_of(t, hash) : NULL;
+	struct host *h = *bucket_of(t, hash);
 	while (h != NULL && (h->hash != hash || !span_equal(span_of(h->name), name)))
 		h = h->hash_next;
 	return h;

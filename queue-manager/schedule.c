@@ -116,12 +116,12 @@ release(struct manager *q, struct site *s)
 	schedule_site_wait(s, manager_now_ms(q) + SITE_RELEASE_MS);
 }
 
-void
-schedule_site_lives(struct manager *q, struct site *s)
+/* it answers: what was deferred because it did not goes again, as its window allows */
+static void
+site_lives(struct manager *q, struct site *s)
 {
 	EVENT("site-back", event_string("site", s->name != NULL ? s->name : ""),
 	      event_string("host", s->host), event_number("deferred", (int64_t)s->parked.count));
-	release(q, s);
 	schedule_site_wake(q, s);
 }
 
@@ -273,8 +273,15 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	set_doubtful(q, a, p->kind == JOBS_SMTP && !s->is_quick);
 	a->jobs++;
 	idle_add(q, a);
-	if (!a->had_trouble && window_well(s, manager_now_ms(q)))
-		schedule_site_lives(q, s);
+	if (!a->had_trouble && window_well(s, manager_now_ms(q))) {
+		site_lives(q, s);
+	} else if (a->had_trouble && s->is_dead && s->is_probing) {
+		/* a probe that says neither is no sign of life */
+		window_back_off(s, &q->config->outbound);
+		schedule_site_dies(q, s, s->back_off_ms);
+	}
+	if (s->is_dead)
+		schedule_site_wait(s, s->dead_until_ms);
 	schedule_touch(q, p);
 	schedule_site_wake(q, s);
 	message_settle(q, m);

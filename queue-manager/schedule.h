@@ -139,8 +139,6 @@ void schedule_site_wake(struct manager *q, struct site *s);
 void schedule_site_wait(struct site *s, int64_t at_ms);
 /* it is dead for so long: what waits is deferred */
 void schedule_site_dies(struct manager *q, struct site *s, int64_t for_ms);
-/* it answers: what was deferred because it did not goes again, as its window allows */
-void schedule_site_lives(struct manager *q, struct site *s);
 void schedule_site_timer(struct loop_timer *t);
 
 /* ---- parents and agents ---- */
