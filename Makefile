@@ -182,6 +182,7 @@ clean:
 
 -include Makefile.install
 -include tests/Makefile.tests
+-include bench/Makefile.bench
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)

@@ -16,6 +16,13 @@
 #define TEXT_MAX (256u << 20)
 #define OTHERS "(all others)"
 
+/* what is not there is empty */
+static struct span
+keep(struct sites *s, struct span text)
+{
+	return arena_span(&s->text, text.len > 0 ? text : SPAN(""));
+}
+
 int
 sites_add(struct sites *s, const struct control_site *m)
 {
@@ -31,9 +38,9 @@ sites_add(struct sites *s, const struct control_site *m)
 	}
 	struct control_site *row = &s->rows[s->count];
 	*row = *m;
-	row->name = arena_span(&s->text, m->name);
-	row->limit = arena_span(&s->text, m->limit);
-	row->reply = arena_span(&s->text, m->reply);
+	row->name = keep(s, m->name);
+	row->limit = keep(s, m->limit);
+	row->reply = keep(s, m->reply);
 	if (row->name.at == NULL || row->limit.at == NULL || row->reply.at == NULL)
 		return -1;
 	s->count++;
@@ -102,7 +109,7 @@ put_row(struct buffer *out, const struct control_site *m)
 }
 
 void
-sites_print(struct sites *s, bool json, int64_t now_us, struct buffer *out)
+sites_print(struct sites *s, size_t most, bool json, int64_t now_us, struct buffer *out)
 {
 	uint64_t recipients = 0, oldest_us = (uint64_t)now_us;
 	char age[HUMAN_MAX];
@@ -118,7 +125,7 @@ sites_print(struct sites *s, bool json, int64_t now_us, struct buffer *out)
 			oldest_us = m->oldest_us;
 		if (json)
 			put_json(out, m);
-		else
+		else if (i < most)
 			put_row(out, m);
 		if (out->len >= SITES_PRINT_AT && human_print(out) < 0)
 			return;

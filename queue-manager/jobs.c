@@ -271,6 +271,8 @@ recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r
 	uint32_t of = *number;
 	*number = 0;
 	a->left--;
+	if (r->last == 1 && r->fate != FATE_DEFERRED)
+		early_answered(q, a->place, clock_monotonic_us() - a->given_us, r->host);
 	reaction_to(q, a, of, (enum fate)r->fate, &answer);
 	return NULL;
 }
@@ -509,6 +511,7 @@ give(struct manager *q, struct agent *a)
 	static struct wire list;
 	struct peer *p = a->peer;
 	bool is_notice = a->place->kind == JOBS_NOTICE;
+	a->given_us = clock_monotonic_us();
 	switch (send_job(q, a)) {
 	case LISTED:
 		break;

@@ -22,6 +22,7 @@
 
 struct manager;
 struct batch;
+struct early;
 
 #define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
 #define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
@@ -79,7 +80,10 @@ struct message {
 	struct message *work_next;	 /* in the queue of route or verify */
 	uint64_t length;		 /* of the content */
 	int64_t arrived_us;		 /* wall clock */
-	uint64_t checksum;		 /* of the content; kept while it is unverified */
+	union {
+		uint64_t checksum;   /* of the content; kept while it is unverified */
+		struct early *early; /* early.c's; while it is waited for */
+	};
 	struct name *sender;
 	struct recipient *recipients;	       /* number N is at N - 1; the only one is `only` */
 	struct open_file *file;		       /* NULL: not open */
@@ -103,9 +107,11 @@ struct message {
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;
 	uint8_t class;
-	uint8_t origin;	    /* enum intake_origin */
-	bool is_queued : 1; /* `queued` is written */
-	bool is_kept : 1;   /* and the session has said 250, or is gone */
+	uint8_t origin;	      /* enum intake_origin */
+	bool is_queued : 1;   /* `queued` is written */
+	bool is_kept : 1;     /* and the session has said 250, or is gone */
+	bool is_waited : 1;   /* its session waits: early.c */
+	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
 	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
 	bool is_unverified : 1; /* of another boot */
@@ -116,6 +122,13 @@ struct message {
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
 	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
+
+/* may agents have it? (M4) */
+static inline bool
+message_may_leave(const struct message *m)
+{
+	return m->is_kept || m->is_released;
+}
 
 /* message_in - how many of its recipients are in that state */
 static inline uint32_t

@@ -242,7 +242,7 @@ make_batch(struct manager *q, struct place *p, struct message *m, enum queue_ran
 	*b = (struct batch){.message = m,
 			    .place = p,
 			    .rank = rank,
-			    .is_parked = !m->is_kept,
+			    .is_parked = !message_may_leave(m),
 			    .message_next = m->batches};
 	if (m->batches != NULL)
 		m->batches->message_previous = b;
@@ -259,9 +259,10 @@ make_batch(struct manager *q, struct place *p, struct message *m, enum queue_ran
 static struct batch *
 batch_for(struct manager *q, struct place *p, struct message *m, enum queue_rank rank)
 {
-	unsigned looked = 0, most = m->is_kept ? BATCHES_LOOKED : QUEUE_PARKED_MAX;
+	bool is_leaving = message_may_leave(m);
+	unsigned looked = 0, most = is_leaving ? BATCHES_LOOKED : QUEUE_PARKED_MAX;
 	for (struct batch *b = m->batches; b != NULL && looked < most; b = b->message_next)
-		if (b->place == p && b->rank == rank && !b->is_delay && b->is_parked == !m->is_kept)
+		if (b->place == p && b->rank == rank && !b->is_delay && b->is_parked == !is_leaving)
 			return b;
 		else
 			looked++;
@@ -290,7 +291,7 @@ void
 queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
 	add(q, p, m, number, RECIPIENT_READY);
-	if (m->is_kept)
+	if (message_may_leave(m))
 		schedule_touch(q, p);
 }
 

@@ -65,6 +65,9 @@ struct place {
 		*list; /* where it stands: to be looked at, hungry, waiting, empty; NULL: nowhere */
 	bool is_stale; /* of a former configuration: what is here is routed anew */
 	struct agent *idle; /* the one that was used last is first */
+	/* early.c's */
+	int64_t answer_us; /* how quickly it answers; 0: not known */
+	bool is_self;	   /* we have answered there ourselves */
 };
 
 struct places {
@@ -93,7 +96,7 @@ void queue_add(struct manager *q, struct place *p, struct message *m, uint32_t n
 void queue_notice(struct manager *q, struct message *m);
 /* queue_delay - the same about the delay of some; they go on meanwhile */
 void queue_delay(struct manager *q, struct message *m);
-/* queue_keep - what was parked is there now */
+/* queue_keep - what was parked is there now: kept, or released by early.c */
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
 void queue_withdraw(struct manager *q, struct message *m);

@@ -55,6 +55,7 @@ struct agent {
 	bool is_of_old;	     /* of a former configuration: ends when it is free */
 	int64_t begun_ms;    /* its job was given then */
 	int64_t since_ms;    /* idle, or busy, since then */
+	int64_t given_us;    /* its job was sent then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *site_next, *site_previous;   /* of its site */
 	struct agent *idle_next,

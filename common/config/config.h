@@ -101,6 +101,16 @@ struct config_table {
 	const char *query; /* sqlite alone */
 };
 
+/* may a session wait until a message is delivered, before it is brought to the disk? */
+enum config_early { CONFIG_EARLY_UNSAID, CONFIG_EARLY_AUTO, CONFIG_EARLY_OFF, CONFIG_EARLY_WAIT };
+
+struct config_early_delivery {
+	enum config_early how;
+	uint64_t wait; /* ms; CONFIG_EARLY_WAIT alone */
+};
+
+#define CONFIG_EARLY_WAIT_MAX_MS 20000
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -111,6 +121,7 @@ struct config_domain {
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
 	enum config_ending deliver;
 	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
+	struct config_early_delivery early;
 };
 
 /* a local name; config->names has each, sorted by bytes */
@@ -147,6 +158,7 @@ struct config_route {
 	enum config_route_action action;
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
+	struct config_early_delivery early;
 	struct config_network
 		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
 	size_t etrn_from_count;
@@ -178,6 +190,7 @@ struct config_outbound {
 	uint64_t delay_notice;
 	/* ms: a site that has been dead for so long gets no new mail, which is returned at once; 0: never */
 	uint64_t refuse_dead;
+	struct config_early_delivery early;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;
 };
@@ -201,6 +214,7 @@ struct config {
 	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
+	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
 	struct config_table *named_tables;
@@ -295,5 +309,13 @@ int config_table_find(const struct config *c, const char *word, struct config_ta
 const struct config_site *config_site_find(const struct config *c, struct span host);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
+/*
+ * config_early_of - what the block says that a place is of, else the general line, else auto; never UNSAID
+ *
+ * `block` as in a leaf of lookup: "outbound", the name of a route, or the first name of a domain.
+ */
+struct config_early_delivery config_early_of(const struct config *c, struct span block);
+/* the longest that any place may be waited for, ms; `standard` is what auto means; 0: none may */
+uint64_t config_early_longest(const struct config *c, uint64_t standard);
 
 #endif

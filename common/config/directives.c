@@ -88,6 +88,10 @@ const struct directive directives[] = {
 	 .standard = "yes",
 	 IN(config, hosts), .take = take_yes,
 	 .sentence = "addresses of names in /etc/hosts are taken from there"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_GENERAL, ONE,
+	 .standard = "auto", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config, early), .take = take_early,
+	 .sentence = "how long a client waits for its mail to be delivered at once, in place of the disk"},
 	{.word = "include", .arguments = "FILE", .where = PLACE_ANY, ONE, .repeats = true,
 	 .take = take_include,
 	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
@@ -146,6 +150,10 @@ const struct directive directives[] = {
 	 .standard = "maildir ~/Maildir",
 	 IN(config_domain, deliver_path), .take = take_deliver,
 	 .sentence = "where the mail of a user goes"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_DOMAIN, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_domain, early), .take = take_early,
+	 .sentence = "the same, for mail of these domains only"},
 
 	/* ---- outbound ---- */
 	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
@@ -168,6 +176,10 @@ const struct directive directives[] = {
 	 .standard = "4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, delay_notice), .take = take_time_or_never,
 	 .sentence = "when the sender is told, once, that his message is still being tried"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_OUTBOUND, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_outbound, early), .take = take_early,
+	 .sentence = "the same, for mail that takes no route"},
 
 	{.word = "refuse-dead", .arguments = "TIME|never", .where = PLACE_OUTBOUND, ONE,
 	 .standard = "3d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
@@ -208,6 +220,10 @@ const struct directive directives[] = {
 	 .otherwise = "see smtp",
 	 IN(config_route, text), .take = take_route_hold,
 	 .sentence = "held until the administrator releases it"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_ROUTE, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_route, early), .take = take_early,
+	 .sentence = "the same, for this route only"},
 
 	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
 	 .otherwise = "none: nobody may",
@@ -331,7 +347,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "alias-commands-as", "budget",     "dkim", "early-delivery", "milter",
+		"access", "alias-commands-as", "budget",     "dkim", "milter",
 		"policy", "source-address",    "spool-sync", "tls",
 	};
 

@@ -45,6 +45,7 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
+TAKE(early);	     /* auto, off, or a time */
 TAKE(retry);	     /* first and longest time */
 TAKE(time_or_never); /* a time, or 0 for never */
 TAKE(site);	     /* adds to sites */
