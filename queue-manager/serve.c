@@ -272,6 +272,7 @@ use_agent(struct manager *q, struct service *service, struct place *p, uint32_t 
 	}
 	if (s->busy >= allowed)
 		return waits_for_window(s, allowed);
+	s->bound = SITE_UNBOUND;
 	give_job(q, a);
 	return SERVED_MORE;
 }

@@ -334,6 +334,8 @@ site_rate_wait_us(const struct site *s, int64_t now_us)
 void
 site_rate_take(struct site *s, int64_t now_us)
 {
+	if (s->rate_us == 0)
+		return;
 	int64_t from =
 		s->next_us > now_us - SITE_RATE_SLACK_US ? s->next_us : now_us - SITE_RATE_SLACK_US;
 	s->next_us = from + (int64_t)s->rate_us;
@@ -347,26 +349,4 @@ site_is_given_up(const struct manager *q, const struct site *s)
 	uint64_t after_ms = q->config->outbound.refuse_dead;
 	return s->is_dead && s->dead_since_ms != 0 && after_ms > 0 &&
 	       (uint64_t)(manager_now_ms(q) - s->dead_since_ms) >= after_ms;
-}
-
-const char *
-site_bound_word(enum site_bound b)
-{
-	switch (b) {
-	case SITE_UNBOUND:
-		return "nothing";
-	case SITE_BY_TROUBLE:
-		return "its trouble";
-	case SITE_BY_PAUSE:
-		return "the pause it asked for";
-	case SITE_BY_WINDOW:
-		return "its window";
-	case SITE_BY_CONCURRENCY:
-		return "limit concurrency";
-	case SITE_BY_RATE:
-		return "limit rate";
-	case SITE_BY_AGENTS:
-		return "limit agents";
-	}
-	return "";
 }

@@ -36,7 +36,6 @@ struct answer;
 enum site_bound {
 	SITE_UNBOUND,
 	SITE_BY_TROUBLE,     /* dead: its back-off */
-	SITE_BY_PAUSE,	     /* the pause that a reply asked for */
 	SITE_BY_WINDOW,	     /* it takes no more connections, for all that is known */
 	SITE_BY_CONCURRENCY, /* limit */
 	SITE_BY_RATE,	     /* limit */
@@ -107,6 +106,5 @@ int64_t site_rate_wait_us(const struct site *s, int64_t now_us);
 void site_rate_take(struct site *s, int64_t now_us);
 /* has it been dead for so long that new mail is better returned (`refuse-dead`)? */
 bool site_is_given_up(const struct manager *q, const struct site *s);
-const char *site_bound_word(enum site_bound b);
 
 #endif
