@@ -295,6 +295,7 @@ void
 site_learned(struct manager *q, struct place *p, struct span name)
 {
 	struct site *from = p->site;
+	const struct span hosts = name;
 	const struct config_site *block = block_of(q, name);
 	if (block != NULL)
 		name = span_of(block->names[0]);
@@ -303,12 +304,14 @@ site_learned(struct manager *q, struct place *p, struct span name)
 	EVENT("site-learned", event_text("site", name), event_text("place", p->hosts));
 	if (from->name == NULL && find(&q->schedule.sites, name) == NULL) {
 		name_it(q, from, name);
+		host_learn(&q->schedule.sites.hosts, &from->hosts, hosts);
 		return;
 	}
 	struct site *to = site_of_name(q, p->kind, name);
 	unlink_place(p);
 	link_place(to, p);
 	host_share(&from->hosts, &to->hosts);
+	host_learn(&q->schedule.sites.hosts, &to->hosts, hosts);
 	if (from->place_count == 0)
 		parked_move(q, &from->parked, &to->parked);
 	free_if_empty(q, from);

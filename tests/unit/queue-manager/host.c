@@ -80,6 +80,27 @@ what_one_site_finds_out_another_that_knows_the_host_is_told(void **state)
 }
 
 static void
+a_site_that_comes_later_knows_what_others_found_out(void **state)
+{
+	struct site_hosts one = {.count = 0}, later = {.count = 0};
+	(void)state;
+	host_down(&hosts, &one, SPAN("Mx1.example[192.0.2.1]:25"), 1000);
+	host_down(&hosts, &one, SPAN("mx1.example[2001:db8::1]:25"), 1000);
+	host_down(&hosts, &one, SPAN("mx2.example[192.0.2.2]:25"), 1000);
+	host_down(&hosts, &one, SPAN("mx1.example[192.0.2.1]:2525"), 1000);
+	host_up(&hosts, SPAN("mx2.example[192.0.2.2]:25"));
+	host_learn(&hosts, &later, SPAN("mx0.example:25 mx1.example:25 mx2.example:25"));
+	assert_int_equal(later.count, 2);
+	assert_string_equal(avoided(&later, 2000, true),
+			    later.host[0]->name[0] == 'M'
+				    ? "Mx1.example[192.0.2.1]:25 mx1.example[2001:db8::1]:25"
+				    : "mx1.example[2001:db8::1]:25 Mx1.example[192.0.2.1]:25");
+	host_forget(&hosts, &one);
+	host_forget(&hosts, &later);
+	assert_int_equal(hosts.count, 0);
+}
+
+static void
 there_are_bounds(void **state)
 {
 	struct site_hosts sites[HOSTS_MAX / SITE_HOSTS_MAX + 2];
@@ -107,6 +128,7 @@ main(void)
 		cmocka_unit_test(a_dead_host_is_avoided_until_one_agent_tries_it),
 		cmocka_unit_test(those_under_way_when_it_was_found_dead_say_it_once),
 		cmocka_unit_test(what_one_site_finds_out_another_that_knows_the_host_is_told),
+		cmocka_unit_test(a_site_that_comes_later_knows_what_others_found_out),
 		cmocka_unit_test(there_are_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
