@@ -53,7 +53,8 @@ site_report_add(struct site_report *r, struct manager *q, const struct place *p)
 	r->concurrency = s->concurrency;
 	r->is_paused = s->meaning == REPLY_RATE;
 	r->ready += p->ready;
-	r->is_hungry = r->is_hungry || p->list == &q->schedule.service[p->kind].hungry;
+	r->is_hungry = r->is_hungry || p->list == &q->schedule.service[p->kind].hungry ||
+		       p->list == &q->schedule.service[p->kind].doubtful;
 	if (!is_worse)
 		return;
 	r->is_dead = s->is_dead;

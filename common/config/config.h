@@ -188,6 +188,8 @@ struct config_outbound {
 	uint64_t lifetime;    /* ms */
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
+	/* ms: a site that has been dead for so long gets no new mail, which is returned at once; 0: never */
+	uint64_t refuse_dead;
 	struct config_early_delivery early;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;

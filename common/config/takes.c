@@ -480,8 +480,8 @@ take_retry(struct parse *p, const struct directive *d, const struct grammar_line
 }
 
 void
-take_delay_notice(struct parse *p, const struct directive *d, const struct grammar_line *line,
-		  void *object)
+take_time_or_never(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		   void *object)
 {
 	if (span_equal(*argument(line, 0), SPAN("never")))
 		*FIELD(uint64_t, object, d) = 0;

@@ -70,6 +70,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_int_equal(c->outbound.retry_first, 5 * 60 * 1000);
 	assert_int_equal(c->outbound.retry_max, 4 * 3600 * 1000);
 	assert_int_equal(c->outbound.lifetime, 5u * 86400 * 1000);
+	assert_int_equal(c->outbound.refuse_dead, 3u * 86400 * 1000);
 	assert_int_equal(c->limits.message_size, 50 << 20);
 	assert_int_equal(c->limits.recipients, 1000);
 	assert_int_equal(c->limits.command_time, 300000);
