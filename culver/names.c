@@ -30,9 +30,10 @@ names_list(const struct culver_options *o)
 }
 
 int
-names_retry(const struct culver_options *o)
+names_retry(const struct culver_options *o, char *selector)
 {
-	char *words[] = {(char[]){"queue"}, (char[]){"retry"}, (char[]){"all"}, NULL};
+	char *words[] = {(char[]){"queue"}, (char[]){"retry"},
+			 selector != NULL ? selector : (char[]){"all"}, NULL};
 	return verb_queue(o, 3, words);
 }
 
@@ -68,8 +69,10 @@ names_run(int argc, char **argv, int *status)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} names[] = {
-		{"sendmail", sendmail_main}, {"mailq", run_mailq}, {"newaliases", run_newaliases}};
+	} names[] = {{"sendmail", sendmail_main},
+		     {"mailq", run_mailq},
+		     {"newaliases", run_newaliases},
+		     {"rmail", sendmail_rmail}};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -21,7 +21,7 @@
 struct submission {
 	struct stream stream;
 	bool is_verbose; /* the conversation is shown on stderr */
-	bool has_dsn, has_utf8;
+	bool has_dsn, has_utf8, has_size, has_8bit;
 	char origin[300]; /* what a name alone is at; empty: not said */
 	/* the last answer; code 0: there was none, the connection is lost */
 	int code;

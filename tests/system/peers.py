@@ -95,6 +95,36 @@ def postfix_root():
     return final
 
 
+def program(package, path, *libraries):
+    """(a program of a Debian package, the library path it needs), unpacked with these packages into the cache; Unavailable."""
+    final = os.path.join(cache_folder(), package)
+    if not os.path.exists(os.path.join(final, path)):
+        if not shutil.which("dpkg-deb") or not shutil.which("apt-get"):
+            raise Unavailable("no apt-get and dpkg-deb: this is not Debian")
+        os.makedirs(cache_folder(), exist_ok=True)
+        work = tempfile.mkdtemp(dir=cache_folder())
+        try:
+            root = os.path.join(work, "root")
+            os.mkdir(root)
+            for name in (package, *libraries):
+                unpack(name, work, root)
+            os.chmod(root, 0o755)
+            try:
+                os.rename(root, final)
+            except OSError:
+                if not os.path.exists(final):  # somebody else was faster is fine
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    found = os.path.join(final, path)
+    out = subprocess.run(["ldd", found], capture_output=True, text=True, check=False,
+                         env={**os.environ, "LD_LIBRARY_PATH": _library_path(final)}).stdout
+    missing = [line.split()[0] for line in out.splitlines() if "not found" in line]
+    if missing:
+        raise Unavailable(f"{package} lacks {', '.join(missing)}")
+    return found, _library_path(final)
+
+
 def environment(root=None):
     """The environment in which the unpacked programs find their libraries."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAIL_")}
