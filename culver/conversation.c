@@ -12,7 +12,7 @@
 #include "common/system/fatal.h"
 #include "culver/mailboxes.h"
 #include "culver/sendmail.h"
-#include "culver/submission.h"
+#include "common/protocol/submission.h"
 
 /* what an answer that is not the hoped for means to the caller */
 static int
@@ -38,8 +38,17 @@ has_high(struct span text)
 
 /* ---- the envelope ---- */
 
-void
-conversation_dsn(const struct order *o, struct buffer *mail)
+static bool
+needs_utf8(const struct envelope *e)
+{
+	bool needs = has_high(e->sender);
+	for (size_t i = 0; i < e->count; i++)
+		needs = needs || has_high(e->recipients[i]);
+	return needs;
+}
+
+static void
+put_dsn(const struct order *o, struct buffer *mail)
 {
 	if (o->ret != NULL)
 		buffer_format(mail, " RET=%s", o->ret);
@@ -47,6 +56,16 @@ conversation_dsn(const struct order *o, struct buffer *mail)
 		buffer_string(mail, " ENVID=");
 		xtext_encode(span_of(o->envid), mail);
 	}
+}
+
+void
+conversation_parameters(const struct order *o, const struct envelope *e, struct buffer *mail)
+{
+	if (needs_utf8(e))
+		buffer_string(mail, " SMTPUTF8");
+	if (o->body != NULL)
+		buffer_format(mail, " BODY=%s", o->body);
+	put_dsn(o, mail);
 }
 
 /* bytes of the message, when they are known before it is sent; 0: they are not */
@@ -61,19 +80,16 @@ say_mail(const struct order *o, const struct envelope *e, struct submission *s,
 	 const struct letter *l)
 {
 	struct buffer parameters;
-	bool needs_utf8 = has_high(e->sender);
 	size_t size = s->has_size ? known_size(l) : 0;
-	for (size_t i = 0; i < e->count; i++)
-		needs_utf8 = needs_utf8 || has_high(e->recipients[i]);
 	buffer_init(&parameters, CONVERSATION_PARAMETERS_MAX);
-	if (needs_utf8 && s->has_utf8)
+	if (s->has_utf8 && needs_utf8(e))
 		buffer_string(&parameters, " SMTPUTF8");
 	if (size > 0)
 		buffer_format(&parameters, " SIZE=%zu", size);
 	if (o->body != NULL && s->has_8bit)
 		buffer_format(&parameters, " BODY=%s", o->body);
 	if (s->has_dsn)
-		conversation_dsn(o, &parameters);
+		put_dsn(o, &parameters);
 	struct span words = buffer_get(&parameters);
 	bool is_well =
 		!parameters.failed &&

@@ -20,7 +20,7 @@ int conversation_hold(int fd, const struct order *o, const struct envelope *e, s
 int conversation_verify(int fd, const struct order *o, const struct envelope *e)
 	__attribute__((warn_unused_result));
 
-/* what of MAIL's and RCPT's parameters the order asks for, each with a blank before it; for any server that has DSN */
-void conversation_dsn(const struct order *o, struct buffer *mail);
+/* conversation_parameters - MAIL's, each with a blank before it, for a server that knows all extensions */
+void conversation_parameters(const struct order *o, const struct envelope *e, struct buffer *mail);
 
 #endif

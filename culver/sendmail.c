@@ -8,6 +8,7 @@
  *     envelope       who sends, and to whom
  *     letter         the message on standard input
  *     conversation   both handed to submit
+ *     drop           or, while the system is stopped, left for it
  *
  * Promises: status 0 means that the system has the message, for all recipients; with any other status nothing was sent to anybody.
  */
@@ -24,12 +25,13 @@
 #include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "culver/conversation.h"
+#include "culver/drop.h"
 #include "culver/envelope.h"
 #include "culver/letter.h"
 #include "culver/names.h"
 #include "culver/order.h"
 #include "culver/run.h"
-#include "culver/submission.h"
+#include "common/protocol/submission.h"
 
 /* a connection to submit; -1: errno */
 static int
@@ -50,6 +52,19 @@ say_stopped(const char *runtime)
 
 /* ---- a letter ---- */
 
+/* nobody serves `submission`: the drop directory, if it is open */
+static int
+leave(const char *runtime, const struct order *o, const struct envelope *e, struct letter *l)
+{
+	int error = errno;
+	int status = drop_leave(runtime, o, e, l);
+	if (status == DROP_NOWHERE) {
+		errno = error;
+		status = say_stopped(runtime);
+	}
+	return status;
+}
+
 static int
 hand_over(const struct order *o, const struct envelope *e, struct letter *l)
 {
@@ -59,13 +74,11 @@ hand_over(const struct order *o, const struct envelope *e, struct letter *l)
 		return EXIT_TRY_LATER;
 	int fd = connect_submit(runtime);
 	if (fd < 0)
-		return say_stopped(runtime);
+		return leave(runtime, o, e, l);
 	int status = conversation_hold(fd, o, e, l, &is_unheard);
-	if (is_unheard) {
-		errno = ECONNRESET;
-		return say_stopped(runtime);
-	}
-	return status;
+	/* it stopped while we waited for our turn */
+	errno = ECONNRESET;
+	return is_unheard ? leave(runtime, o, e, l) : status;
 }
 
 static int

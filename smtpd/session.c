@@ -278,6 +278,7 @@ set_client(struct session *s, const struct session_start *start)
 	if (start->is_local) {
 		s->is_local = true;
 		s->uid = start->uid;
+		s->author = start->author;
 		s->may_relay = true;
 		snprintf(s->client, sizeof(s->client), SESSION_LOCAL_CLIENT "%u", (unsigned)s->uid);
 		return;
@@ -300,6 +301,7 @@ begin(struct session *s, const struct session_start *start)
 		.limits = &start->listen->limits,
 		.stage = STAGE_GREETED,
 		.about = SPAN_NONE,
+		.author = SPAN_NONE,
 	};
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);

@@ -1,7 +1,7 @@
 /*
- * submission - see culver/submission.h
+ * submission - see submission.h
  */
-#include "culver/submission.h"
+#include "common/protocol/submission.h"
 
 #include <errno.h>
 #include <stdarg.h>
