@@ -64,7 +64,8 @@ main(int argc, char **argv)
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
 	int drop = open_drop(start);
-	confine(start, drop >= 0 ? submit_syscalls : smtpd_syscalls, &limits);
+	confine(start, start_directory(start, "drop") != NULL ? submit_syscalls : smtpd_syscalls,
+		&limits);
 	struct listener *listener = listener_new(start, config, drop);
 	start_serving(start);
 	return listener_serve(listener);

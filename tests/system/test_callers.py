@@ -262,3 +262,22 @@ def test_mail_clients(ready, name):
         pytest.skip(f"{name} is not installed")
     run_as_user(culver, words, (b"Subject: x\n\n" if name == "msmtp" else b"") + f"from {name}\n".encode())
     assert f"from {name}\n".encode() in arrived(culver)[1]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_from_a_container_and_of_a_uid_without_a_name(ready, stopped):
+    """Network and process namespaces of its own, a uid that no user database knows: the kernel says who it is all the same."""
+    culver = ready
+    if culver.place.mode != "root" or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare")
+    if stopped:
+        culver.stop()
+    words = ["unshare", "-n", "-p", "-f", "-i", "setpriv", "--reuid=54321", "--regid=54321", "--clear-groups",
+             sendmail_path(culver), "-i", culver.address]
+    done = subprocess.run(words, input=LETTER % culver.address.encode(), capture_output=True, check=False, timeout=60,
+                          env={**culver.environment(), "CULVER_RUNTIME": culver.runtime}, cwd="/")
+    assert done.returncode == 0, done.stderr
+    if stopped:
+        culver.start()
+    header, body = arrived(culver)
+    assert b"(uid 54321)" in header and b"Return-Path: <uid54321@local.test>" in header and body == BODY
