@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 
 const struct syscall_group lookup_syscalls[] = {
-	SYSCALL_GROUP("clients of the socket `lookup`", SYSCALL(accept4), SYSCALL(getsockopt)),
+	SYSCALL_GROUP("clients of the socket `lookup`", SYSCALL(accept4), SYSCALL(getsockopt),
+		      SYSCALL(shutdown)),
 	SYSCALL_GROUP("tables and the files of NSS, as far as Landlock shows them", SYSCALL(openat),
 		      SYSCALL(getdents64), SYSCALL(readlinkat), SYSCALL(faccessat),
 		      SYSCALL(faccessat2), SYSCALL(statx), SYSCALL(fstatfs), SYSCALL(fadvise64)),
@@ -23,9 +24,9 @@ const struct syscall_group lookup_syscalls[] = {
 		      SYSCALL_MASKED(mmap, 3, PROT_WRITE | PROT_EXEC, PROT_EXEC),
 		      SYSCALL_MASKED(mprotect, 3, PROT_WRITE | PROT_EXEC, PROT_EXEC)),
 	SYSCALL_GROUP("daemons that modules of NSS ask over a Unix socket", SYSCALL(setsockopt),
-		      SYSCALL(getsockname), SYSCALL(getpeername), SYSCALL(shutdown),
-		      SYSCALL(sendmmsg), SYSCALL(timerfd_create), SYSCALL(timerfd_settime),
-		      SYSCALL(eventfd2), SYSCALL(epoll_pwait2), SYSCALL(ioctl)),
+		      SYSCALL(getsockname), SYSCALL(getpeername), SYSCALL(sendmmsg),
+		      SYSCALL(timerfd_create), SYSCALL(timerfd_settime), SYSCALL(eventfd2),
+		      SYSCALL(epoll_pwait2), SYSCALL(ioctl)),
 	SYSCALL_GROUP("who am I, as those modules ask it", SYSCALL(getgid), SYSCALL(getegid),
 		      SYSCALL(getresuid), SYSCALL(getresgid), SYSCALL(uname),
 		      SYSCALL_IF(prctl, 1, PR_GET_NAME)),

@@ -7,7 +7,8 @@
 #include <sys/syscall.h>
 
 const struct syscall_group resolver_syscalls[] = {
-	SYSCALL_GROUP("clients of the socket `resolver`", SYSCALL(accept4), SYSCALL(getsockopt)),
+	SYSCALL_GROUP("clients of the socket `resolver`", SYSCALL(accept4), SYSCALL(getsockopt),
+		      SYSCALL(shutdown)),
 	SYSCALL_GROUP("name servers, by UDP from a port of chance, and by TCP",
 		      SYSCALL_IF(socket, 1, AF_INET), SYSCALL_IF(socket, 1, AF_INET6),
 		      SYSCALL(bind), SYSCALL(setsockopt), SYSCALL(getsockname),

@@ -18,6 +18,8 @@
 
 #define CHECKS_CONNECT_MS 5000
 #define CHECKS_WAIT_MS 30000
+#define CHECKS_ATTEMPTS_MAX \
+	2 /* to have questions answered that were taken: lookup may have died of them */
 
 /* one wire for the list, one room for answers: this process asks one thing at a time */
 static struct wire questions;
@@ -86,9 +88,12 @@ judge(const struct session *s, const struct lookup_verdict *v, struct check *to)
 			 refused ? "no such recipient" : "try again later");
 }
 
-/* sends `count` questions from `first` on, as many as fit: how many; 0: it could not be sent */
-static size_t
-ask(struct checks *c, const struct span *addresses, size_t first, size_t count)
+/*
+ * sends `count` questions from `first` on, as many as fit, and says how many; CHANNEL_CLOSED: they were not taken, since a new
+ * generation of lookup is there to be asked
+ */
+static enum channel_outcome
+ask(struct checks *c, const struct span *addresses, size_t first, size_t count, size_t *asked)
 {
 	size_t n = first;
 
@@ -98,12 +103,12 @@ ask(struct checks *c, const struct span *addresses, size_t first, size_t count)
 		if (wire_list_add(&questions, WIRE_LIST_ROOM, &lookup_question_shape, &q) == -1)
 			break;
 	}
+	*asked = n - first;
+	if (n == first)
+		return CHANNEL_BROKEN;
 	struct lookup_questions m = {.questions = wire_list_get(&questions)};
-	if (n == first ||
-	    wire_send_wait(c->fd, wire_find(lookup_calls, LOOKUP_RECIPIENTS), 0, ++c->request, &m,
-			   NULL, clock_monotonic_ms() + CHECKS_WAIT_MS) != CHANNEL_OK)
-		return 0;
-	return n - first;
+	return wire_send_wait(c->fd, wire_find(lookup_calls, LOOKUP_RECIPIENTS), 0, ++c->request,
+			      &m, NULL, clock_monotonic_ms() + CHECKS_WAIT_MS);
 }
 
 /* the parts of one answer; false: none, or not all of it, came */
@@ -140,24 +145,28 @@ void
 checks_recipients(struct session *s, const struct span *addresses, size_t count,
 		  struct check *checks)
 {
-	size_t done = 0;
-	bool again =
-		true; /* lookup may have been restarted since we last asked: once more, not for ever */
+	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
+	size_t done = 0, asked;
+	int attempts = 0;
 
 	for (size_t i = 0; i < count; i++)
 		set(&checks[i], 451, "4.3.0", "addresses cannot be looked up now, try again later");
 	while (done < count) {
-		size_t asked =
-			connect_once(&s->checks) == 0 ? ask(&s->checks, addresses, done, count) : 0;
-		if (asked > 0 && hear(s, done, asked, checks)) {
+		enum channel_outcome outcome =
+			connect_once(&s->checks) == 0
+				? ask(&s->checks, addresses, done, count, &asked)
+				: CHANNEL_BROKEN;
+		if (outcome == CHANNEL_OK && hear(s, done, asked, checks)) {
 			done += asked;
+			attempts = 0;
 			continue;
 		}
 		checks_release(&s->checks);
-		if (!again) {
+		if (outcome == CHANNEL_CLOSED && clock_monotonic_ms() < deadline_ms)
+			continue;
+		if (++attempts == CHECKS_ATTEMPTS_MAX) {
 			EVENT("lookup-gone", event_string("session", s->id));
 			return;
 		}
-		again = false;
 	}
 }

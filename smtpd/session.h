@@ -80,6 +80,8 @@ struct session {
 	uid_t uid;
 	struct span author; /* full name of a local sender, for a From field; empty: not known */
 	bool may_relay;	    /* its address is in relay-from, or it is local */
+	bool may_etrn;	    /* its address is in etrn-from of some route */
+	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */
 	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */

@@ -10,11 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/system/clock.h"
+
 #define RECORDS_FIRST 16
+#define ATTEMPTS_MAX 2 /* to have a question answered that was taken */
 
 enum outcome {
 	OUTCOME_OK,
 	OUTCOME_LATE,
+	OUTCOME_UNASKED, /* it is a former generation's, and nothing new is taken there: the new one is asked */
 	OUTCOME_GONE, /* the connection is: once more with a new one */
 	OUTCOME_WRONG,
 	OUTCOME_NO_MEMORY,
@@ -177,7 +181,7 @@ put_questions(struct call *call, const struct resolver_question *questions)
 			call->c->fd, wire_find(resolver_calls, RESOLVER_ASK), 0,
 			call->c->request + (uint32_t)i, &m, NULL, call->deadline_ms));
 	}
-	return outcome;
+	return outcome == OUTCOME_GONE ? OUTCOME_UNASKED : outcome;
 }
 
 static enum outcome
@@ -206,6 +210,7 @@ outcome_text(enum outcome outcome)
 		break;
 	case OUTCOME_LATE:
 		return "the resolver did not answer in time";
+	case OUTCOME_UNASKED:
 	case OUTCOME_GONE:
 		return "the resolver is not there";
 	case OUTCOME_WRONG:
@@ -228,12 +233,17 @@ resolver_client_ask(struct resolver_client *c, const struct resolver_question *q
 			    .count = count < RESOLVER_QUESTIONS_MAX ? count
 								    : RESOLVER_QUESTIONS_MAX};
 	enum outcome outcome = OUTCOME_GONE;
+	int attempts = 0;
 
 	call.missing = call.count;
 	for (size_t i = 0; i < count; i++)
 		found[i] = (struct resolver_found){.canonical = SPAN_NONE, .text = SPAN_NONE};
-	/* a kept connection may be that of a resolver which is gone: that is told only once */
-	for (int attempt = 0; attempt < 2 && outcome == OUTCOME_GONE; attempt++) {
+	/*
+	 * A resolver that died with the question is asked once more, not for ever: it may have died of it.  One that took no question has
+	 * been replaced, and says so at most once for each reload.
+	 */
+	while (outcome == OUTCOME_UNASKED ? clock_monotonic_ms() < deadline_ms
+					  : outcome == OUTCOME_GONE && attempts++ < ATTEMPTS_MAX) {
 		outcome = connect_to(&call);
 		if (outcome == OUTCOME_OK)
 			outcome = put_questions(&call, questions);

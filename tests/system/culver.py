@@ -445,12 +445,12 @@ class Culver:
         assert program in mains, f"{program} does not run: {mains}"
         return mains[program]
 
-    def command(self, *words, check=None, entry=None, text=True, input=None):
+    def command(self, *words, check=None, entry=None, text=True, input=None, deadline=60):
         """Runs `culver WORDS -c FILE` as the one who runs it (or as `entry`)."""
         words = [self.place.command, *map(str, words), "-c", self.config_path]
         if entry is not None or self.place.mode == "user":
             words = peers.as_user(entry or self.place.runner) + words
-        done = subprocess.run(words, capture_output=True, text=text, check=False, timeout=60, cwd="/",
+        done = subprocess.run(words, capture_output=True, text=text, check=False, timeout=deadline, cwd="/",
                               env=self.environment(), input=input)
         if check is not None:
             assert done.returncode == check, f"{words}: {done.returncode}, not {check}\n{done.stdout}{done.stderr}"
