@@ -16,7 +16,14 @@
 #define LISTING_REASON_MAX 1100
 #define LISTING_RECIPIENTS_MAX 10 /* of a message in the list for people; the others are counted */
 
-enum listing_form { LISTING_LINES, LISTING_WHOLE, LISTING_JSON, LISTING_MAILQ };
+enum listing_form {
+	LISTING_LINES,
+	LISTING_WHOLE,
+	LISTING_JSON,
+	LISTING_MAILQ,
+	LISTING_POSTQUEUE,
+	LISTING_POSTCAT
+};
 
 struct listing {
 	enum listing_form form;
@@ -31,6 +38,8 @@ struct listing {
 void listing_start(struct listing *l, enum listing_form form, int64_t now_us, struct buffer *out);
 void listing_message(struct listing *l, const struct control_message *m);
 void listing_recipient(struct listing *l, const struct control_recipient *r);
+/* is something still to be done for this recipient? */
+bool listing_is_open(const struct control_recipient *r);
 /* ends the message at hand; between two requests too */
 void listing_close(struct listing *l);
 /* the line under a list for people: how many messages, how much */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "culver/postfix.h"
 #include "culver/queue.h"
 #include "culver/sendmail.h"
 
@@ -69,10 +70,10 @@ names_run(int argc, char **argv, int *status)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} names[] = {{"sendmail", sendmail_main},
-		     {"mailq", run_mailq},
-		     {"newaliases", run_newaliases},
-		     {"rmail", sendmail_rmail}};
+	} names[] = {{"sendmail", sendmail_main},      {"mailq", run_mailq},
+		     {"newaliases", run_newaliases},   {"rmail", sendmail_rmail},
+		     {"postqueue", postfix_postqueue}, {"postsuper", postfix_postsuper},
+		     {"postcat", postfix_postcat}};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
