@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/system/start.h"
+#include "culver/postconf.h"
 #include "culver/postfix.h"
 #include "culver/queue.h"
 #include "culver/sendmail.h"
@@ -19,6 +21,16 @@ names_options(struct culver_options *o)
 {
 	*o = (struct culver_options){.config = CULVER_SYSCONFDIR "/culver/culver.conf",
 				     .usage = "queue"};
+}
+
+void
+names_config(struct culver_options *o, const char *folder)
+{
+	static char path[START_PATH_MAX];
+	/* a path that is cut is the path of no file, which is said */
+	snprintf(path, sizeof(path), "%s/culver.conf", folder);
+	o->config = path;
+	o->config_given = true;
 }
 
 int
@@ -73,7 +85,8 @@ names_run(int argc, char **argv, int *status)
 	} names[] = {{"sendmail", sendmail_main},      {"mailq", run_mailq},
 		     {"newaliases", run_newaliases},   {"rmail", sendmail_rmail},
 		     {"postqueue", postfix_postqueue}, {"postsuper", postfix_postsuper},
-		     {"postcat", postfix_postcat}};
+		     {"postcat", postfix_postcat},     {"postconf", postconf_postconf},
+		     {"postmap", postconf_postmap},    {"postalias", postconf_postalias}};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

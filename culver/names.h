@@ -13,6 +13,8 @@ bool names_run(int argc, char **argv, int *status);
 
 /* the options of a command that was called by such a name */
 void names_options(struct culver_options *o);
+/* names_config - Postfix's -c: the folder that the configuration is in */
+void names_config(struct culver_options *o, const char *folder);
 /* the queue, as Postfix's mailq prints it */
 int names_list(const struct culver_options *o);
 /* what `selector` (NULL: all) selects is tried now, if it is deferred and the caller's (or he may administer) */

@@ -63,6 +63,7 @@ retry(const struct culver_options *o, char *selector)
 int
 postfix_postqueue(int argc, char **argv)
 {
+	static const char usage[] = "usage: postqueue -f | -i queue_id | -j | -p | -s site";
 	char site[SELECTOR_MAX];
 	struct culver_options o;
 	int mode = 0;
@@ -73,11 +74,12 @@ postfix_postqueue(int argc, char **argv)
 	     c = getopt(argc, argv, "c:fi:jps:v")) {
 		if (c == 'v')
 			continue;
-		if (c == 'c' || c == '?')
-			return fail(
-				"postqueue",
-				c == 'c' ? "-c: a folder of Postfix's means nothing here"
-					 : "usage: postqueue -f | -i queue_id | -j | -p | -s site");
+		if (c == 'c') {
+			names_config(&o, optarg);
+			continue;
+		}
+		if (c == '?')
+			return fail("postqueue", "%s", usage);
 		if (mode != 0)
 			return fail("postqueue", "specify one of -f, -i, -j, -p or -s");
 		mode = c;
@@ -99,7 +101,7 @@ postfix_postqueue(int argc, char **argv)
 			return fail("postqueue", "-s: too long a name");
 		return retry(&o, site);
 	default:
-		return fail("postqueue", "usage: postqueue -f | -i queue_id | -j | -p | -s site");
+		return fail("postqueue", "%s", usage);
 	}
 }
 
@@ -205,7 +207,9 @@ postfix_postsuper(int argc, char **argv)
 	     c = getopt(argc, argv, "c:d:h:H:r:psSv")) {
 		const struct act *a = find_act(c);
 		/* -p, -s: nothing is to be purged or repaired: replay does it at each start */
-		if (c == 'v' || c == 'p' || c == 's' || c == 'S')
+		if (c == 'c')
+			names_config(&o, optarg);
+		if (c == 'c' || c == 'v' || c == 'p' || c == 's' || c == 'S')
 			continue;
 		if (a == NULL)
 			return fail("postsuper", "%s", usage);
@@ -281,10 +285,12 @@ postfix_postcat(int argc, char **argv)
 	bool is_id = false, with_envelope = false, with_content = false;
 	names_options(&o);
 	opterr = 0;
-	for (int c = getopt(argc, argv, "behqv"); c != -1; c = getopt(argc, argv, "behqv")) {
+	for (int c = getopt(argc, argv, "bc:ehqv"); c != -1; c = getopt(argc, argv, "bc:ehqv")) {
 		is_id = is_id || c == 'q';
 		with_envelope = with_envelope || c == 'e';
 		with_content = with_content || c == 'b' || c == 'h';
+		if (c == 'c')
+			names_config(&o, optarg);
 		if (c == '?')
 			return fail("postcat", "usage: postcat -q [-beh] queue_id");
 	}

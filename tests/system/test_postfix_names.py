@@ -1,6 +1,7 @@
 """postqueue, postsuper and postcat: called and read as the scripts of the world call and read Postfix's."""
 
 import json
+import os
 import re
 
 import pytest
@@ -86,3 +87,41 @@ def test_stopped_is_said(culver):
     culver.write()
     for words in (["postqueue", "-p"], ["postqueue", "-f"], ["postsuper", "-d", "ALL"]):
         assert culver.named(*words).returncode == 69
+
+
+def test_postconf_reads(culver):
+    culver.replaced["origin"] = "local.test"
+    culver.general += ["relay-from 192.0.2.0/24 [2001:db8::]/32", "domain backup.test {\n    relay 127.0.0.1:2526\n}"]
+    culver.limit.append("message-size 20M")
+    culver.relay_to(2525).write()
+
+    def postconf(*words, check=0):
+        return culver.named("postconf", "-c", culver.folder, *words, check=check)
+
+    assert postconf("-h", "queue_directory").stdout.decode() == culver.spool + "\n"
+    lines = dict(line.split(" = ", 1) for line in postconf().stdout.decode().splitlines())
+    assert lines["myorigin"] == "local.test" and lines["message_size_limit"] == str(20 << 20)
+    assert lines["mynetworks"] == "192.0.2.0/24 [2001:db8::]/32" and lines["relayhost"] == "[127.0.0.1]:2525"
+    assert "local.test" in lines["mydestination"].split(", ") and lines["relay_domains"] == "backup.test"
+    assert lines["mail_version"].startswith("Culver ") and lines["recipient_delimiter"] == "+"
+    assert postconf("-n", "myorigin").stdout == b"myorigin = local.test\n"
+    assert b"unknown parameter" in postconf("smtpd_banner", check=1).stderr
+    assert b"it only reads" in postconf("-e", "myorigin=x", check=1).stderr
+
+
+def test_postmap_and_postalias_ask_text_tables(culver):
+    culver.write()
+    table, aliases = (os.path.join(culver.folder, name) for name in ("table", "names"))
+    with open(table, "w", encoding="ascii") as file:
+        file.write("# a comment\nann@x.test   ann\nbob@x.test bob,\n\n  carl\n@y.test nobody\n")
+    with open(aliases, "w", encoding="ascii") as file:
+        file.write("postmaster: root\nList:  a@x.test,\n\tb@x.test\n")
+    ask = culver.named
+    assert ask("postmap", "-q", "ANN@x.test", f"hash:{table}", check=0).stdout == b"ann\n"
+    assert ask("postmap", "-q", "bob@x.test", table, check=0).stdout == b"bob,  carl\n"
+    assert ask("postmap", "-q", "nobody@x.test", table, check=1).stdout == b""
+    assert ask("postalias", "-q", "list", f"hash:{aliases}", check=0).stdout == b"a@x.test,\tb@x.test\n"
+    assert ask("postmap", f"hash:{table}", check=0).stdout == b""
+    assert ask("postalias", aliases, check=0).stdout == b""
+    assert b"only text tables" in ask("postmap", "-q", "x", "ldap:/x", check=1).stderr
+    assert ask("postmap", "/nowhere", check=1).stderr and ask("postmap", check=1).stderr
