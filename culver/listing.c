@@ -206,6 +206,18 @@ put_mailq_recipient(struct listing *l, const struct control_recipient *r)
 	buffer_char(l->out, '\n');
 }
 
+/* of a sender only the domain counts, which is at the end */
+static void
+keep_for_shape(struct listing *l, const struct control_message *m)
+{
+	size_t most = sizeof(l->sender) - 1;
+	struct span end =
+		m->sender.len > most ? span_skip(m->sender, m->sender.len - most) : m->sender;
+	if (span_copy(end, l->sender, sizeof(l->sender)) != 0)
+		l->sender[0] = '\0';
+	l->arrived_us = m->arrived_us;
+}
+
 /* ---- the order of things ---- */
 
 void
@@ -227,6 +239,7 @@ listing_close(struct listing *l)
 	case LISTING_WHOLE:
 	case LISTING_MAILQ:
 	case LISTING_POSTCAT:
+	case LISTING_SHAPE:
 		break;
 	}
 	l->id = 0;
@@ -251,6 +264,9 @@ listing_message(struct listing *l, const struct control_message *m)
 		break;
 	case LISTING_POSTCAT:
 		listing_postcat_message(l, m);
+		break;
+	case LISTING_SHAPE:
+		keep_for_shape(l, m);
 		break;
 	case LISTING_MAILQ:
 		put_mailq(l, m);
@@ -282,6 +298,11 @@ listing_recipient(struct listing *l, const struct control_recipient *r)
 		break;
 	case LISTING_POSTCAT:
 		listing_postcat_recipient(l, r);
+		break;
+	case LISTING_SHAPE:
+		if (listing_is_open(r))
+			shape_add(l->shape, span_of(l->sender), r->address, l->arrived_us,
+				  l->now_us);
 		break;
 	case LISTING_MAILQ:
 		put_mailq_recipient(l, r);

@@ -12,6 +12,7 @@
 
 #include "common/protocol/control.h"
 #include "common/text/buffer.h"
+#include "culver/shape.h"
 
 #define LISTING_REASON_MAX 1100
 #define LISTING_RECIPIENTS_MAX 10 /* of a message in the list for people; the others are counted */
@@ -22,7 +23,8 @@ enum listing_form {
 	LISTING_JSON,
 	LISTING_MAILQ,
 	LISTING_POSTQUEUE,
-	LISTING_POSTCAT
+	LISTING_POSTCAT,
+	LISTING_SHAPE
 };
 
 struct listing {
@@ -33,6 +35,9 @@ struct listing {
 	uint64_t shown, hidden;
 	char reason[LISTING_REASON_MAX]; /* mailq: of the recipient before, "": it had none */
 	uint64_t messages, bytes;	 /* in all */
+	struct shape *shape;		 /* LISTING_SHAPE: where recipients are counted, */
+	char sender[SHAPE_DOMAIN_MAX];	 /* and of the message at hand: the sender's end */
+	uint64_t arrived_us;
 };
 
 void listing_start(struct listing *l, enum listing_form form, int64_t now_us, struct buffer *out);

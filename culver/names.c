@@ -11,6 +11,7 @@
 #include "culver/postfix.h"
 #include "culver/queue.h"
 #include "culver/sendmail.h"
+#include "culver/shape.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -85,8 +86,9 @@ names_run(int argc, char **argv, int *status)
 	} names[] = {{"sendmail", sendmail_main},      {"mailq", run_mailq},
 		     {"newaliases", run_newaliases},   {"rmail", sendmail_rmail},
 		     {"postqueue", postfix_postqueue}, {"postsuper", postfix_postsuper},
-		     {"postcat", postfix_postcat},     {"postconf", postconf_postconf},
-		     {"postmap", postconf_postmap},    {"postalias", postconf_postalias}};
+		     {"postcat", postfix_postcat},     {"qshape", shape_qshape},
+		     {"postconf", postconf_postconf},  {"postmap", postconf_postmap},
+		     {"postalias", postconf_postalias}};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

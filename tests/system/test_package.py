@@ -171,7 +171,8 @@ def test_it_runs_as_the_first_process_of_a_container(root):
 
 def test_a_purge_leaves_nothing(root):
     install(root, "Internet Site")
-    assert run(root, "ls -l /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/rmail").count("culver") == 5
+    assert run(root, "ls -l /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/bin/newaliases /usr/bin/rmail "
+               "/usr/sbin/postqueue").count("culver") == 6
     assert "drwx-ws-wt" in run(root, "ls -ld /var/lib/culver/drop")
     purge(root)
     assert run(root, "find / -xdev -name '*culver*' -not -path '/proc/*' -not -path '/tmp/*'") == ""

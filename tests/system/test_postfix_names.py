@@ -125,3 +125,19 @@ def test_postmap_and_postalias_ask_text_tables(culver):
     assert ask("postalias", aliases, check=0).stdout == b""
     assert b"only text tables" in ask("postmap", "-q", "x", "ldap:/x", check=1).stderr
     assert ask("postmap", "/nowhere", check=1).stderr and ask("postmap", check=1).stderr
+
+
+def test_qshape_counts_by_domain_and_age(queued):
+    culver, one, _ = queued
+    lines = culver.named("qshape", "deferred", check=0).stdout.decode().splitlines()
+    assert lines[0].split() == ["T", "5", "10", "20", "40", "80", "160", "320", "640", "1280", "1280+"]
+    assert [line.split() for line in lines[1:]] == [[name, n, n, *"000000000"] for name, n in
+                                                    (("TOTAL", "4"), ("one.test", "2"), ("two.test", "2"))]
+    assert len({len(line) for line in lines}) == 1
+    lines = culver.named("qshape", "-s", "deferred", "hold", check=0).stdout.decode().splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["TOTAL", "4"], ["client.test", "4"]]
+    culver.named("postsuper", "-h", one, check=0)
+    assert "one.test" not in culver.named("qshape", "deferred", check=0).stdout.decode()
+    assert "one.test" in culver.named("qshape", "hold", check=0).stdout.decode()
+    assert culver.named("qshape", check=0).stdout.decode().splitlines()[1].split()[:2] == ["TOTAL", "0"]
+    assert culver.named("qshape", "corrupt").returncode == 1
