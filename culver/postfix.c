@@ -48,18 +48,6 @@ list_json(const struct culver_options *o)
 	return query_end(&q, query_list(&q, none));
 }
 
-/* what is there is due now; nothing there is no failure */
-static int
-retry(const struct culver_options *o, char *selector)
-{
-	static struct query q;
-	char *words[] = {selector, NULL};
-	int status = query_open(&q, o);
-	if (status != 0)
-		return status;
-	return query_end(&q, query_act(&q, words, CONTROL_RETRY, ""));
-}
-
 int
 postfix_postqueue(int argc, char **argv)
 {
@@ -87,11 +75,11 @@ postfix_postqueue(int argc, char **argv)
 	}
 	switch (mode) {
 	case 'f':
-		return retry(&o, (char[]){"all"});
+		return names_retry(&o, NULL);
 	case 'i':
 		if (!query_is_id(value))
 			return fail("postqueue", "invalid mail queue ID: %s", value);
-		return retry(&o, value);
+		return names_retry(&o, value);
 	case 'j':
 		return list_json(&o);
 	case 'p':
@@ -99,7 +87,7 @@ postfix_postqueue(int argc, char **argv)
 	case 's':
 		if (snprintf(site, sizeof(site), "domain=%s", value) >= (int)sizeof(site))
 			return fail("postqueue", "-s: too long a name");
-		return retry(&o, site);
+		return names_retry(&o, site);
 	default:
 		return fail("postqueue", "%s", usage);
 	}

@@ -89,6 +89,15 @@ def test_stopped_is_said(culver):
         assert culver.named(*words).returncode == 69
 
 
+def test_an_empty_queue_is_no_failure(culver):
+    culver.start()
+    for words in (["sendmail", "-q"], ["postqueue", "-f"], ["sendmail", "-q15m"]):
+        done = culver.named(*words, check=0)
+        assert done.stdout == b"" and done.stderr == b""
+    assert culver.named("postqueue", "-j", check=0).stdout == b""
+    assert culver.named("postsuper", "-d", "ALL", check=0).stderr == b""
+
+
 def test_postconf_reads(culver):
     culver.replaced["origin"] = "local.test"
     culver.general += ["relay-from 192.0.2.0/24 [2001:db8::]/32", "domain backup.test {\n    relay 127.0.0.1:2526\n}"]
