@@ -1,4 +1,4 @@
-# Culver: make, make test, make lint, make fuzz, make bench, make install; V=1 says everything
+# Culver: make, make test, make lint, make fuzz, make bench, make install, make deb; V=1 says everything
 #
 #   CC=clang          another compiler
 #   SANITIZE=1        address and undefined behaviour sanitizers, in a build folder of its own
@@ -25,7 +25,8 @@ SAY = @$(if $(V),:,printf '  %-7s %s\n')
 
 PACKAGES   = libseccomp libbsd-overlay
 # libxxhash is used as a header alone (XXH_INLINE_ALL)
-CPPFLAGS  += -I. -D_GNU_SOURCE -DCULVER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES))
+CPPFLAGS  += -I. -D_GNU_SOURCE -DCULVER_VERSION='"$(VERSION)"' \
+             -DCULVER_SYSCONFDIR='"$(SYSCONFDIR)"' $(shell pkg-config --cflags $(PACKAGES))
 WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
              -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual -Wno-missing-field-initializers \
              -Wno-unknown-warning-option
@@ -181,8 +182,9 @@ clean:
 	rm -rf build
 
 -include Makefile.install
+-include Makefile.deb
 -include tests/Makefile.tests
 -include bench/Makefile.bench
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)

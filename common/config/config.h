@@ -205,6 +205,7 @@ struct config {
 	char *spool;
 	char *runtime;
 	char *trace;	 /* directory of log's store */
+	char *drop;	 /* directory for letters while the system is stopped */
 	char *root_mail; /* Maildir of root and postmaster when no alias takes them */
 	enum config_log_sink log_sink;
 	char *log_file;

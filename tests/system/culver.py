@@ -135,7 +135,7 @@ class RootPlace(Place):
         config = os.path.join(self.folder, "no-users.conf")
         with open(config, "w", encoding="ascii") as file:
             file.write("hostname mx.culver.test\n" + "".join(
-                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "root-mail")))
+                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "drop", "root-mail")))
         return subprocess.run([self.command, "run", "-c", config], capture_output=True, text=True, check=False,
                               timeout=START_S, stdin=subprocess.DEVNULL)
 
@@ -223,6 +223,7 @@ class Culver:
         self.spool = os.path.join(self.folder, "spool")
         self.runtime = os.path.join(self.folder, "run")
         self.trace = os.path.join(self.folder, "trace")
+        self.drop_path = os.path.join(self.folder, "drop")
         self.root_mail_path = os.path.join(self.folder, "root-mail")
         self.logs = os.path.join(self.folder, "logs")
         self.log_path = os.path.join(self.logs, "culver.log")
@@ -260,7 +261,7 @@ class Culver:
     def config_text(self):
         """culver.conf as it will be written."""
         lines = {
-            "hostname": HOSTNAME, "spool": self.spool, "runtime": self.runtime, "trace": self.trace,
+            "hostname": HOSTNAME, "spool": self.spool, "runtime": self.runtime, "trace": self.trace, "drop": self.drop_path,
             "root-mail": self.root_mail_path, "log": f"{self.log_path} {{\n    format text\n}}",
             # a 250 means that the message is in the spool; test_early.py is about when it is not
             "early-delivery": "off",

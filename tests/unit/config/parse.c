@@ -59,6 +59,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_string_equal(c->runtime, "/run/culver");
 	assert_string_equal(c->trace, "/var/lib/culver/trace");
 	assert_string_equal(c->root_mail, "/var/lib/culver/root");
+	assert_string_equal(c->drop, "/var/lib/culver/drop");
 	assert_int_equal(c->log_sink, CONFIG_LOG_SYSLOG);
 	assert_int_equal(c->log_format, CONFIG_LOG_TEXT);
 	assert_int_equal(c->relay_from_count, 2);

@@ -17,7 +17,7 @@ static struct buffer why;
 static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/aliases",
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
-	    log_file[] = "/var/log/culver/log";
+	    drop[] = "/var/lib/culver/drop", log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
@@ -27,6 +27,7 @@ static const struct config configuration = {
 	.runtime = runtime,
 	.spool = spool,
 	.trace = trace,
+	.drop = drop,
 	.log_sink = CONFIG_LOG_FILE,
 	.log_file = log_file,
 	.domains = domains,
@@ -37,7 +38,8 @@ static const struct config configuration = {
 static struct trust_people
 installed(void)
 {
-	struct trust_people p = {.as_root = true, .group = 200, .admin_uid = 0, .admin_gid = 201};
+	struct trust_people p = {
+		.as_root = true, .group = 200, .drop_group = 202, .admin_uid = 0, .admin_gid = 201};
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		if (trust_map[i].user != NULL)
 			p.uids[i] = p.gids[i] = 100 + (unsigned)i;
@@ -97,11 +99,14 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd", "submit", "delivery", "local", "bounce"};
-	for (size_t i = 0; i < 5; i++) {
+	static const char *const nothing[] = {"smtpd", "delivery", "local", "bounce"};
+	for (size_t i = 0; i < 4; i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);
 	}
+	fill("submit", &people, &c);
+	assert_int_equal(row.directory_count, 1);
+	assert_string_equal(row.directories[0].path, drop);
 	fill("queue-manager", &people, &c);
 	assert_int_equal(row.directory_count, 1);
 	assert_string_equal(row.directories[0].path, spool);
@@ -178,9 +183,12 @@ as_root_each_program_is_somebody_else_and_only_local_stays_root(void **state)
 		fill(trust_map[i].program, &people, &configuration);
 		assert_true(row.as_root);
 		assert_int_equal(row.uid == 0, is_local);
-		assert_int_equal(row.group_count, is_local ? 0 : 1);
+		bool is_submit = strcmp(trust_map[i].program, "submit") == 0;
+		assert_int_equal(row.group_count, is_local ? 0 : is_submit ? 2 : 1);
 		if (!is_local)
 			assert_int_equal(row.groups[0], people.group);
+		if (is_submit)
+			assert_int_equal(row.groups[1], people.drop_group);
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(row.uid, seen[j]);
 		seen[i] = row.uid;
