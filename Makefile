@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -50,7 +50,9 @@ endif
 COMMON_SOURCES = $(wildcard common/*/*.c)
 COMMON_OBJECTS = $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
 COMMON         = $(BUILD)/libcommon.a
-program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+# the second program of a folder: its files, and those that it shares with the first
+SOURCES_runner = $(wildcard local/runner/*.c) local/become.c
+program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(or $(SOURCES_$(1)),$(wildcard $(1)/*.c)))
 BINARIES       = $(foreach p,$(PROGRAMS),$(BUILD)/$(p)/$(p))
 UNIT_TESTS     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*.c))
 FUZZ_TARGETS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/*.c))

@@ -11,6 +11,9 @@
 	SYSCALL_GROUP("letters and their folders", SYSCALL(openat), SYSCALL(mkdirat), \
 		      SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlinkat), SYSCALL(fsync), \
 		      SYSCALL(sync_file_range))
+#define GROUP_LINES \
+	SYSCALL_GROUP("files of letters: cut off again; commands: a pipe to runner", \
+		      SYSCALL(ftruncate), SYSCALL(pipe2))
 
 const struct syscall_group local_syscalls[] = {
 	SYSCALL_GROUP_CHILD,
@@ -36,10 +39,12 @@ const struct syscall_group local_syscalls[] = {
 		      SYSCALL(prlimit64), SYSCALL_IF(prctl, 1, PR_SET_NO_NEW_PRIVS),
 		      SYSCALL_IF(prctl, 1, PR_SET_SECCOMP), SYSCALL_IF(prctl, 1, PR_GET_SECCOMP)),
 	GROUP_LETTERS,
+	GROUP_LINES,
 	SYSCALL_GROUPS_END,
 };
 
 const struct syscall_group agent_syscalls[] = {
 	GROUP_LETTERS,
+	GROUP_LINES,
 	SYSCALL_GROUPS_END,
 };

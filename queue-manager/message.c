@@ -498,17 +498,18 @@ message_later(struct manager *q, struct message *m, uint32_t number, uint32_t du
 /* ---- expansions ---- */
 
 uint32_t
-message_child(struct manager *q, struct message *m, uint32_t parent, struct span address,
-	      bool direct)
+message_child(struct manager *q, struct message *m, uint32_t parent,
+	      const struct jobs_child *child)
 {
 	if (m->count >= MESSAGE_RECIPIENTS_MAX ||
 	    m->recipients[parent - 1].depth >= MESSAGE_DEPTH_MAX)
 		return 0;
 	const struct journal_entry e = {.verb = JOURNAL_TO,
 					.number = m->count + 1,
-					.text = address,
+					.text = child->address,
 					.parent = parent,
-					.direct = direct};
+					.direct = child->direct,
+					.line = child->line};
 	uint32_t at = message_append(q, m, &e);
 	if (message_add(q, m, at, parent, 0) != 0)
 		return 0;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/protocol/jobs.h"
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "common/text/span.h"
@@ -220,8 +221,8 @@ void message_again(struct manager *q, struct message *m, uint32_t number);
 void message_later(struct manager *q, struct message *m, uint32_t number, uint32_t due);
 
 /* an expansion: the children first, then message_expanded with the numbers that message_child gave (0: too many, too deep) */
-uint32_t message_child(struct manager *q, struct message *m, uint32_t parent, struct span address,
-		       bool direct);
+uint32_t message_child(struct manager *q, struct message *m, uint32_t parent,
+		       const struct jobs_child *child);
 void message_expanded(struct manager *q, struct message *m, uint32_t parent,
 		      const uint32_t *children, size_t count);
 

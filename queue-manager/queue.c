@@ -63,7 +63,7 @@ make_place(enum jobs_kind kind, struct span name, struct span domain, struct spa
 	p->window = QUEUE_WINDOW_FIRST;
 	struct span own = span_from(key, name.len);
 	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
-	p->user = kind == JOBS_MAILBOX ? own : SPAN_NONE;
+	p->user = jobs_parent_kind(kind) == JOBS_MAILBOX ? own : SPAN_NONE;
 	p->domain = span_from(key + name.len + 1, domain.len);
 	p->home = span_from(key + name.len + 1 + domain.len, home.len);
 	return p;
@@ -104,7 +104,7 @@ queue_place_let_go(struct manager *q, struct place *p)
 	if (p->batches > 0 || p->parked > 0 || p->agents > 0 || p->wants > 0 || p->list != NULL)
 		return;
 	/* a smarthost's window and back-off are worth keeping; mailboxes are many, and begin anew cheaply */
-	if (!p->is_stale && (p->is_dead || p->kind != JOBS_MAILBOX))
+	if (!p->is_stale && (p->is_dead || jobs_parent_kind(p->kind) != JOBS_MAILBOX))
 		return;
 	struct places *t = &q->schedule.places;
 	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];

@@ -34,6 +34,8 @@ agents_max(const struct manager *q, enum jobs_kind kind)
 		max = l->agents;
 	else if (kind == JOBS_MAILBOX)
 		max = l->mailbox_agents;
+	else if (kind == JOBS_LINE)
+		max = l->pipe_agents;
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
@@ -44,7 +46,7 @@ window_max(const struct manager *q, enum jobs_kind kind)
 	uint64_t max = SCHEDULE_NOTICE_AGENTS;
 	if (kind == JOBS_SMTP)
 		max = l->concurrency;
-	else if (kind == JOBS_MAILBOX)
+	else if (jobs_parent_kind(kind) == JOBS_MAILBOX)
 		max = l->mailbox_concurrency;
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
@@ -62,7 +64,8 @@ per_job(const struct manager *q, enum jobs_kind kind)
 static struct service *
 service_of(struct manager *q, const struct place *p)
 {
-	return &q->schedule.service[p->kind];
+	/* commands may hang: their agents are not those of mailboxes */
+	return &q->schedule.service[p->kind == JOBS_ALIAS ? JOBS_LINE : p->kind];
 }
 
 static void
@@ -388,9 +391,9 @@ serve_place(struct manager *q, struct service *s, struct place *p, bool its_turn
 		return SERVED;
 	if (!its_turn || s->parent == NULL || free_want(s) == NULL || !has_slot(q, s))
 		return SERVED_HUNGRY;
-	if (s->agents + s->wants >= agents_max(q, p->kind)) {
+	if (s->agents + s->wants >= agents_max(q, s->kind)) {
 		q->schedule.hands->end(q, idle_to_end(s));
-		if (s->agents + s->wants >= agents_max(q, p->kind))
+		if (s->agents + s->wants >= agents_max(q, s->kind))
 			return SERVED_HUNGRY;
 	}
 	return send_want(q, s, p) ? SERVED_MORE : SERVED_HUNGRY;

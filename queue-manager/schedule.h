@@ -13,6 +13,7 @@
 
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
+#include "queue-manager/expansion.h"
 #include "queue-manager/queue.h"
 
 struct manager;
@@ -45,6 +46,7 @@ struct agent {
 	bool had_trouble; /* this job has told of trouble with the place already */
 	bool is_delay;	  /* this job is a notice about those who are delayed */
 	bool is_of_old;	  /* of a former configuration: ends when it is free */
+	struct expansion expansion; /* of one of its recipients, under way */
 	int64_t since_ms; /* idle, or busy, since then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *idle_next,
@@ -88,11 +90,11 @@ struct schedule_hands {
 	void (*end_parent)(struct manager *q, struct peer *parent, const char *reason);
 };
 
-#define SCHEDULE_SERVICES (JOBS_NOTICE + 1)
+#define SCHEDULE_SERVICES (JOBS_LINE + 1)
 
 struct schedule {
 	const struct schedule_hands *hands;
-	struct service service[SCHEDULE_SERVICES]; /* by kind */
+	struct service service[SCHEDULE_SERVICES]; /* by kind; JOBS_ALIAS has that of JOBS_LINE */
 	struct places places;
 	uint32_t last_want;
 	uint32_t active; /* jobs under way */
