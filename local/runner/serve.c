@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ struct serve {
 	struct bound *first;
 	size_t bound, children;
 	bool ending;
+	pid_t pid; /* of this process, not of its children */
 	char in[CHANNEL_MAX];
 };
 
@@ -91,6 +93,11 @@ be_child(struct bound *b)
 			.domain = b->what == RUNNER_DOMAIN ? b->domain : NULL};
 
 	become(b, &user);
+	/* becoming the user has switched it off */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		fatal(EXIT_OS, errno, "end with the parent");
+	if (getppid() != b->serve->pid)
+		_exit(EXIT_UNAVAILABLE);
 	events_flush();
 	_exit(run_serve(&r));
 }
@@ -246,6 +253,7 @@ serve(const struct start *start, const struct config *c)
 	static struct serve s; /* one a process; large */
 
 	s.start = start;
+	s.pid = getpid();
 	s.config = c;
 	s.listen = start_listen(start, "runner");
 	s.loop = loop_new();

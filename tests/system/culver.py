@@ -235,6 +235,7 @@ class Culver:
         # general: lines of the top level; domain, outbound, listen, limit: lines of that block
         self.general, self.domain, self.outbound, self.listen, self.limit = [], [], [], [], []
         self.replaced = {}  # directive -> value, for the lines that stand there anyhow
+        self.deliver = None  # another ending than the Maildir of this instance
         self.smarthosts = []
         self.aliases = ""
         os.mkdir(self.logs, 0o755)
@@ -271,7 +272,7 @@ class Culver:
         text += block("limit", [f"{k} {v}" for k, v in limit.items()])
         text += block(f"listen 127.0.0.1:{self.port} mx", self.listen) if self.listen else \
             f"listen 127.0.0.1:{self.port} mx\n"
-        domain = [f"aliases {self.aliases_path}", f"deliver maildir ~/{self.maildir_name}"]
+        domain = [f"aliases {self.aliases_path}", f"deliver {self.deliver or f'maildir ~/{self.maildir_name}'}"]
         text += block(f"domain {DOMAIN}", domain + self.domain)
         if self.smarthosts or self.outbound:
             retry = [] if any(line.startswith("retry") for line in self.outbound) else ["retry 1s 2s"]
