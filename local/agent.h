@@ -23,13 +23,14 @@
 struct agent_place {
 	const struct config *config;
 	const struct config_domain *domain;
-	enum jobs_kind kind; /* MAILBOX, LINE or ALIAS */
-	struct span user;    /* of an alias its name */
+	enum jobs_kind kind;	    /* MAILBOX, LINE or ALIAS */
+	struct span user;	    /* of an alias its name */
 	struct forward_owner owner; /* whose .forward is believed */
 	bool reads_forward;
-	int runner, domain_runner; /* for his lines, and for the command of `deliver pipe`; -1: none */
-	struct list alias;	   /* of an alias: its lines */
-	char home[PATH_MAX]; /* of the user */
+	int runner,
+		domain_runner; /* for his lines, and for the command of `deliver pipe`; -1: none */
+	struct list alias;     /* of an alias: its lines */
+	char home[PATH_MAX];   /* of the user */
 	char template
 		[PATH_MAX]; /* where his mailbox is: as `deliver` says, of a virtual user within his home */
 	char base

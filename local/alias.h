@@ -18,7 +18,8 @@
 /* alias_table - the path of the block's text table that `word` names; NULL: the block has none of that name */
 const char *alias_table(const struct config *c, const struct config_domain *d, struct span word);
 /* alias_open - the descriptor and its owner; -1: *why (static, or strerror) */
-int alias_open(const char *path, uid_t *owner, const char **why) __attribute__((warn_unused_result));
+int alias_open(const char *path, uid_t *owner, const char **why)
+	__attribute__((warn_unused_result));
 /* alias_read - the values of that name, in the arena; -1: *why.  A name that is not there has none.  Closes `fd`. */
 int alias_read(int fd, struct span name, struct arena *arena, struct list *list, const char **why)
 	__attribute__((warn_unused_result));

@@ -81,8 +81,8 @@ read_one(const struct forward_owner *owner, int home, const char *name, struct a
 }
 
 enum forward_outcome
-forward_read(const struct forward_owner *owner, char separator, struct span ext, struct arena *arena,
-	     struct list *list, struct verdict *v)
+forward_read(const struct forward_owner *owner, char separator, struct span ext,
+	     struct arena *arena, struct list *list, struct verdict *v)
 {
 	int home = openat(AT_FDCWD, owner->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	enum forward_outcome outcome = FORWARD_NONE;

@@ -25,7 +25,7 @@ take_recipients(struct jobs_agent_end *end, struct arena *arena, struct job *job
 	job->count = 0;
 	if (job->order.recipients <= JOB_MEMORY_MAX / sizeof(*job->recipients))
 		job->recipients = arena_alloc(arena, (size_t)job->order.recipients *
-								 sizeof(*job->recipients));
+							     sizeof(*job->recipients));
 	if (job->recipients == NULL)
 		return fault(job->order.id, "out of memory for the recipients of one job");
 	while (more) {
@@ -77,7 +77,7 @@ void
 job_read(struct job *job)
 {
 	size_t want = job->order.content_length < LETTER_BLOCK ? (size_t)job->order.content_length
-								: LETTER_BLOCK;
+							       : LETTER_BLOCK;
 	size_t have = 0;
 
 	while (have < want) {

@@ -21,8 +21,9 @@ struct letter {
 	struct span head; /* at most LETTER_HEAD_MAX */
 	int content;	  /* the spool's file, read-only */
 	uint64_t content_at, content_length;
-	struct span first; /* of the content, already read; perhaps in `block`, which is reused then */
-	char *block;	   /* LETTER_BLOCK bytes */
+	struct span
+		first; /* of the content, already read; perhaps in `block`, which is reused then */
+	char *block;   /* LETTER_BLOCK bytes */
 };
 
 struct letter_reader {

@@ -129,7 +129,7 @@ list_parse(struct span text, struct arena *arena, struct list *list)
 			}
 			if (!list_add(list, arena, &e.values[i]))
 				return list->count == LIST_VALUES_MAX ? LIST_TOO_LONG
-								     : LIST_NO_MEMORY;
+								      : LIST_NO_MEMORY;
 		}
 	}
 	return LIST_OK;

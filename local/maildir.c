@@ -179,8 +179,8 @@ create(struct maildir *m, const char *path, size_t home_len, struct names *names
 }
 
 void
-maildir_deliver(struct maildir *m, const char *path, size_t home_len,
-		const struct letter *letter, struct verdict *v)
+maildir_deliver(struct maildir *m, const char *path, size_t home_len, const struct letter *letter,
+		struct verdict *v)
 {
 	struct names names;
 	const char *at = names.tmp, *what;

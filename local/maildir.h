@@ -21,7 +21,7 @@
 #include "common/mail/reply.h"
 #include "local/letter.h"
 
-#define MAILDIR_HOST_MAX 255   /* bytes of the host in a name */
+#define MAILDIR_HOST_MAX 255 /* bytes of the host in a name */
 
 /* the writer: one a process */
 struct maildir {

@@ -43,7 +43,8 @@ add(struct start *row, struct span path, unsigned rights)
 
 /* the folder that a table of aliases is in */
 static void
-add_table(struct start *row, const struct config *c, const struct config_domain *d, const char *word)
+add_table(struct start *row, const struct config *c, const struct config_domain *d,
+	  const char *word)
 {
 	const char *path = alias_table(c, d, span_of(word));
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;

@@ -165,7 +165,8 @@ append(int fd, off_t size, const struct letter *letter, char *room)
 		return "write";
 	letter_start(&r, letter);
 	while ((n = letter_next(&r, room)) > 0)
-		if (letter_write(fd, quoted, mbox_quote(&q, span_from(room, (size_t)n), quoted)) < 0)
+		if (letter_write(fd, quoted, mbox_quote(&q, span_from(room, (size_t)n), quoted)) <
+		    0)
 			return "write";
 	if (n < 0)
 		return "read from the spool";

@@ -211,8 +211,7 @@ feed_and_wait(const struct pipe_job *job, struct feed *f, struct verdict *v)
 }
 
 bool
-pipe_deliver(const struct pipe_job *job, const struct letter *letter, char *room,
-	     struct verdict *v)
+pipe_deliver(const struct pipe_job *job, const struct letter *letter, char *room, struct verdict *v)
 {
 	struct feed f = {.room = room, .piece = SPAN_NONE};
 	enum channel_outcome sent;
@@ -232,8 +231,8 @@ pipe_deliver(const struct pipe_job *job, const struct letter *letter, char *room
 		sent = wire_send_wait(job->channel, wire_find(runner_calls, RUNNER_RUN), 0, 0,
 				      &job->ask, &ends[0], clock_monotonic_ms() + PIPE_CONNECT_MS);
 	close(ends[0]);
-	is_well = sent == CHANNEL_OK ? feed_and_wait(job, &f, v)
-				     : lost(v, "runner is not there now");
+	is_well =
+		sent == CHANNEL_OK ? feed_and_wait(job, &f, v) : lost(v, "runner is not there now");
 	feed_end(&f);
 	return is_well;
 }

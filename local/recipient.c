@@ -204,8 +204,7 @@ static bool
 is_himself(const struct hands *h, struct span address)
 {
 	const struct agent_place *p = h->place;
-	const struct config_domain *d =
-		config_domain_find(p->config, address_domain_of(address));
+	const struct config_domain *d = config_domain_find(p->config, address_domain_of(address));
 	struct span local = address_local_of(address);
 
 	if (p->kind == JOBS_ALIAS || d == NULL || !d->users_system)
@@ -227,6 +226,7 @@ add_address(struct hands *h, const struct jobs_recipient *r, const struct alias_
 		.address = address,
 		.direct = v->direct || is_himself(h, address) ? LOOKUP_DIRECT_MAILBOX
 							      : LOOKUP_DIRECT_NOT,
+		.owner = SPAN_NONE,
 	};
 	return true;
 }
@@ -252,8 +252,8 @@ include(struct hands *h, struct span path, unsigned depth, struct list *all,
 	struct stat st;
 
 	if (span_copy(path, name, sizeof(name)) < 0 || name[0] != '/')
-		return wrong_list(o, FATE_DEFERRED, "4.3.5", ":include:",
-				  "expected a path that begins with `/`");
+		return wrong_list(o, FATE_DEFERRED, "4.3.5",
+				  ":include:", "expected a path that begins with `/`");
 	if (depth == RECIPIENT_INCLUDES_MAX)
 		return wrong_list(o, FATE_FAILED, "5.4.6", name,
 				  "lists include one another without end");
@@ -319,8 +319,8 @@ to_himself(struct hands *h, const struct job *job, const struct jobs_recipient *
 	}
 	if (!make_room(h, 1, o))
 		return;
-	o->children[o->count++] =
-		(struct jobs_child){.address = r->address, .direct = LOOKUP_DIRECT_MAILBOX};
+	o->children[o->count++] = (struct jobs_child){
+		.address = r->address, .direct = LOOKUP_DIRECT_MAILBOX, .owner = SPAN_NONE};
 }
 
 /* ---- lines ---- */
@@ -332,11 +332,13 @@ to_file(struct hands *h, const struct job *job, const struct jobs_recipient *r, 
 	char *slash;
 
 	if (span_equal(file, SPAN(NOWHERE))) {
-		verdict_set(&o->verdict, FATE_DELIVERED, 250, "2.0.0", "discarded, as its line says");
+		verdict_set(&o->verdict, FATE_DELIVERED, 250, "2.0.0",
+			    "discarded, as its line says");
 		return;
 	}
 	if (span_copy(file, o->path, sizeof(o->path)) < 0) {
-		verdict_set(&o->verdict, FATE_DEFERRED, 451, "4.3.5", "the path of a line is too long");
+		verdict_set(&o->verdict, FATE_DEFERRED, 451, "4.3.5",
+			    "the path of a line is too long");
 		return;
 	}
 	if (!span_ends(file, SPAN("/"))) {
@@ -444,7 +446,8 @@ obey(struct hands *h, const struct job *job, const struct jobs_recipient *r,
 		}
 		o->children[o->count++] = (struct jobs_child){.address = r->address,
 							      .direct = LOOKUP_DIRECT_USER,
-							      .line = alias_value_hash(v)};
+							      .line = alias_value_hash(v),
+							      .owner = SPAN_NONE};
 	}
 	/* nothing but himself: that is as if there were none */
 	if (o->count == 1 && o->children[0].direct == LOOKUP_DIRECT_MAILBOX &&

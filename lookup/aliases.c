@@ -12,6 +12,8 @@
 #include "common/text/checksum.h"
 #include "lookup/virtual.h"
 
+#define OWNER "owner-" /* before the name of an alias: who is the sender of what goes through it */
+
 enum met { MET_NOT, MET_OPEN, MET_SHUT };
 
 struct met_key {
@@ -29,6 +31,7 @@ struct walk {
 	size_t set_count, set_size; /* size: 0 or a power of two */
 	size_t steps;
 	const char *over; /* which bound was passed; NULL: none */
+	struct span owner; /* of the innermost alias that has one: in the arena */
 };
 
 static void expand(struct walk *w, struct span address, uint64_t direct, unsigned depth);
@@ -149,7 +152,8 @@ add_leaf(struct walk *w, const struct lookup_leaf *leaf)
 		out->leaves = wider;
 		out->room = room;
 	}
-	out->leaves[out->count++] = *leaf;
+	out->leaves[out->count] = *leaf;
+	out->leaves[out->count++].owner = w->owner;
 	if (leaf->kind == LOOKUP_MAILBOX || leaf->kind == LOOKUP_SMTP || leaf->kind == LOOKUP_LINE ||
 	    leaf->kind == LOOKUP_ALIAS)
 		w->found_first = true;
@@ -290,6 +294,30 @@ add_line(struct walk *w, const struct values *v, const struct alias_value *value
 		add_leaf(w, &leaf);
 }
 
+/*
+ * owner_of - owner-NAME at the name's domain, where there is an alias of that name; empty: NAME has none (aliases(5) of Postfix,
+ * owner_request_special)
+ */
+static struct span
+owner_of(struct walk *w, const struct routes_name *n)
+{
+	struct span name = span_from(n->whole, n->whole_len);
+	struct values v = {.rest = SPAN_NONE};
+	struct routes_name owner = *n;
+	struct alias_value value = {.kind = ALIAS_ADDRESS};
+
+	if (span_starts(name, SPAN(OWNER)) || span_ends(name, SPAN("-request")) ||
+	    n->base_len + sizeof(OWNER) > sizeof(owner.whole))
+		return SPAN_NONE;
+	owner.base_len = owner.whole_len = sizeof(OWNER) - 1 + n->base_len;
+	memcpy(owner.whole, OWNER, sizeof(OWNER) - 1);
+	memcpy(owner.whole + sizeof(OWNER) - 1, n->whole, n->base_len);
+	if (find_alias(w, &owner, &v) != TABLE_FOUND)
+		return SPAN_NONE;
+	value.text = span_from(owner.whole, owner.whole_len);
+	return value_address(w, &value, n);
+}
+
 static void
 expand_values(struct walk *w, const struct values *v, const struct routes_name *n,
 	      struct span name, unsigned depth)
@@ -338,7 +366,15 @@ take(struct walk *w, enum table_outcome found, const struct values *v, const str
 	} else if (depth >= ALIASES_DEPTH_MAX) {
 		w->over = "aliases of aliases go too deep";
 	} else {
+		struct span before = w->owner;
+		struct span owner = v->is_virtual ? SPAN_NONE : owner_of(w, n);
+
+		if (owner.at == NULL)
+			w->over = "the alias has an owner who can have no address";
+		else if (owner.len > 0)
+			w->owner = owner;
 		expand_values(w, v, n, address, depth);
+		w->owner = before;
 	}
 }
 
@@ -410,7 +446,8 @@ aliases_expand(const struct routes *r, struct span address, uint64_t direct, boo
 			 .now_ms = now_ms,
 			 .arena = arena,
 			 .out = out,
-			 .only_first = only_first};
+			 .only_first = only_first,
+			 .owner = SPAN_NONE};
 
 	*out = (struct expansion){0};
 	expand(&w, address, direct, 0);
@@ -425,6 +462,7 @@ aliases_expand(const struct routes *r, struct span address, uint64_t direct, boo
 	}
 	out->count = 1;
 	routes_defer(&out->leaves[0], address, 451, "4.3.5", w.over);
+	out->leaves[0].owner = SPAN_NONE;
 	out->leaves[0].direct = direct;
 }
 
@@ -448,7 +486,11 @@ void
 aliases_line(const struct routes *r, struct span address, uint64_t direct, uint64_t line,
 	     int64_t now_ms, struct arena *arena, struct expansion *out)
 {
-	struct walk w = {.routes = r, .now_ms = now_ms, .arena = arena, .out = out};
+	struct walk w = {.routes = r,
+			 .now_ms = now_ms,
+			 .arena = arena,
+			 .out = out,
+			 .owner = SPAN_NONE};
 	struct routes_name n;
 
 	*out = (struct expansion){.leaves = arena_alloc(arena, sizeof(*out->leaves)), .room = 1};
@@ -468,4 +510,5 @@ aliases_line(const struct routes *r, struct span address, uint64_t direct, uint6
 		out->count = 1;
 	}
 	out->leaves[0].line = line;
+	out->leaves[0].owner = SPAN_NONE;
 }

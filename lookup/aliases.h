@@ -8,6 +8,8 @@
  * A name that is reached again while it is being expanded (`me: me, archive`), and `\name`, is the user of that name: its leaf says
  * `direct`, and whoever asks for it again says so too; of `\name` it is his mailbox, whatever his .forward says.
  *
+ * Where there is an alias owner-NAME, all leaves of NAME bear its address: it is the sender of what goes through the list.
+ *
  * A value that is a command, a file or an :include: is a leaf of its own, LOOKUP_ALIAS, which bears its hash: local reads the line again, and
  * not from us, so only values of text tables are carried out; of others they refuse the name.  A line that is wrong, or a table that cannot
  * be read, defers it.

@@ -39,8 +39,7 @@ is_ancestor(struct manager *q, struct message *m, uint32_t number, const struct 
 	struct journal_entry e;
 	if (child->line != 0 || child->direct == LOOKUP_DIRECT_MAILBOX)
 		return false; /* these lead nowhere else */
-	for (; number != 0 && message_recipient(q, m, number, &e) == 0;
-	     number = (uint32_t)e.parent)
+	for (; number != 0 && message_recipient(q, m, number, &e) == 0; number = (uint32_t)e.parent)
 		if (span_equal(e.text, child->address) && e.direct == child->direct && e.line == 0)
 			return true;
 	return false;

@@ -319,7 +319,7 @@ static const char *
 take_children(struct manager *q, struct agent *a, uint32_t number, struct wire_list children)
 {
 	struct expansion *e = &a->expansion;
-	struct jobs_child child;
+	struct jobs_child child = {.owner = SPAN_NONE};
 	if (jobs_parent_kind(a->place->kind) != JOBS_MAILBOX)
 		return "expanded a recipient, which is not its to do";
 	if (e->parent == 0 ? find_number(a, number) == NULL : e->parent != number)
@@ -514,6 +514,9 @@ send_job(struct manager *q, struct agent *a)
 		return LISTED_UNREADABLE;
 	}
 	memcpy(envid, from.envid.at != NULL ? from.envid.at : "", from.envid.len);
+	struct span sender;
+	if (message_sender(q, m, a->numbers[0], &sender) != 0)
+		return LISTED_UNREADABLE;
 	int fd = spool_open(&q->spool, m->id, O_RDONLY);
 	if (fd < 0)
 		return LISTED_UNREADABLE;
@@ -526,7 +529,7 @@ send_job(struct manager *q, struct agent *a)
 				     .utf8 = from.utf8,
 				     .ret = from.ret,
 				     .envid = span_from(envid, from.envid.len),
-				     .sender = name_text(m->sender),
+				     .sender = sender,
 				     .top = buffer_get(&top),
 				     .recipients = a->count};
 	bool sent = peer_send(a->peer, wire_find(jobs_orders, JOBS_JOB), 0, 0, &job, &fd);

@@ -186,6 +186,10 @@ put_to(struct buffer *to, const struct journal_entry *e)
 		buffer_format(to, " %s", directs[e->direct]);
 	if (e->line != 0)
 		buffer_format(to, " line=%016" PRIX64, e->line);
+	if (e->owner.len > 0) {
+		buffer_string(to, " owner=");
+		escape_word(to, e->owner);
+	}
 	put_notify(to, e->notify);
 	if (e->orcpt.len > 0) {
 		buffer_string(to, " orcpt=");
@@ -437,6 +441,8 @@ take_to(struct span *rest, struct buffer *words, struct journal_entry *e)
 		if (number_parse_hex(span_skip(line, 5), &e->line) != 0 || e->line == 0)
 			return -1;
 	}
+	if (span_starts(*rest, SPAN("owner=")) && take_named(rest, words, "owner=", &e->owner) != 0)
+		return -1;
 	if (span_starts(*rest, SPAN("notify="))) {
 		struct span notify = span_cut(rest, ' ');
 		if (take_notify(span_skip(notify, 7), &e->notify) != 0)

@@ -45,6 +45,7 @@ struct journal_entry {
 	uint64_t number; /* of the recipient */
 	uint64_t parent; /* to: the recipient it was expanded from; 0: none */
 	uint64_t direct; /* to: enum lookup_direct */
+	struct span owner; /* to: who is its sender, and that of its children; empty: as the parent's */
 	uint64_t line;	 /* to: the hash of the line of an alias or .forward that it is; 0: none */
 	uint64_t origin; /* from: enum intake_origin */
 	bool eight_bit;	 /* from */

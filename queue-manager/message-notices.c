@@ -109,9 +109,11 @@ message_delayed(struct message *m, uint32_t *numbers, size_t max)
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (!is_delayed(m, i + 1))
 			continue;
-		if (count == max) {
+		/* one notice goes to one sender: the owner of a list is told in another */
+		if (count == max ||
+		    (count > 0 && m->recipients[i].owner != m->recipients[numbers[0] - 1].owner)) {
 			m->has_delayed = true;
-			break;
+			continue;
 		}
 		numbers[count++] = i + 1;
 	}

@@ -77,6 +77,7 @@ message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, 
 		(struct recipient){.at = at,
 				   .state = is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING,
 				   .depth = depth,
+				   .owner = is_child ? m->recipients[parent - 1].owner : 0,
 				   .notify = notify & 15};
 	m->states[is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING]++;
 	if (!is_child)
@@ -509,11 +510,40 @@ message_child(struct manager *q, struct message *m, uint32_t parent,
 					.text = child->address,
 					.parent = parent,
 					.direct = child->direct,
-					.line = child->line};
+					.line = child->line,
+					.owner = child->owner};
 	uint32_t at = message_append(q, m, &e);
 	if (message_add(q, m, at, parent, 0) != 0)
 		return 0;
+	message_own(m, m->count, parent, child->owner);
 	return m->count;
+}
+
+void
+message_own(struct message *m, uint32_t number, uint32_t parent, struct span owner)
+{
+	/* siblings have the same one: named by their parent, they share jobs */
+	if (owner.len > 0 && m->sender->len > 0)
+		m->recipients[number - 1].owner = parent;
+}
+
+int
+message_sender(struct manager *q, struct message *m, uint32_t number, struct span *sender)
+{
+	struct journal_entry e;
+	*sender = name_text(m->sender);
+	if (m->recipients[number - 1].owner == 0)
+		return 0;
+	for (; number != 0; number = (uint32_t)e.parent) {
+		if (message_recipient(q, m, number, &e) != 0)
+			return -1;
+		if (e.owner.len > 0) {
+			*sender = e.owner;
+			return 0;
+		}
+	}
+	errno = EBADMSG; /* one of them has said so */
+	return -1;
 }
 
 void

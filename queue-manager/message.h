@@ -48,6 +48,7 @@ enum recipient_state {
 struct recipient {
 	uint32_t at;   /* of its `to` line, from the begin of the journal */
 	uint32_t last; /* of the line of its last reply; 0: none yet */
+	uint32_t owner; /* the recipient in whose stead the owner of a list is the sender; 0: the message's sender is */
 	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
@@ -266,6 +267,11 @@ int message_line(struct manager *q, struct message *m, uint32_t at, struct journ
 /* the `to` line of a recipient */
 int message_recipient(struct manager *q, struct message *m, uint32_t number,
 		      struct journal_entry *e) __attribute__((warn_unused_result));
+/* message_sender - of a recipient: the message's, or the owner of the list it comes from; the span lives as those of message_line */
+int message_sender(struct manager *q, struct message *m, uint32_t number, struct span *sender)
+	__attribute__((warn_unused_result));
+/* message_own - a child whose `to` line names an owner has him as its sender; a notice stays one, whatever it passes through */
+void message_own(struct message *m, uint32_t number, uint32_t parent, struct span owner);
 /* the first recipient that it comes from: itself, when it is no child.  The spans live as those of message_line. */
 uint32_t message_origin(struct manager *q, struct message *m, uint32_t number);
 /* the header lines put on top, with CRLF each, appended to `to` */

@@ -186,7 +186,7 @@ free_batch(struct batch *b)
 }
 
 static struct batch *
-make_batch(struct place *p, struct message *m, enum queue_rank rank)
+make_batch(struct place *p, struct message *m, enum queue_rank rank, uint32_t owner)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	if (b == NULL)
@@ -194,6 +194,7 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank)
 	*b = (struct batch){.message = m,
 			    .place = p,
 			    .rank = rank,
+			    .owner = owner,
 			    .is_parked = !m->is_kept,
 			    .message_next = m->batches};
 	if (m->batches != NULL)
@@ -208,19 +209,20 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank)
 
 /* the batch that the recipient goes to: what was made for the same message and place just now, or a new one */
 static struct batch *
-batch_for(struct place *p, struct message *m, enum queue_rank rank)
+batch_for(struct place *p, struct message *m, enum queue_rank rank, uint32_t owner)
 {
 	if (m->is_kept) {
 		struct batch *last = p->tail[rank];
-		return last != NULL && last->message == m && !last->is_delay
+		return last != NULL && last->message == m && !last->is_delay &&
+				       last->owner == owner
 			       ? last
-			       : make_batch(p, m, rank);
+			       : make_batch(p, m, rank, owner);
 	}
 	/* not more than QUEUE_PARKED_MAX of them */
 	for (struct batch *b = m->batches; b != NULL; b = b->message_next)
-		if (b->place == p && b->rank == rank)
+		if (b->place == p && b->rank == rank && b->owner == owner)
 			return b;
-	return make_batch(p, m, rank);
+	return make_batch(p, m, rank, owner);
 }
 
 static void
@@ -228,7 +230,7 @@ add(struct manager *q, struct place *p, struct message *m, uint32_t number,
     enum recipient_state state)
 {
 	struct recipient *r = &m->recipients[number - 1];
-	struct batch *b = batch_for(p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY);
+	struct batch *b = batch_for(p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY, r->owner);
 	message_set(q, m, number, state);
 	r->due = 0;
 	if (b->last != 0)
@@ -268,7 +270,7 @@ void
 queue_delay(struct manager *q, struct message *m)
 {
 	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
-	make_batch(p, m, QUEUE_RETRY)->is_delay = true;
+	make_batch(p, m, QUEUE_RETRY, 0)->is_delay = true;
 	m->is_telling_delay = true;
 	schedule_touch(q, p);
 }

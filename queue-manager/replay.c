@@ -73,6 +73,8 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), (uint32_t)e->parent,
 			e->notify) != 0)
 		return "it has too many recipients";
+	if (e->parent != 0)
+		message_own(m, m->count, (uint32_t)e->parent, e->owner);
 	return NULL;
 }
 

@@ -236,7 +236,7 @@ static void
 leaf_of_expansion(struct manager *q, struct message *m, struct route_ask *a,
 		  const struct lookup_leaf *l)
 {
-	const struct jobs_child child = {l->address, l->direct, l->line};
+	const struct jobs_child child = {l->address, l->direct, l->line, l->owner};
 	if (a->expansion.parent == 0)
 		expansion_start(&a->expansion, (uint32_t)l->number);
 	expansion_add(q, m, &a->expansion, &child);

@@ -46,10 +46,9 @@ take_mailbox(struct parse *p, const struct grammar_line *line, const char *stand
 		path = argument(line, 1);
 		wrong = value_mailbox_path(path, &at);
 		if (wrong != NULL)
-			parse_mistake(p,
-				      column(line, 1) + (unsigned)at +
-					      (line->words[2].quoted ? 1 : 0),
-				      "`%.*s`: %s", SPAN_ARG(path), wrong);
+			parse_mistake(
+				p, column(line, 1) + (unsigned)at + (line->words[2].quoted ? 1 : 0),
+				"`%.*s`: %s", SPAN_ARG(path), wrong);
 	}
 	*to = parse_keep(p, path);
 }
@@ -69,9 +68,10 @@ take_pipe(struct parse *p, const struct grammar_line *line, struct config_domain
 		return;
 	}
 	if (count == 0) {
-		parse_mistake(p, line->end,
-			      "expected the path of a command behind `pipe`, or \"|\" and a line for "
-			      "the shell in quotes");
+		parse_mistake(
+			p, line->end,
+			"expected the path of a command behind `pipe`, or \"|\" and a line for "
+			"the shell in quotes");
 		return;
 	}
 	first = argument(line, 1);

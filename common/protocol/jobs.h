@@ -99,6 +99,7 @@ struct jobs_child {
 	struct span address;
 	uint64_t direct; /* enum lookup_direct */
 	uint64_t line;	 /* the hash of a line; 0: it is an address */
+	struct span owner; /* who is its sender; empty: as its parent's.  Said by lookup alone, never on this socket */
 };
 
 struct jobs_expanded {

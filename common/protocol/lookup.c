@@ -29,6 +29,7 @@ const struct wire_shape lookup_leaf_shape =
 		   WIRE_FIELD_SPAN(lookup_leaf, address, 1, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_U64(lookup_leaf, direct, 0, LOOKUP_DIRECT_MAILBOX),
 		   WIRE_FIELD_U64(lookup_leaf, line, 0, UINT64_MAX),
+		   WIRE_FIELD_SPAN(lookup_leaf, owner, 0, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, user, 0, NAME_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, domain, 0, NAME_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, hosts, 0, HOSTS_MAX),

@@ -81,6 +81,7 @@ struct lookup_leaf {
 	struct span address; /* deliver to this (canonical) */
 	uint64_t direct;     /* ask with this for it again ... */
 	uint64_t line;	     /* ... and with this */
+	struct span owner;   /* who is the sender from here on (owner-NAME of a list); empty: who it was */
 	struct span user;    /* mailbox */
 	/* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
 	struct span domain;

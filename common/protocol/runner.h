@@ -27,8 +27,8 @@ enum runner_what {
 #define RUNNER_OUTPUT_MAX 400 /* bytes of what a command says that are kept */
 
 struct runner_bind {
-	struct span user; /* login name */
-	uint64_t what;	  /* enum runner_what */
+	struct span user;   /* login name */
+	uint64_t what;	    /* enum runner_what */
 	struct span domain; /* the block, by its first name */
 };
 

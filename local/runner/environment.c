@@ -17,7 +17,8 @@
 #define WORD_MAX 8192
 
 /* what stands in no shell for more than itself (command_expansion_filter of Postfix) */
-static const char plain[] = "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+static const char plain[] =
+	"1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 struct variables {
 	struct arena *arena;

@@ -12,7 +12,8 @@
 #include "common/system/passwd.h"
 
 #define RUN_DESCRIPTORS 256
-#define RUN_KILL_MS 5000 /* for what a command has left to be gone; what the kernel does not let go stays */
+#define RUN_KILL_MS \
+	5000 /* for what a command has left to be gone; what the kernel does not let go stays */
 
 struct run {
 	int channel;

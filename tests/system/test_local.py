@@ -388,3 +388,39 @@ def test_runner_killed_while_a_command_runs(culver):
     culver.wait_event("started", since=since, program="runner")
     culver.wait_event("done", id=ident)
     assert "killed" in read(out)
+
+
+# ---- lists ----
+
+
+def test_list_has_its_owner_as_sender(culver):
+    """What goes to a list comes from owner-LIST, who gets the bounces; also after a crash."""
+    letter = result(culver, "letter")
+    put(culver, ".forward+fw", f'"|cat > {letter}"\n')
+    members = [culver.user, f"{culver.user}+fw", "gone"]
+    with open(os.path.join(culver.folder, "list"), "w", encoding="ascii") as file:
+        file.write("\n".join(members))
+    culver.aliases = f"list: :include:{culver.folder}/list\nowner-list: {culver.user}+owner\nlist-request: {culver.user}\nplain: {culver.user}\n"
+    with smtp.Sink() as sink:
+        culver.relay_to(sink.port)
+        culver.start()
+        ident = send(culver, ["list@local.test", "plain@local.test"], "list", sender="author@remote.test")
+        assert culver.wait_event("failed", id=ident)["to"] == "gone@local.test"
+        notice = culver.wait_event("notified", id=ident)["notice"]
+        culver.wait_event("done", id=notice)
+        culver.wait_event("done", id=ident)
+        assert not sink.messages
+    letters = [bytes(text) for text in culver.maildir().by_tag("list")]
+    assert sorted(re.search(rb"Return-Path: <(.*)>", text)[1] for text in letters) == [b"", b"author@remote.test", b"owner-list@local.test"]
+    assert "Return-Path: <owner-list@local.test>" in read(letter)
+    assert any(b"Return-Path: <>" in text and b"gone@local.test" in text for text in letters)
+
+
+def test_list_of_2000(culver):
+    with open(os.path.join(culver.folder, "list"), "w", encoding="ascii") as file:
+        file.write("".join(f"{culver.user}+m{n}\n" for n in range(2000)))
+    culver.aliases = f"list: :include:{culver.folder}/list\nowner-list: {culver.user}\n"
+    culver.start()
+    deliver(culver, ["list@local.test"], "many")
+    found = culver.maildir().by_tag("many")
+    assert len(found) == 2000

@@ -59,7 +59,8 @@ LOOKUP_CALLS = {
 LOOKUP_ANSWERS = {
     "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
     "LOOKUP_LEAVES": (102, [("leaves", [
-        ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("user", S), ("domain", S),
+        ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
+        ("domain", S),
         ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S)])]),
 }
 
