@@ -104,10 +104,10 @@ deliver(const char *head, const char *text, size_t len, struct verdict *v)
 	int fd = spool_file(text, len);
 	size_t first = len < sizeof(block) ? len : sizeof(block);
 	struct letter l = {.head = span_of(head),
-				   .content = fd,
-				   .content_at = 10,
-				   .content_length = len,
-				   .block = block};
+			   .content = fd,
+			   .content_at = 10,
+			   .content_length = len,
+			   .block = block};
 
 	assert_int_equal(pread(fd, block, first, 10), first);
 	l.first = span_from(block, first);
@@ -349,11 +349,11 @@ a_spool_file_that_ends_early_is_never_a_letter(void **state)
 {
 	int fd = spool_file("short", 5);
 	struct letter l = {.content = fd,
-				   .content_at = 10,
-				   .content_length = 100,
-				   .head = SPAN_NONE,
-				   .first = SPAN("short"),
-				   .block = block};
+			   .content_at = 10,
+			   .content_length = 100,
+			   .head = SPAN_NONE,
+			   .first = SPAN("short"),
+			   .block = block};
 	struct verdict v;
 
 	(void)state;

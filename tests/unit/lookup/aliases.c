@@ -82,14 +82,13 @@ leaves_direct(const char *address, bool direct)
 	text[0] = '\0';
 	for (size_t i = 0; i < e.count && len < sizeof(text) - 2000; i++) {
 		const struct lookup_leaf *l = &e.leaves[i];
-		static const char *const kinds[] = {"",	       "mailbox", "smtp", "refuse",
-						    "defer",   "discard", "hold", "line",
-						    "alias"};
+		static const char *const kinds[] = {"",	       "mailbox", "smtp", "refuse", "defer",
+						    "discard", "hold",	  "line", "alias"};
 		struct span what = l->kind == LOOKUP_MAILBOX || l->kind == LOOKUP_LINE ||
 						   l->kind == LOOKUP_ALIAS
 					   ? l->user
-				   : l->kind == LOOKUP_SMTP  ? l->hosts
-							     : l->status;
+				   : l->kind == LOOKUP_SMTP ? l->hosts
+							    : l->status;
 
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %.*s %.*s%s",
 					i > 0 ? "; " : "", kinds[l->kind], SPAN_ARG(what),
@@ -280,7 +279,8 @@ a_command_a_file_and_a_list_are_leaves_of_their_own(void **state)
 	assert_int_equal(e.count, 1);
 	assert_int_equal(e.leaves[0].kind, LOOKUP_DEFER);
 	/* a line of a user's .forward is the user's */
-	aliases_line(&routes, SPAN("nobody@example.org"), LOOKUP_DIRECT_USER, 7, now_ms, &arena, &e);
+	aliases_line(&routes, SPAN("nobody@example.org"), LOOKUP_DIRECT_USER, 7, now_ms, &arena,
+		     &e);
 	assert_int_equal(e.leaves[0].kind, LOOKUP_LINE);
 	assert_true(span_equal(e.leaves[0].user, SPAN("nobody")));
 	close_all();
