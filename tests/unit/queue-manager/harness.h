@@ -55,6 +55,7 @@ default_config(struct config *c)
 					   .concurrency = 20,
 					   .agents = 50,
 					   .mailbox_agents = 20,
+					   .pipe_agents = 20,
 					   .mailbox_concurrency = 2};
 }
 
