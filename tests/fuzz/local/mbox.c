@@ -42,8 +42,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (is_line && !is_first) {
 			must(!span_starts(rest, SPAN("From ")));
 			if (span_starts(rest, SPAN(">From ")) && at < lead + size &&
-			    text[at] != '>')
+			    text[at] != '>') {
+				is_line = false; /* the mark itself */
 				continue;
+			}
 		}
 		is_line = out[i] == '\n';
 		is_first = is_first && !is_line;
