@@ -298,6 +298,25 @@ become_alias(struct agents *a, struct span table)
 		say_trouble(p, path, why);
 }
 
+/*
+ * mailboxes_group - of the folder in which files of letters lie, /var/mail, that root lets its group make them in; (gid_t)-1: none
+ *
+ * Users are not in it.  What his agent can do by it to the mailbox of somebody else is what that one lets the group do.
+ */
+static gid_t
+mailboxes_group(const struct agents *a, const struct jobs_want *want)
+{
+	char base[PATH_MAX];
+	struct stat st;
+
+	if (want->kind != JOBS_MAILBOX || want->home.len > 0 || a->domain->deliver != CONFIG_MBOX ||
+	    mailbox_path_base(a->domain->deliver_path, a->user.home, base, sizeof(base)) < 0 ||
+	    strcmp(base, a->user.home) == 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != 0 || st.st_gid == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != S_IWGRP)
+		return (gid_t)-1;
+	return st.st_gid;
+}
+
 /* become_mailbox - a user, for his mailbox or his lines */
 static void
 become_mailbox(struct agents *a, const struct jobs_want *want)
@@ -310,7 +329,7 @@ become_mailbox(struct agents *a, const struct jobs_want *want)
 			p->domain_runner = bind_runner(a, RUNNER_DOMAIN);
 	}
 	if (a->own == NULL)
-		become_user(&a->user);
+		become_user_with(&a->user, mailboxes_group(a, want));
 	umask(077);
 	if (want->home.len > 0) {
 		make_home(a, want->home);

@@ -176,7 +176,7 @@ append(int fd, off_t size, const struct letter *letter, char *room)
 }
 
 static const char *
-is_unusable(const struct stat *st)
+is_unusable(const struct stat *st, uid_t owner)
 {
 	if (!S_ISREG(st->st_mode))
 		return "is no regular file";
@@ -184,13 +184,15 @@ is_unusable(const struct stat *st)
 		return "has more than one name, or none";
 	if ((st->st_mode & 0111) != 0)
 		return "is executable";
+	if (owner != (uid_t)-1 && st->st_uid != owner)
+		return "belongs to somebody else";
 	return NULL;
 }
 
 /* deliver_to - the file is open and locked by its dot-lock */
 static void
-deliver_to(int fd, const char *path, const struct letter *letter, char *room, int64_t deadline_ms,
-	   struct verdict *v)
+deliver_to(int fd, const char *path, uid_t owner, const struct letter *letter, char *room,
+	   int64_t deadline_ms, struct verdict *v)
 {
 	const char *what = "lock";
 	struct stat st;
@@ -200,7 +202,7 @@ deliver_to(int fd, const char *path, const struct letter *letter, char *room, in
 		maildir_trouble(v, path, "look at it", errno);
 		return;
 	}
-	what = is_unusable(&st);
+	what = is_unusable(&st, owner);
 	if (what != NULL) {
 		verdict_set(v, FATE_FAILED, 550, "5.7.0", "%s %s: no mail is written there", path,
 			    what);
@@ -222,7 +224,8 @@ deliver_to(int fd, const char *path, const struct letter *letter, char *room, in
 }
 
 void
-mbox_deliver(const char *path, const struct letter *letter, char *room, struct verdict *v)
+mbox_deliver(const char *path, uid_t owner, const struct letter *letter, char *room,
+	     struct verdict *v)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + MBOX_LOCK_MS;
 	char lock[PATH_MAX];
@@ -243,7 +246,7 @@ mbox_deliver(const char *path, const struct letter *letter, char *room, struct v
 	if (fd < 0) {
 		maildir_trouble(v, path, "open", errno);
 	} else {
-		deliver_to(fd, path, letter, room, deadline_ms, v);
+		deliver_to(fd, path, owner, letter, room, deadline_ms, v);
 		close(fd); /* and with it the lock; what was to be synced is */
 	}
 	if (locked > 0)

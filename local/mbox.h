@@ -25,7 +25,9 @@
 void mbox_from_line(struct buffer *to, struct span sender, int64_t at_us);
 /* mbox_deliver - `room` has MBOX_ROOM bytes; the head of the letter begins with the From line */
 #define MBOX_ROOM (3 * (size_t)LETTER_PIECE_MAX)
-void mbox_deliver(const char *path, const struct letter *letter, char *room, struct verdict *v);
+/* `owner` (uid_t)-1: whoever it belongs to, if he lets us write */
+void mbox_deliver(const char *path, uid_t owner, const struct letter *letter, char *room,
+		  struct verdict *v);
 
 /* the marks of quoting, over the pieces of a letter */
 struct mbox_quote {

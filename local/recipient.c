@@ -65,12 +65,12 @@ to_maildir(struct hands *h, const struct job *job, const struct jobs_recipient *
 
 static void
 to_mbox(struct hands *h, const struct job *job, const struct jobs_recipient *r, const char *path,
-	struct verdict *v)
+	uid_t owner, struct verdict *v)
 {
 	struct letter l;
 
 	if (letter_of(h, job, r, true, &l, v))
-		mbox_deliver(path, &l, h->room, v);
+		mbox_deliver(path, owner, &l, h->room, v);
 }
 
 static void
@@ -147,7 +147,7 @@ to_mailbox(struct hands *h, const struct job *job, const struct jobs_recipient *
 	if (!where(h, r, o->path, &o->verdict))
 		return;
 	if (p->maildir[0] == '\0' && p->domain->deliver == CONFIG_MBOX)
-		to_mbox(h, job, r, o->path, &o->verdict);
+		to_mbox(h, job, r, o->path, p->owner.uid, &o->verdict);
 	else
 		to_maildir(h, job, r, o->path, strlen(p->base), &o->verdict);
 }
@@ -342,7 +342,7 @@ to_file(struct hands *h, const struct job *job, const struct jobs_recipient *r, 
 		return;
 	}
 	if (!span_ends(file, SPAN("/"))) {
-		to_mbox(h, job, r, o->path, &o->verdict);
+		to_mbox(h, job, r, o->path, (uid_t)-1, &o->verdict);
 		return;
 	}
 	/* a slash at the end: a Maildir, made if only itself is missing */

@@ -424,3 +424,202 @@ def test_list_of_2000(culver):
     deliver(culver, ["list@local.test"], "many")
     found = culver.maildir().by_tag("many")
     assert len(found) == 2000
+
+
+# ---- bounds ----
+
+
+def test_million_lines_of_aliases(culver):
+    """Read whole, by lookup and, for the one command among them, by local."""
+    out = result(culver, "out")
+    lines = [f"name{n}: {culver.user}+{n}" for n in range(1000000)]
+    lines[777777] = f'name777777: "|echo $LOCAL > {out}"'
+    culver.aliases = "\n".join(lines) + "\n"
+    culver.start()
+    assert culver.wait_event("table-read")["entries"] == "1000000"
+    print("took_us", culver.wait_event("table-read")["took_us"])
+    deliver(culver, ["name999999@local.test", "name777777@local.test"], "last")
+    assert read(out) == "name777777\n"
+    culver.maildir().one("last")
+
+
+def test_alias_loops_of_ten_thousand(culver):
+    culver.aliases = "".join(f"a{n}: a{(n + 1) % 10000}\n" for n in range(10000)) + f"deep: {', '.join(f'a{n}' for n in range(9000))}\n"
+    culver.start()
+    for name in ("a0", "deep"):
+        with culver.smtp() as client:
+            client.ehlo()
+            client.command("MAIL FROM:<a@client.test>", 250)
+            reply = client.command(f"RCPT TO:<{name}@local.test>")
+            assert (reply.code, reply.status) == (451, "4.3.5") and "too deep" in str(reply), reply
+
+
+def test_lists_that_include_one_another(culver):
+    for name, other in (("one", "two"), ("two", "one")):
+        with open(os.path.join(culver.folder, name), "w", encoding="ascii") as file:
+            file.write(f"{culver.user}\n:include:{culver.folder}/{other}\n")
+    culver.aliases = f"circle: :include:{culver.folder}/one\n"
+    culver.start()
+    seen = culver.wait_event("failed", id=send(culver, ["circle@local.test"], "circle"))
+    assert seen["status"] == "5.4.6" and "without end" in seen["reply"]
+    assert not culver.maildir().by_tag("circle")
+
+
+# ---- what only root's instance has: many users ----
+
+
+@pytest.fixture
+def as_root(place):
+    """Skips where all is one user's."""
+    if place.mode != "root":
+        pytest.skip("one user has nobody to be kept apart from")
+
+
+def test_mailboxes_in_a_folder_of_a_group(culver, as_root):
+    """/var/mail of Debian: root:mail 2775; nobody else may make or read a mailbox there."""
+    folder = os.path.join(culver.folder, "mail")
+    os.mkdir(folder)
+    os.chown(folder, 0, 8)
+    os.chmod(folder, 0o2775)
+    culver.deliver = f"mbox {folder}/{{user}}"
+    culver.start()
+    deliver(culver, [culver.address], "spool")
+    box = os.stat(f"{folder}/{culver.user}")
+    assert (box.st_uid, stat.S_IMODE(box.st_mode)) == (culver.place.users[0].pw_uid, 0o600)
+    assert os.listdir(folder) == [culver.user]
+    # a mailbox of somebody else under his name is not his
+    other = culver.place.users[1]
+    shutil.copy(f"{folder}/{culver.user}", f"{folder}/{other.pw_name}")
+    os.chown(f"{folder}/{other.pw_name}", culver.place.users[0].pw_uid, 8)
+    os.chmod(f"{folder}/{other.pw_name}", 0o660)
+    ident = send(culver, [f"{other.pw_name}@local.test"], "wrong")
+    assert "belongs to somebody else" in culver.wait_event("failed", id=ident)["reply"]
+
+
+def test_alias_file_of_a_user_runs_as_that_user(culver, as_root):
+    folder = open_folder(culver, "out")
+    entry = culver.place.users[1]
+    own = os.path.join(culver.folder, "own-aliases")
+    with open(own, "w", encoding="ascii") as file:
+        file.write(f'mine: "|id -un > {folder}/mine"\nlist: :include:{home(culver, 1)}/list\n')
+    os.chown(own, entry.pw_uid, entry.pw_gid)
+    put(culver, "list", culver.user + "\n", number=1, mode=0o600)
+    culver.aliases = f'theirs: "|id -un > {folder}/theirs"\n'
+    culver.general.append(f"domain own.test {{\n    aliases {own}\n    deliver maildir ~/{culver.maildir_name}\n}}\n")
+    culver.start()
+    deliver(culver, ["mine@own.test", "theirs@local.test", "list@own.test"], "own")
+    assert read(f"{folder}/mine").strip() == entry.pw_name and read(f"{folder}/theirs").strip() == "nobody"
+    culver.maildir().one("own")
+
+
+ATTEMPTS = {
+    # what the first user's .forward tries on the second's mail and on Culver; each must say why it may not
+    "read his mail": "cat {other}/{maildir}/new/*",
+    "list his mail": "ls {other}/{maildir}",
+    "write into his mail": "touch {other}/{maildir}/new/x",
+    "read his .forward": "cat {other}/.forward",
+    "write his .forward": "echo x > {other}/.forward",
+    "replace his .forward": "ln -sf /dev/null {other}/.forward",
+    "make his home mine": "chown $USER {other}",
+    "read the spool": "ls {spool}/queue",
+    "write the spool": "touch {spool}/x",
+    "read a message of the spool": "cat {spool}/queue/*/*",
+    "read root's mail": "ls {root}/new",
+    "write root's mail": "touch {root}/new/x",
+    "connect through a room": "{connect} {run}/rooms/smtpd/intake",
+    "write beside the sockets": "touch {run}/x",
+    "remove a socket": "rm -f {run}/runner && test ! -e {run}/runner",
+    "connect to runner": "{connect} {run}/runner",
+    "connect to jobs": "{connect} {run}/jobs",
+    "connect to intake": "{connect} {run}/intake",
+    "connect to lookup": "{connect} {run}/lookup",
+    "connect to log": "{connect} {run}/log",
+    "connect to resolver": "{connect} {run}/resolver",
+    "signal master": "kill -9 {master}",
+    "signal local": "kill -9 {local}",
+    "signal runner": "kill -9 {runner}",
+    "signal queue-manager": "kill -9 {queue}",
+    "look into master": "ls -l /proc/{master}/fd",
+    "look into runner": "ls -l /proc/{runner}/fd",
+    "environment of local": "cat /proc/{local}/environ",
+    "memory of runner": "head -c 1 /proc/{runner}/mem",
+    "my own reaper's descriptors": "ls -l /proc/$(pgrep -P {runner} -u $USER | head -1)/fd",
+    "my own reaper's memory": "head -c 1 /proc/$(pgrep -P {runner} -u $USER | head -1)/mem",
+    "write the configuration": "echo x >> {config}",
+    "write the aliases": "echo x >> {aliases}",
+    "write the log": "echo x >> {log}",
+    "read the trace store": "ls {trace}",
+    "become root": "setpriv --reuid=0 true",
+    "become the other": "setpriv --reuid={uid} true",
+    "a descriptor of Culver": "ls -l /proc/self/fd | grep -E 'socket|memfd|spool|log$'",
+    "more descriptors": "ulimit -n 100000",
+    "more memory": "ulimit -v unlimited",
+    "more processes": "prlimit --pid $$ --nproc=unlimited:unlimited",
+    "a core dump": "ulimit -c unlimited",
+    "restart": "{culver} stop -c {config}",
+}
+
+
+def test_attempts_of_one_user_on_the_others(culver, as_root):
+    """Each line of a malicious .forward is refused by the kernel or the program; what it answered is printed."""
+    out = open_folder(culver, "answers")
+    put(culver, ".forward", "\\root\n", number=1, mode=0o600)
+    culver.start()
+    deliver(culver, [f"{culver.place.users[1].pw_name}+x@local.test", "root@local.test"], "his")
+    os.remove(os.path.join(home(culver, 1), ".forward"))
+    put(culver, ".forward", "# his own\n", number=1, mode=0o600)
+    deliver(culver, [f"{culver.place.users[1].pw_name}@local.test"], "his")
+    connect = script(culver, "connect", """\
+        #!/usr/bin/python3
+        import socket, sys
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.connect(sys.argv[1])
+        s.settimeout(5)
+        # who is let in waits for what is said; who is not is cut off
+        sys.exit(1 if not s.recv(1) else 0)
+        """)
+    names = {"other": home(culver, 1), "maildir": culver.maildir_name, "spool": culver.spool, "root": culver.root_mail_path,
+             "run": culver.runtime, "connect": connect, "config": culver.config_path, "aliases": culver.aliases_path,
+             "log": culver.log_path, "trace": culver.trace, "uid": culver.place.users[1].pw_uid, "culver": culver.place.command,
+             "master": culver.process.pid, "local": culver.pid("local"), "runner": culver.pid("runner"),
+             "queue": culver.pid("queue-manager")}
+    tries = "".join(f"( {text.format(**names)} ) > {out}/{n} 2>&1; echo $? >> {out}/{n}\n" for n, text in enumerate(ATTEMPTS.values()))
+    tool = script(culver, "try", "#!/bin/sh\n" + tries)
+    put(culver, ".forward", f'"|{tool}"\n')
+    deliver(culver, [culver.address], "attack")
+    assert len(ATTEMPTS) >= 40
+    allowed = []
+    for n, name in enumerate(ATTEMPTS):
+        *answer, status = read(f"{out}/{n}").splitlines()
+        print(f"{name}: {status}: {' '.join(answer)[-160:]}")
+        if status == "0":
+            allowed.append((name, answer))
+    assert not allowed
+    # and it has disturbed nobody
+    deliver(culver, [f"{culver.place.users[1].pw_name}@local.test"], "after")
+    culver.maildir(1).one("after")
+
+
+def test_fork_bomb_delays_nobody(culver, as_root):
+    culver.limit.extend(["pipe-time 3s", "pipe-processes 60"])
+    culver.outbound.append("retry 1h")
+    bomb = script(culver, "bomb", """\
+        #!/usr/bin/python3
+        import os
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                pass
+        """)
+    put(culver, ".forward", f'"|{bomb}"\n')
+    culver.start()
+    ident = send(culver, [culver.address], "bomb")
+    culver.wait_event("runner-started")
+    for n in range(5):
+        deliver(culver, [f"{culver.place.users[1].pw_name}@local.test"], f"calm{n}")
+    culver.wait_event("deferred", id=ident)
+    uid = culver.place.users[0].pw_uid
+    alive = [pid for pid in os.listdir("/proc") if pid.isdigit() and os.path.exists(f"/proc/{pid}") and os.stat(f"/proc/{pid}").st_uid == uid
+             and "bomb" in read(f"/proc/{pid}/cmdline")]
+    assert not alive

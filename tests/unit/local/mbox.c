@@ -54,7 +54,7 @@ deliver(const char *head, const char *content, uint64_t said_length, struct verd
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	mbox_deliver(box, &l, room, v);
+	mbox_deliver(box, getuid(), &l, room, v);
 	close(fd);
 }
 
@@ -156,7 +156,7 @@ what_cannot_be_written_whole_is_cut_off_again(void **state)
 			   .first = SPAN_NONE,
 			   .block = block};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	mbox_deliver(box, &l, room, &v);
+	mbox_deliver(box, getuid(), &l, room, &v);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	close(fd);
 	assert_int_equal(v.fate, FATE_DEFERRED);
