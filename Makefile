@@ -143,7 +143,7 @@ fuzz: fuzz-build
 
 # ---- lint
 
-C_FILES = $(wildcard */*.c */*.h common/*/*.c common/*/*.h tests/*/*/*.c tests/*/*/*.h bench/*.c)
+C_FILES = $(wildcard */*.c */*.h local/runner/*.c local/runner/*.h common/*/*.c common/*/*.h tests/*/*/*.c tests/*/*/*.h bench/*.c)
 
 lint: lint-format lint-house lint-cppcheck lint-tidy
 
@@ -158,11 +158,11 @@ lint-house:
 lint-cppcheck:
 	$(SAY) LINT cppcheck
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(PROGRAMS) common
+		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(filter-out runner,$(PROGRAMS)) common
 
 lint-tidy:
 	$(SAY) LINT clang-tidy
-	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) common/*/*.c) | \
+	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) local/runner/*.c common/*/*.c) | \
 		xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(CPPFLAGS) 2>/dev/null' tidy
 
 # ---- everything

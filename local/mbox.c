@@ -34,7 +34,10 @@ mbox_from_line(struct buffer *to, struct span sender, int64_t at_us)
 	for (size_t i = 0; i < sender.len; i++) {
 		unsigned char c = (unsigned char)sender.at[i];
 
-		buffer_char(to, c <= ' ' || c == 0x7f ? '-' : sender.at[i]);
+		if (c <= ' ' || c == 0x7f)
+			buffer_char(to, '-');
+		else
+			buffer_char(to, sender.at[i]);
 	}
 	buffer_format(to, " %s\n", text);
 }

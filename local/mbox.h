@@ -17,8 +17,8 @@
 #include "common/text/span.h"
 #include "local/letter.h"
 
-#define MBOX_LOCK_MS 30000	    /* for whoever has it to be done */
-#define MBOX_LOCK_STALE_S (30 * 60) /* a dot-lock that old was left behind */
+#define MBOX_LOCK_MS 30000     /* for whoever has it to be done */
+#define MBOX_LOCK_STALE_S 1800 /* a dot-lock that old was left behind */
 #define MBOX_LOOK_MS 250
 
 /* mbox_from_line - the line that begins a letter; `at_us` wall clock */

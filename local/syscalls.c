@@ -30,9 +30,9 @@ const struct syscall_group local_syscalls[] = {
 	SYSCALL_GROUP("the same by their old names", SYSCALL(readlink), SYSCALL(access),
 		      SYSCALL(stat), SYSCALL(lstat)),
 #endif
-	SYSCALL_GROUP("child: becomes the recipient, and tries to come back", SYSCALL(setgroups), SYSCALL(getgroups),
-		      SYSCALL(setresgid), SYSCALL(setresuid), SYSCALL(getresuid),
-		      SYSCALL(getresgid), SYSCALL(capset), SYSCALL(capget),
+	SYSCALL_GROUP("child: becomes the recipient, and tries to come back", SYSCALL(setgroups),
+		      SYSCALL(getgroups), SYSCALL(setresgid), SYSCALL(setresuid),
+		      SYSCALL(getresuid), SYSCALL(getresgid), SYSCALL(capset), SYSCALL(capget),
 		      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG), SYSCALL(chdir), SYSCALL(getcwd),
 		      SYSCALL(umask)),
 	SYSCALL_GROUP("child: confines itself", SYSCALL(seccomp), SYSCALL(landlock_add_rule),

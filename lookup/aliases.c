@@ -30,7 +30,7 @@ struct walk {
 	struct met_key *set;
 	size_t set_count, set_size; /* size: 0 or a power of two */
 	size_t steps;
-	const char *over; /* which bound was passed; NULL: none */
+	const char *over;  /* which bound was passed; NULL: none */
 	struct span owner; /* of the innermost alias that has one: in the arena */
 };
 
@@ -154,8 +154,8 @@ add_leaf(struct walk *w, const struct lookup_leaf *leaf)
 	}
 	out->leaves[out->count] = *leaf;
 	out->leaves[out->count++].owner = w->owner;
-	if (leaf->kind == LOOKUP_MAILBOX || leaf->kind == LOOKUP_SMTP || leaf->kind == LOOKUP_LINE ||
-	    leaf->kind == LOOKUP_ALIAS)
+	if (leaf->kind == LOOKUP_MAILBOX || leaf->kind == LOOKUP_SMTP ||
+	    leaf->kind == LOOKUP_LINE || leaf->kind == LOOKUP_ALIAS)
 		w->found_first = true;
 }
 
@@ -227,7 +227,8 @@ is_text(const struct walk *w, const char *word)
 struct values {
 	const struct alias_entry *entry;
 	bool is_virtual;
-	const char *text; /* the text table of aliases it stands in: its lines can be carried out; NULL: another */
+	const char *
+		text; /* the text table of aliases it stands in: its lines can be carried out; NULL: another */
 	struct span rest;
 };
 
@@ -319,15 +320,15 @@ owner_of(struct walk *w, const struct routes_name *n)
 }
 
 static void
-expand_values(struct walk *w, const struct values *v, const struct routes_name *n,
-	      struct span name, unsigned depth)
+expand_values(struct walk *w, const struct values *v, const struct routes_name *n, struct span name,
+	      unsigned depth)
 {
 	for (size_t i = 0; i < v->entry->value_count && w->over == NULL; i++) {
 		const struct alias_value *value = &v->entry->values[i];
-		struct span address = is_line(value)  ? name
-				      : v->is_virtual ? virtual_address(w->routes, value, n,
-									v->rest, w->arena)
-						      : value_address(w, value, n);
+		struct span address =
+			is_line(value)	? name
+			: v->is_virtual ? virtual_address(w->routes, value, n, v->rest, w->arena)
+					: value_address(w, value, n);
 
 		if (w->only_first && w->found_first)
 			return;
@@ -486,11 +487,8 @@ void
 aliases_line(const struct routes *r, struct span address, uint64_t direct, uint64_t line,
 	     int64_t now_ms, struct arena *arena, struct expansion *out)
 {
-	struct walk w = {.routes = r,
-			 .now_ms = now_ms,
-			 .arena = arena,
-			 .out = out,
-			 .owner = SPAN_NONE};
+	struct walk w = {
+		.routes = r, .now_ms = now_ms, .arena = arena, .out = out, .owner = SPAN_NONE};
 	struct routes_name n;
 
 	*out = (struct expansion){.leaves = arena_alloc(arena, sizeof(*out->leaves)), .room = 1};

@@ -598,9 +598,12 @@ const struct schedule_hands jobs_hands = {send_want, give, end_agent, end_parent
 /* ---- the table ---- */
 
 static const struct peer_rule rules[] = {
-	{JOBS_PARENT, STRANGER, handle_parent}, {JOBS_AGENT, STRANGER, handle_agent},
-	{JOBS_CANNOT, PARENT, handle_cannot},	{JOBS_RESULT, AGENT, handle_result},
-	{JOBS_LEAVE, AGENT, handle_leave},	{JOBS_EXPANDED, AGENT, handle_expanded},
+	{JOBS_PARENT, STRANGER, handle_parent},
+	{JOBS_AGENT, STRANGER, handle_agent},
+	{JOBS_CANNOT, PARENT, handle_cannot},
+	{JOBS_RESULT, AGENT, handle_result},
+	{JOBS_LEAVE, AGENT, handle_leave},
+	{JOBS_EXPANDED, AGENT, handle_expanded},
 	{0, 0, NULL},
 };
 

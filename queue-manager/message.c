@@ -499,8 +499,7 @@ message_later(struct manager *q, struct message *m, uint32_t number, uint32_t du
 /* ---- expansions ---- */
 
 uint32_t
-message_child(struct manager *q, struct message *m, uint32_t parent,
-	      const struct jobs_child *child)
+message_child(struct manager *q, struct message *m, uint32_t parent, const struct jobs_child *child)
 {
 	if (m->count >= MESSAGE_RECIPIENTS_MAX ||
 	    m->recipients[parent - 1].depth >= MESSAGE_DEPTH_MAX)

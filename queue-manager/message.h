@@ -48,8 +48,9 @@ enum recipient_state {
 struct recipient {
 	uint32_t at;   /* of its `to` line, from the begin of the journal */
 	uint32_t last; /* of the line of its last reply; 0: none yet */
-	uint32_t owner; /* the recipient in whose stead the owner of a list is the sender; 0: the message's sender is */
-	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint32_t
+		owner; /* the recipient in whose stead the owner of a list is the sender; 0: the message's sender is */
+	uint32_t due; /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
 	uint8_t depth;		/* of expansions */

@@ -213,8 +213,7 @@ batch_for(struct place *p, struct message *m, enum queue_rank rank, uint32_t own
 {
 	if (m->is_kept) {
 		struct batch *last = p->tail[rank];
-		return last != NULL && last->message == m && !last->is_delay &&
-				       last->owner == owner
+		return last != NULL && last->message == m && !last->is_delay && last->owner == owner
 			       ? last
 			       : make_batch(p, m, rank, owner);
 	}

@@ -42,12 +42,12 @@ struct agent {
 	struct message *message; /* of its job; NULL: idle */
 	uint32_t *numbers;	 /* recipients of its job, rising; 0: has its result */
 	uint32_t room, count, left;
-	uint32_t jobs;	  /* done since it came */
-	bool had_trouble; /* this job has told of trouble with the place already */
-	bool is_delay;	  /* this job is a notice about those who are delayed */
-	bool is_of_old;	  /* of a former configuration: ends when it is free */
+	uint32_t jobs;		    /* done since it came */
+	bool had_trouble;	    /* this job has told of trouble with the place already */
+	bool is_delay;		    /* this job is a notice about those who are delayed */
+	bool is_of_old;		    /* of a former configuration: ends when it is free */
 	struct expansion expansion; /* of one of its recipients, under way */
-	int64_t since_ms; /* idle, or busy, since then */
+	int64_t since_ms;	    /* idle, or busy, since then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *idle_next,
 		*idle_previous; /* idle ones of the service, the longest idle first */

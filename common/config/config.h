@@ -111,7 +111,7 @@ struct config_domain {
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
 	enum config_ending deliver;
 	char *deliver_path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
-	char **pipe_words;  /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
+	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
 	size_t pipe_word_count;
 	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
 	bool forward;	    /* users have a .forward */

@@ -305,8 +305,8 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "budget",     "dkim", "early-delivery", "milter",
-		"policy", "source-address",    "spool-sync", "tls",
+		"access",	  "budget",	"dkim", "early-delivery", "milter", "policy",
+		"source-address", "spool-sync", "tls",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)

@@ -258,8 +258,7 @@ check_domain(struct parse *p, size_t n, bool as_root)
 		wrong = "`as` stands beside `users TABLE` only; a user of the system is himself";
 	else if (has_table && domain->as_user == NULL && as_root && domain->deliver != CONFIG_LMTP)
 		wrong = "expected `as USER` beside `users TABLE`: who owns the mailboxes";
-	else if (has_table &&
-		 domain->deliver != CONFIG_LMTP &&
+	else if (has_table && domain->deliver != CONFIG_LMTP &&
 		 (domain->deliver != CONFIG_MAILDIR || domain->deliver_path == NULL ||
 		  mailbox_tail(domain->deliver_path) == NULL))
 		wrong = "beside `users TABLE` expected `deliver lmtp`, or `deliver maildir` with a "

@@ -215,8 +215,7 @@ take_route_lmtp(struct parse *p, const struct directive *d, const struct grammar
 		void *object)
 {
 	(void)d;
-	take_hops(p, line, object, lmtp_hop,
-		  LMTP_EXPECTED);
+	take_hops(p, line, object, lmtp_hop, LMTP_EXPECTED);
 }
 
 char *

@@ -38,7 +38,9 @@ static bool
 is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"submission", "filter-return", "postfix",
+		"submission",
+		"filter-return",
+		"postfix",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)

@@ -57,11 +57,10 @@ const struct wire_shape jobs_calls[] = {
 		   WIRE_FIELD_U64(jobs_result, connection, 0, 1),
 		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT)),
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
-	WIRE_SHAPE(
-		JOBS_EXPANDED, jobs_expanded, 0,
-		WIRE_FIELD_U64(jobs_expanded, number, 1, UINT32_MAX),
-		WIRE_FIELD_U64(jobs_expanded, last, 0, 1),
-		WIRE_FIELD_LIST(jobs_expanded, children, 1, UINT16_MAX, &jobs_child_shape)),
+	WIRE_SHAPE(JOBS_EXPANDED, jobs_expanded, 0,
+		   WIRE_FIELD_U64(jobs_expanded, number, 1, UINT32_MAX),
+		   WIRE_FIELD_U64(jobs_expanded, last, 0, 1),
+		   WIRE_FIELD_LIST(jobs_expanded, children, 1, UINT16_MAX, &jobs_child_shape)),
 	{.name = NULL},
 };
 

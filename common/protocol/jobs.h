@@ -33,8 +33,9 @@ enum jobs_kind {
 	JOBS_SMTP = 1,	  /* delivery: hosts */
 	JOBS_MAILBOX = 2, /* local: user, domain */
 	JOBS_NOTICE = 3,  /* bounce */
-	JOBS_LINE = 4,	  /* local: user, domain: a line of his .forward, or the command of `deliver pipe` */
-	JOBS_ALIAS = 5,	  /* local: the name of an alias as user, domain: a line of it */
+	JOBS_LINE =
+		4, /* local: user, domain: a line of his .forward, or the command of `deliver pipe` */
+	JOBS_ALIAS = 5, /* local: the name of an alias as user, domain: a line of it */
 };
 
 /* the parent that serves a kind: local says JOBS_MAILBOX and serves three */
@@ -61,7 +62,8 @@ struct jobs_want {
 	struct span hosts;  /* smtp: hops (common/mail/hop.h), parted by blanks, in their order */
 	struct span user;   /* mailbox: login name */
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
-	struct span home;   /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+	struct span
+		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
 };
 
 struct jobs_cannot {
@@ -99,7 +101,8 @@ struct jobs_child {
 	struct span address;
 	uint64_t direct; /* enum lookup_direct */
 	uint64_t line;	 /* the hash of a line; 0: it is an address */
-	struct span owner; /* who is its sender; empty: as its parent's.  Said by lookup alone, never on this socket */
+	struct span
+		owner; /* who is its sender; empty: as its parent's.  Said by lookup alone, never on this socket */
 };
 
 struct jobs_expanded {

@@ -35,7 +35,8 @@ enum lookup_leaf_kind {
 	LOOKUP_DEFER = 4,   /* the same, later again */
 	LOOKUP_DISCARD = 5, /* delivered to nowhere; text says by which line */
 	LOOKUP_HOLD = 6,    /* held for the administrator; text */
-	LOOKUP_LINE = 7, /* as MAILBOX: a line of the user's .forward, or the command of `deliver pipe` */
+	LOOKUP_LINE =
+		7, /* as MAILBOX: a line of the user's .forward, or the command of `deliver pipe` */
 	LOOKUP_ALIAS = 8, /* a line of an alias: its name as user, domain, line */
 };
 
@@ -81,15 +82,17 @@ struct lookup_leaf {
 	struct span address; /* deliver to this (canonical) */
 	uint64_t direct;     /* ask with this for it again ... */
 	uint64_t line;	     /* ... and with this */
-	struct span owner;   /* who is the sender from here on (owner-NAME of a list); empty: who it was */
-	struct span user;    /* mailbox */
+	struct span
+		owner; /* who is the sender from here on (owner-NAME of a list); empty: who it was */
+	struct span user; /* mailbox */
 	/* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
 	struct span domain;
 	struct span hosts; /* smtp */
 	uint64_t code;	   /* refuse, defer */
 	struct span status;
 	struct span text;
-	struct span home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
+	struct span
+		home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
 };
 
 struct lookup_leaves {

@@ -42,7 +42,9 @@ put(struct variables *v, const char *name, struct span value, bool is_ours)
 	for (size_t i = 0; i < value.len; i++) {
 		char c = value.at[i];
 
-		to[len + 1 + i] = is_ours || (c != '\0' && strchr(plain, c) != NULL) ? c : '_';
+		to[len + 1 + i] = c;
+		if (!is_ours && (c == '\0' || strchr(plain, c) == NULL))
+			to[len + 1 + i] = '_';
 	}
 	v->list[v->count++] = to;
 }
