@@ -37,10 +37,10 @@ LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
 # what one program needs alone: LIBS_PROGRAM (Debian 12's libunbound.pc asks for that of libevent, which only a static link needs)
 LIBS_resolver = -lunbound
 # tables: patterns and databases, served by lookup, looked through by `culver check`
-LIBS_lookup = -lpcre2-8 -lsqlite3
-LIBS_culver = $(LIBS_lookup)
+LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
+LIBS_culver = -lpcre2-8 -lsqlite3
 # tests of the files that do it
-LIBS_config = $(LIBS_lookup)
+LIBS_config = $(LIBS_culver)
 ifdef SANITIZE
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCULVER_SANITIZE
 else
@@ -180,6 +180,7 @@ clean:
 
 -include Makefile.install
 -include tests/Makefile.tests
+-include bench/Makefile.bench
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)

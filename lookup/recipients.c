@@ -31,7 +31,12 @@ recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, 
 		return;
 	}
 	if (n.domain == NULL) {
-		set(v, LOOKUP_RELAY, NULL);
+		/* what would only come back is not taken from anybody */
+		(void)routes_leaf(r, &n, address, now_ms, arena, &wrong);
+		if (wrong.kind == LOOKUP_REFUSE)
+			set(v, LOOKUP_REFUSED, &wrong);
+		else
+			set(v, LOOKUP_RELAY, NULL);
 		return;
 	}
 	aliases_expand(r, address, false, true, now_ms, arena, &e);

@@ -13,6 +13,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/buffer.h"
+#include "lookup/idna.h"
 #include "lookup/virtual.h"
 
 #define SMTP_PORT 25
@@ -103,6 +104,13 @@ routes_name(const struct routes *r, struct span address, struct routes_name *n)
 		separator = strchr(n->whole + 1, r->config->extension);
 	n->base_len = separator != NULL ? (size_t)(separator - n->whole) : n->whole_len;
 	n->domain_text = domain.len > 0 ? domain : span_of(r->config->hostname);
+	if (idna_is_needed(domain)) {
+		int len = idna_ascii(domain, n->ascii, sizeof(n->ascii));
+
+		if (len < 0)
+			return -1;
+		n->domain_text = span_from(n->ascii, (size_t)len);
+	}
 	n->domain = config_domain_find(r->config, n->domain_text);
 	return 0;
 }

@@ -46,8 +46,10 @@ struct routes_name {
 	const struct config_domain *domain; /* NULL: not ours */
 	char whole[ADDRESS_LOCAL_MAX + 1];  /* local part, unquoted, lower case */
 	size_t whole_len;
-	size_t base_len;	 /* without extension; whole_len where there is none */
-	struct span domain_text; /* as the address has it; hostname where it has none */
+	size_t base_len; /* without extension; whole_len where there is none */
+	struct span
+		domain_text; /* as the address has it, UTF-8 as A-labels; hostname where it has none */
+	char ascii[ADDRESS_DOMAIN_MAX + 1]; /* those A-labels */
 };
 
 /* routes_init - own_user is asked of NSS unless `as_root`; fatal() when memory is out */
@@ -55,7 +57,7 @@ void routes_init(struct routes *r, const struct config *config, struct tables *t
 		 struct users *users, bool as_root);
 void routes_free(struct routes *r);
 
-/* routes_name - -1: no address, nobody can have it; spans point into `address` and the configuration */
+/* routes_name - -1: no address, nobody can have it; spans point into `address`, the configuration and *n itself */
 int routes_name(const struct routes *r, struct span address, struct routes_name *n)
 	__attribute__((warn_unused_result));
 

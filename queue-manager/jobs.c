@@ -288,6 +288,8 @@ recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r
 	}
 	*number = 0;
 	a->left--;
+	if (r->last == 1 && r->connection == 0)
+		early_answered(q, a->place, clock_monotonic_us() - a->given_us, r->host);
 	schedule_answered(q, a, &answer, r->connection == 1 && r->fate == FATE_DEFERRED);
 	return NULL;
 }
@@ -548,6 +550,7 @@ give(struct manager *q, struct agent *a)
 	static struct wire list;
 	struct peer *p = a->peer;
 	bool is_notice = a->place->kind == JOBS_NOTICE;
+	a->given_us = clock_monotonic_us();
 	switch (send_job(q, a)) {
 	case LISTED:
 		break;

@@ -33,6 +33,8 @@ manager_begin(struct manager *q, const char *lookup)
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
 	disk_start(q);
+	early_configured(q);
+	etrn_start(q);
 	replay_start(q);
 }
 
@@ -44,6 +46,7 @@ manager_free(struct manager *q)
 	peer_end_all(q);
 	(void)!message_flush_all(q); /* what cannot be written now is found out again */
 	replay_free(q);
+	etrn_stop(q);
 	verify_free(q);
 	messages_free(q);
 	schedule_free(q);
@@ -72,6 +75,7 @@ manager_stop(void *owner)
 		return;
 	q->is_stopping = true;
 	intake_stop(q);
+	early_stop(q);
 	q->stop_timer = (struct loop_timer){.fire = stop_now, .owner = q};
 	loop_timer_set(q->loop, &q->stop_timer,
 		       manager_now_ms(q) + (q->schedule.active > 0 ? STOP_WAIT_MS : 0));
@@ -85,5 +89,6 @@ manager_reload(void *owner, struct config *c)
 	config_free(q->owned);
 	q->owned = c;
 	schedule_reload(q);
+	early_configured(q);
 	EVENT("configured");
 }

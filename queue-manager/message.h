@@ -21,8 +21,10 @@
 
 struct manager;
 struct batch;
+struct early;
 
 #define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
+#define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
 #define MESSAGE_OPEN_MAX 512		/* files kept open, least recently used first closed */
 #define MESSAGE_HEAD_MAX 8192		/* of a fresh message, kept with its file */
 #define MESSAGE_PENDING_MAX (64u << 20) /* lines of one message that wait to be written */
@@ -51,6 +53,7 @@ struct recipient {
 	uint32_t
 		owner; /* the recipient in whose stead the owner of a list is the sender; 0: the message's sender is */
 	uint32_t due; /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint32_t domain; /* of its address (destination.h) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
 	uint8_t depth;		/* of expansions */
@@ -77,13 +80,20 @@ struct message {
 	struct message *work_next;	 /* in the queue of route or verify */
 	uint64_t length;		 /* of the content */
 	int64_t arrived_us;		 /* wall clock */
-	uint64_t checksum;		 /* of the content; kept while it is unverified */
+	union {
+		uint64_t checksum;   /* of the content; kept while it is unverified */
+		struct early *early; /* early.c's; while it is waited for */
+	};
 	struct name *sender;
-	struct recipient *recipients; /* number N is at N - 1 */
-	struct open_file *file;	      /* NULL: not open */
-	struct batch *batches;	      /* of its READY and TELLING recipients; queue.c's */
-	uint32_t count, size;	      /* recipients: known, allocated */
-	uint32_t states[RECIPIENT_STATES];
+	struct recipient *recipients;	       /* number N is at N - 1; the only one is `only` */
+	struct open_file *file;		       /* NULL: not open */
+	struct batch *batches;		       /* of its READY and TELLING recipients; queue.c's */
+	union {				       /* recipients in each state: message_in() */
+		uint8_t few[RECIPIENT_STATES]; /* up to MESSAGE_FEW recipients */
+		uint32_t *many;
+	} states;
+	struct recipient only;
+	uint32_t count;	     /* recipients */
 	uint32_t unanswered; /* recipients that have had no answer yet */
 	uint32_t written;    /* bytes of the journal on disk */
 	uint32_t due;	     /* tick of the earliest that is DEFERRED, or of the notice */
@@ -96,9 +106,11 @@ struct message {
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;
 	uint8_t class;
-	uint8_t origin;	    /* enum intake_origin */
-	bool is_queued : 1; /* `queued` is written */
-	bool is_kept : 1;   /* and the session has said 250, or is gone */
+	uint8_t origin;	      /* enum intake_origin */
+	bool is_queued : 1;   /* `queued` is written */
+	bool is_kept : 1;     /* and the session has said 250, or is gone */
+	bool is_waited : 1;   /* its session waits: early.c */
+	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
 	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
 	bool is_unverified : 1; /* of another boot */
@@ -109,6 +121,26 @@ struct message {
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
 	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
+
+/* may agents have it? (M4) */
+static inline bool
+message_may_leave(const struct message *m)
+{
+	return m->is_kept || m->is_released;
+}
+
+/* message_in - how many of its recipients are in that state */
+static inline uint32_t
+message_in(const struct message *m, enum recipient_state state)
+{
+	return m->count <= MESSAGE_FEW ? m->states.few[state] : m->states.many[state];
+}
+
+/* message-recipients.c: room for one more recipient, number m->count, counted in its state; the others may move */
+struct recipient *message_recipient_new(struct message *m, enum recipient_state state);
+/* one recipient goes from a state to another one: counted, nothing else */
+void message_count(struct message *m, enum recipient_state from, enum recipient_state to);
+void message_recipients_free(struct manager *q, struct message *m);
 
 /* one that walks over all messages in slices; messages may come and go meanwhile */
 struct message_cursor {
@@ -180,8 +212,8 @@ void message_wake(struct manager *q, struct message *m);
 struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
 struct message *message_find(struct manager *q, uint64_t id);
 /* message_add - the next recipient, whose `to` line begins at `at` of the journal and says `notify`; -1: too many */
-int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
-	__attribute__((warn_unused_result));
+int message_add(struct manager *q, struct message *m, uint32_t at, struct span address,
+		uint32_t parent, uint64_t notify) __attribute__((warn_unused_result));
 /* message_set - for replay: what its journal says */
 void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
 /* does the sender want to hear that of the recipient? */
@@ -256,6 +288,15 @@ void message_retry(struct manager *q, struct message *m);
 #define MESSAGE_BOUNCE_MAX 1000
 bool message_bounce(struct manager *q, struct message *m);
 
+/*
+ * message_redirect - the recipient is expanded into `address`; told as `expanded`
+ *
+ * *child is the number of the recipient that stands for it, made here when it is 0; the same one serves all recipients of a message that go
+ * to one address.  False: nothing is left of it to be redirected, it is with an agent, or it is that address.
+ */
+bool message_redirect(struct manager *q, struct message *m, uint32_t number, struct span address,
+		      uint32_t *child);
+
 /* ---- what its file says ---- */
 
 /*
@@ -298,6 +339,8 @@ void message_close_files(struct manager *q, size_t most);
 
 /* ---- asked by others ---- */
 
+/* nothing final is known of it */
+bool message_is_undelivered(const struct recipient *r);
 /* recipients for whom something is still to be done */
 uint32_t message_open_recipients(const struct message *m);
 uint32_t message_tick(const struct manager *q);

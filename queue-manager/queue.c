@@ -195,7 +195,7 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank, uint32_t ow
 			    .place = p,
 			    .rank = rank,
 			    .owner = owner,
-			    .is_parked = !m->is_kept,
+			    .is_parked = !message_may_leave(m),
 			    .message_next = m->batches};
 	if (m->batches != NULL)
 		m->batches->message_previous = b;
@@ -211,7 +211,7 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank, uint32_t ow
 static struct batch *
 batch_for(struct place *p, struct message *m, enum queue_rank rank, uint32_t owner)
 {
-	if (m->is_kept) {
+	if (message_may_leave(m)) {
 		struct batch *last = p->tail[rank];
 		return last != NULL && last->message == m && !last->is_delay && last->owner == owner
 			       ? last
@@ -246,7 +246,7 @@ void
 queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
 	add(q, p, m, number, RECIPIENT_READY);
-	if (m->is_kept)
+	if (message_may_leave(m))
 		schedule_touch(q, p);
 }
 

@@ -64,6 +64,9 @@ struct place {
 	int64_t back_off_ms;
 	struct verdict verdict; /* what those get that wait here while it is dead */
 	char host[JOBS_HOST_MAX + 1];
+	/* early.c's */
+	int64_t answer_us; /* how quickly it answers; 0: not known */
+	bool is_self;	   /* we have answered there ourselves */
 };
 
 struct places {
@@ -86,7 +89,7 @@ void queue_add(struct manager *q, struct place *p, struct message *m, uint32_t n
 void queue_notice(struct manager *q, struct message *m);
 /* queue_delay - the same about the delay of some; they go on meanwhile */
 void queue_delay(struct manager *q, struct message *m);
-/* queue_keep - what was parked is there now */
+/* queue_keep - what was parked is there now: kept, or released by early.c */
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
 void queue_withdraw(struct manager *q, struct message *m);

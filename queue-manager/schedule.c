@@ -39,8 +39,8 @@ agents_max(const struct manager *q, enum jobs_kind kind)
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
-static uint32_t
-window_max(const struct manager *q, enum jobs_kind kind)
+uint32_t
+schedule_window_max(const struct manager *q, enum jobs_kind kind)
 {
 	const struct config_limits *l = &q->config->limits;
 	uint64_t max = SCHEDULE_NOTICE_AGENTS;
@@ -61,11 +61,11 @@ per_job(const struct manager *q, enum jobs_kind kind)
 
 /* ---- places that are to be looked at, or wait ---- */
 
-static struct service *
-service_of(struct manager *q, const struct place *p)
+struct service *
+schedule_service(struct manager *q, enum jobs_kind kind)
 {
 	/* commands may hang: their agents are not those of mailboxes */
-	return &q->schedule.service[p->kind == JOBS_ALIAS ? JOBS_LINE : p->kind];
+	return &q->schedule.service[kind == JOBS_ALIAS ? JOBS_LINE : kind];
 }
 
 static void
@@ -103,7 +103,7 @@ list_add(struct place_list *l, struct place *p)
 void
 schedule_touch(struct manager *q, struct place *p)
 {
-	struct service *s = service_of(q, p);
+	struct service *s = schedule_service(q, p->kind);
 	/* one that waits for its first agent keeps its turn: nothing else can be done for it */
 	bool stays = p->list == &s->hungry && p->agents == 0 && !p->is_stale && !p->is_dead;
 	if (p->list != &s->touched && !stays)
@@ -134,7 +134,7 @@ look_again(struct service *s, int64_t at_ms)
 static void
 idle_add(struct manager *q, struct agent *a)
 {
-	struct service *s = service_of(q, a->place);
+	struct service *s = schedule_service(q, a->place->kind);
 	struct place *p = a->place;
 	a->place_previous = NULL;
 	a->place_next = p->idle;
@@ -155,7 +155,7 @@ idle_add(struct manager *q, struct agent *a)
 static void
 idle_drop(struct manager *q, struct agent *a)
 {
-	struct service *s = service_of(q, a->place);
+	struct service *s = schedule_service(q, a->place->kind);
 	struct place *p = a->place;
 	if (a->place_previous != NULL)
 		a->place_previous->place_next = a->place_next;
@@ -182,7 +182,7 @@ place_dies(struct manager *q, struct place *p, int64_t for_ms)
 	p->is_probing = false;
 	p->dead_until_ms = manager_now_ms(q) + for_ms;
 	schedule_touch(q, p);
-	look_again(service_of(q, p), p->dead_until_ms);
+	look_again(schedule_service(q, p->kind), p->dead_until_ms);
 }
 
 /* those who wait at a dead or stale place, one batch at a time; false: none is left */
@@ -285,7 +285,7 @@ give_job(struct manager *q, struct agent *a)
 	a->message = m;
 	a->had_trouble = false;
 	a->since_ms = manager_now_ms(q);
-	look_again(service_of(q, p), a->since_ms + SCHEDULE_JOB_MS);
+	look_again(schedule_service(q, p->kind), a->since_ms + SCHEDULE_JOB_MS);
 	p->busy++;
 	q->schedule.active++;
 	m->uses++;
@@ -335,7 +335,7 @@ drop_want(struct manager *q, struct want *w)
 {
 	struct place *p = w->place;
 	p->wants--;
-	service_of(q, p)->wants--;
+	schedule_service(q, p->kind)->wants--;
 	w->number = 0;
 	schedule_touch(q, p);
 }
@@ -380,7 +380,7 @@ serve_place(struct manager *q, struct service *s, struct place *p, bool its_turn
 		q->schedule.hands->end(q, a);
 		return SERVED_MORE;
 	}
-	uint32_t allowed = window_allowed(p, window_max(q, p->kind));
+	uint32_t allowed = window_allowed(p, schedule_window_max(q, p->kind));
 	if (a != NULL) {
 		if (p->busy >= allowed)
 			return SERVED;
@@ -453,7 +453,7 @@ end_silent(struct manager *q, struct service *s, int64_t now)
 	for (struct peer *p = q->peers; p != NULL; p = next) {
 		struct agent *a = jobs_agent_of(p);
 		next = p->next;
-		if (a == NULL || a->message == NULL || service_of(q, a->place) != s)
+		if (a == NULL || a->message == NULL || schedule_service(q, a->place->kind) != s)
 			continue;
 		if (a->since_ms + SCHEDULE_JOB_MS <= now)
 			q->schedule.hands->end(q, a);
@@ -525,7 +525,7 @@ schedule_agent(struct manager *q, struct want *w, struct agent *a)
 	struct place *p = w->place;
 	a->place = p;
 	p->agents++;
-	service_of(q, p)->agents++;
+	schedule_service(q, p->kind)->agents++;
 	idle_add(q, a);
 	drop_want(q, w);
 }
@@ -558,7 +558,7 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	struct message *m = end_job(q, a);
 	a->jobs++;
 	if (!a->had_trouble)
-		window_well(a->place, window_max(q, a->place->kind), manager_now_ms(q));
+		window_well(a->place, schedule_window_max(q, a->place->kind), manager_now_ms(q));
 	idle_add(q, a);
 	schedule_touch(q, a->place);
 	message_settle(q, m);
@@ -594,7 +594,7 @@ void
 schedule_agent_gone(struct manager *q, struct agent *a, bool refused)
 {
 	struct place *p = a->place;
-	struct service *s = service_of(q, p);
+	struct service *s = schedule_service(q, p->kind);
 	if (a->message != NULL) {
 		if (refused)
 			give_back(q, a, 0);
@@ -635,8 +635,8 @@ schedule_reload(struct manager *q)
 	}
 }
 
-static void
-forgive(struct manager *q, struct place *p)
+void
+schedule_forgive_place(struct manager *q, struct place *p)
 {
 	if (p->is_dead && !p->is_probing)
 		p->dead_until_ms = manager_now_ms(q);
@@ -646,7 +646,7 @@ forgive(struct manager *q, struct place *p)
 void
 schedule_forgive(struct manager *q)
 {
-	queue_places_each(q, forgive);
+	queue_places_each(q, schedule_forgive_place);
 }
 
 void

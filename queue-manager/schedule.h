@@ -46,8 +46,9 @@ struct agent {
 	bool had_trouble;	    /* this job has told of trouble with the place already */
 	bool is_delay;		    /* this job is a notice about those who are delayed */
 	bool is_of_old;		    /* of a former configuration: ends when it is free */
-	struct expansion expansion; /* of one of its recipients, under way */
 	int64_t since_ms;	    /* idle, or busy, since then */
+	int64_t given_us;	    /* its job was sent then */
+	struct expansion expansion; /* of one of its recipients, under way */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *idle_next,
 		*idle_previous; /* idle ones of the service, the longest idle first */
@@ -103,6 +104,8 @@ struct schedule {
 void schedule_start(struct manager *q, const struct schedule_hands *hands);
 void schedule_free(struct manager *q);
 
+/* the service that a kind of place belongs to */
+struct service *schedule_service(struct manager *q, enum jobs_kind kind);
 /* something changed at a place: looked at in this turn */
 void schedule_touch(struct manager *q, struct place *p);
 /* the same for all that wait */
@@ -111,6 +114,10 @@ void schedule_wake(struct manager *q);
 void schedule_reload(struct manager *q);
 /* the administrator wants everything tried now: no place is taken for dead */
 void schedule_forgive(struct manager *q);
+void schedule_forgive_place(struct manager *q, struct place *p);
+
+/* how many agents a place of that kind may have at best */
+uint32_t schedule_window_max(const struct manager *q, enum jobs_kind kind);
 
 void schedule_parent(struct manager *q, enum jobs_kind kind, struct peer *parent);
 void schedule_parent_gone(struct manager *q, struct peer *parent);

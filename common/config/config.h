@@ -48,6 +48,7 @@ struct config_limits {
 	uint64_t hops;			     /* Received lines */
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
+	uint64_t reply_time;		     /* ms, at most for one reply of another host */
 	uint64_t concurrency;		     /* connections per place */
 	uint64_t agents;		     /* delivery agents in all */
 	uint64_t mailbox_agents;	     /* file agents in all */
@@ -56,6 +57,7 @@ struct config_limits {
 	uint64_t pipe_time;		     /* ms, for one command to end */
 	uint64_t pipe_memory;		     /* bytes of one process of a command */
 	uint64_t pipe_processes;	     /* of a user, while a command of his runs */
+	uint64_t etrn_interval;		     /* ms between two ETRN for one domain */
 	uint64_t disk_floor;		     /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
@@ -101,6 +103,16 @@ struct config_table {
 	const char *query; /* sqlite alone */
 };
 
+/* may a session wait until a message is delivered, before it is brought to the disk? */
+enum config_early { CONFIG_EARLY_UNSAID, CONFIG_EARLY_AUTO, CONFIG_EARLY_OFF, CONFIG_EARLY_WAIT };
+
+struct config_early_delivery {
+	enum config_early how;
+	uint64_t wait; /* ms; CONFIG_EARLY_WAIT alone */
+};
+
+#define CONFIG_EARLY_WAIT_MAX_MS 20000
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -115,6 +127,7 @@ struct config_domain {
 	size_t pipe_word_count;
 	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
 	bool forward;	    /* users have a .forward */
+	struct config_early_delivery early;
 };
 
 /* a local name; config->names has each, sorted by bytes */
@@ -151,6 +164,10 @@ struct config_route {
 	enum config_route_action action;
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
+	struct config_early_delivery early;
+	struct config_network
+		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
+	size_t etrn_from_count;
 };
 
 struct config_outbound {
@@ -161,6 +178,7 @@ struct config_outbound {
 	uint64_t lifetime;    /* ms */
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
+	struct config_early_delivery early;
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
@@ -183,6 +201,7 @@ struct config {
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
+	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
 	struct config_table *named_tables;
@@ -263,6 +282,9 @@ const struct config *config_take(void);
 /* ---- questions that several programs ask ---- */
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
+/* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
+bool config_may_etrn(const struct config *c, const struct config_route *route,
+		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
@@ -270,5 +292,13 @@ int config_table_find(const struct config *c, const char *word, struct config_ta
 	__attribute__((warn_unused_result));
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
+/*
+ * config_early_of - what the block says that a place is of, else the general line, else auto; never UNSAID
+ *
+ * `block` as in a leaf of lookup: "outbound", the name of a route, or the first name of a domain.
+ */
+struct config_early_delivery config_early_of(const struct config *c, struct span block);
+/* the longest that any place may be waited for, ms; `standard` is what auto means; 0: none may */
+uint64_t config_early_longest(const struct config *c, uint64_t standard);
 
 #endif

@@ -92,6 +92,10 @@ const struct directive directives[] = {
 	 .standard = "yes",
 	 IN(config, hosts), .take = take_yes,
 	 .sentence = "addresses of names in /etc/hosts are taken from there"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_GENERAL, ONE,
+	 .standard = "auto", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config, early), .take = take_early,
+	 .sentence = "how long a client waits for its mail to be delivered at once, in place of the disk"},
 	{.word = "include", .arguments = "FILE", .where = PLACE_ANY, ONE, .repeats = true,
 	 .take = take_include,
 	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
@@ -155,6 +159,10 @@ const struct directive directives[] = {
 	 .standard = "maildir ~/Maildir",
 	 IN(config_domain, deliver_path), .take = take_deliver,
 	 .sentence = "where the mail of a user goes"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_DOMAIN, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_domain, early), .take = take_early,
+	 .sentence = "the same, for mail of these domains only"},
 
 	/* ---- outbound ---- */
 	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
@@ -177,6 +185,10 @@ const struct directive directives[] = {
 	 .standard = "4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, delay_notice), .take = take_delay_notice,
 	 .sentence = "when the sender is told, once, that his message is still being tried"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_OUTBOUND, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_outbound, early), .take = take_early,
+	 .sentence = "the same, for mail that takes no route"},
 
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
@@ -207,6 +219,15 @@ const struct directive directives[] = {
 	 .otherwise = "see smtp",
 	 IN(config_route, text), .take = take_route_hold,
 	 .sentence = "held until the administrator releases it"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_ROUTE, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_route, early), .take = take_early,
+	 .sentence = "the same, for this route only"},
+
+	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
+	 .otherwise = "none: nobody may",
+	 IN(config_route, etrn_from), .take = take_etrn_from,
+	 .sentence = "clients that may ask by ETRN for the mail of the domain to be sent now"},
 
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
@@ -249,6 +270,9 @@ const struct directive directives[] = {
 	{LIMIT("recipients-per-transaction", recipients_per_transaction), .where = PLACE_LIMIT,
 	 COUNT(1, 100000), .standard = "100",
 	 .sentence = "recipients of one transaction with another host"},
+	{LIMIT("reply-time", reply_time), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
+	 .standard = "10m",
+	 .sentence = "the wait for one reply of another host, where RFC 5321 has no shorter one"},
 	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "20",
 	 .sentence = "connections to one place at the same time"},
@@ -273,6 +297,9 @@ const struct directive directives[] = {
 	{LIMIT("pipe-processes", pipe_processes), .where = PLACE_LIMIT, COUNT(1, MILLION),
 	 .standard = "256",
 	 .sentence = "processes of a user in all, above which a command of his cannot make more"},
+	{LIMIT("etrn-interval", etrn_interval), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
+	 .standard = "5m", .reply = "458 4.7.0",
+	 .sentence = "between two ETRN for the same domain"},
 	{LIMIT("disk-floor", disk_floor), .where = PLACE_LIMIT, BYTES(0, GB(1 << 20)),
 	 .standard = "128M", .reply = "452 4.3.1",
 	 .sentence = "bytes that must be free on the spool for mail to be taken"},
@@ -305,8 +332,8 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access",	  "budget",	"dkim", "early-delivery", "milter", "policy",
-		"source-address", "spool-sync", "tls",
+		"access", "budget",	    "dkim",	  "milter",
+		"policy", "source-address", "spool-sync", "tls",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)

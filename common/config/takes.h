@@ -22,6 +22,7 @@ TAKE(runtime);	  /* absolute, short enough for sockets; char * */
 TAKE(log);	  /* sink and file */
 TAKE(format);	  /* of the log */
 TAKE(networks);	  /* relay-from */
+TAKE(etrn_from);  /* networks of a route */
 TAKE(extension);  /* a character; 0 for none */
 TAKE(listen);	  /* adds to listens */
 TAKE(limits);	  /* a block of limits */
@@ -44,6 +45,7 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
+TAKE(early);	    /* auto, off, or a time */
 TAKE(retry);	    /* first and longest time */
 TAKE(delay_notice); /* a time, or 0 for never */
 TAKE(include);	    /* only reached where config_load has not been */

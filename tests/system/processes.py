@@ -20,6 +20,11 @@ def alive(pid):
     return _status(pid).get("State", "Z")[0] not in "ZX"
 
 
+def is_stopped(pid):
+    """Stopped by a signal."""
+    return _status(pid).get("State", "")[:1] in ("T", "t")
+
+
 def name(pid):
     """The kernel's name of it (at most 15 bytes); "" when it is gone."""
     return _status(pid).get("Name", "")

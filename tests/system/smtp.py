@@ -31,17 +31,23 @@ class Closed(Exception):
 
 
 class Client:
-    """One connection.  Every method that waits gives up after `timeout` seconds (socket.timeout)."""
+    """One connection, to a port, to the path of a socket, or one that is made already.
 
-    def __init__(self, port, timeout=REPLY_S, greet=True, source=None, receive_buffer=None):
-        self.socket = socket.socket()
+    Every method that waits gives up after `timeout` seconds (socket.timeout).
+    """
+
+    def __init__(self, to, timeout=REPLY_S, greet=True, source=None, receive_buffer=None):
+        self.socket = to if isinstance(to, socket.socket) else socket.socket(
+            socket.AF_UNIX if isinstance(to, str) else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not isinstance(to, socket.socket):
+            self.socket.connect(to if isinstance(to, str) else ("127.0.0.1", to))
+        if self.socket.family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         self.banner = self.reply() if greet else None
 
@@ -216,6 +222,17 @@ class Sink:
         connection.sendall(chosen or default)
         return (chosen or default)[:1] in b"23"
 
+    def _take(self, connection, verb, argument, taken):
+        """Counted before the reply is sent: whoever saw our 250 finds the message here."""
+        reply = self.answer(verb, argument, b"") if self.answer else None
+        if reply == "close":
+            raise ConnectionAbortedError
+        reply = reply or b"250 2.0.0 taken\r\n"
+        if reply.startswith(b"2"):
+            with self._lock:
+                self.messages.append(taken)
+        connection.sendall(reply)
+
     def _session(self, connection, number):
         file = connection.makefile("rb", buffering=1 << 16)
         helo, sender, recipients, chunks = "", None, [], b""
@@ -251,16 +268,7 @@ class Sink:
                     raw = _read_data(file)
                     if raw is None:
                         return
-                    taken = Taken(helo, sender, recipients, _unstuff(raw), raw, number)
-                    # counted before the reply is sent: whoever saw our 250 finds the message here
-                    reply = self.answer(".", "", b"") if self.answer else None
-                    if reply == "close":
-                        return
-                    reply = reply or b"250 2.0.0 taken\r\n"
-                    if reply.startswith(b"2"):
-                        with self._lock:
-                            self.messages.append(taken)
-                    connection.sendall(reply)
+                    self._take(connection, ".", "", Taken(helo, sender, recipients, _unstuff(raw), raw, number))
                     sender, recipients = None, []
             elif verb == "BDAT":
                 size, _, last = argument.partition(" ")
@@ -270,9 +278,10 @@ class Sink:
                 chunks += piece
                 if not recipients:
                     connection.sendall(b"503 5.5.1 no valid recipients\r\n")
-                elif self._say(connection, verb, argument, b"250 2.0.0 taken\r\n") and last.upper() == "LAST":
-                    with self._lock:
-                        self.messages.append(Taken(helo, sender, recipients, chunks, chunks, number))
+                elif last:
+                    self._take(connection, verb, argument, Taken(helo, sender, recipients, chunks, chunks, number))
+                else:
+                    self._say(connection, verb, argument, b"250 2.0.0 a chunk\r\n")
                 if last:
                     sender, recipients, chunks = None, [], b""
             elif verb == "RSET":

@@ -21,14 +21,18 @@ INTAKE_CALLS = {
                             ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
-    "INTAKE_COMMIT": (4, [("count", N)]),
-    "INTAKE_KEEP": (5, []),
+    "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
+    "INTAKE_KEEP": (5, [("sync_us", N)]),
     "INTAKE_ABANDON": (6, []),
+    "INTAKE_RETRY": (7, [("domain", S), ("below", N)]),
+    "INTAKE_ANSWERED": (8, []),
 }
 INTAKE_ANSWERS = {
     "INTAKE_FILE": (101, [("id", N)]),
     "INTAKE_REFUSED": (102, [("code", N), ("status", S), ("text", S)]),
-    "INTAKE_QUEUED": (103, []),
+    "INTAKE_QUEUED": (103, [("wait_ms", N)]),
+    "INTAKE_RETRYING": (104, [("outcome", N)]),
+    "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S), ("direct", N), ("line", N)]
@@ -79,8 +83,9 @@ RUNNER_ANSWERS = {"RUNNER_RESULT": (101, [("how", N), ("value", N), ("output", S
 CONTROL_CALLS = {
     "CONTROL_LIST": (1, [("selector", [("word", S)]), ("recipients", N)]),
     "CONTROL_SHOW": (2, [("id", N)]),
-    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)])]),
+    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)]), ("dry", N), ("address", S)]),
     "CONTROL_STATUS": (4, []),
+    "CONTROL_SITES": (5, [("selector", [("word", S)])]),
 }
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 

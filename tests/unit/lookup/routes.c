@@ -87,9 +87,30 @@ what_is_no_domain_is_refused(void **state)
 {
 	(void)state;
 	open_with("");
-	assert_string_equal(leaf_of("a@d\xc3\xbc.test"),
-			    "refuse 550 5.1.2 this is not the name of a domain");
 	assert_string_equal(leaf_of("a@-.."), "refuse 550 5.1.2 this is not the name of a domain");
+	close_all();
+}
+
+static void
+a_domain_in_utf_8_is_known_by_its_a_labels(void **state)
+{
+	struct routes_name n;
+
+	(void)state;
+	open_with("domain xn--bcher-kva.example {\n\taliases /etc/aliases\n}\n"
+		  "route xn--mnchen-3ya.test {\n\tdefer\n}\n");
+	assert_string_equal(leaf_of("a@d\xc3\xbc.test"), "smtp outbound mx:xn--d-eha.test:25");
+	/* composed or not, upper case or not: one domain */
+	assert_string_equal(leaf_of("a@D\x55\xcc\x88.test"), "smtp outbound mx:xn--d-eha.test:25");
+	assert_non_null(strstr(leaf_of("a@M\xc3\x9cNCHEN.test"), "defer 450"));
+	assert_int_equal(routes_name(&routes,
+				     SPAN("a@b\xc3\xbc"
+					  "cher.example"),
+				     &n),
+			 0);
+	assert_non_null(n.domain);
+	/* a bidirectional name that mixes directions, and one that is too long */
+	assert_string_equal(leaf_of("a@\xd7\x90x.test"), "no address");
 	close_all();
 }
 
@@ -133,6 +154,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_domain_goes_by_its_mx),
 		cmocka_unit_test(what_is_no_domain_is_refused),
+		cmocka_unit_test(a_domain_in_utf_8_is_known_by_its_a_labels),
 		cmocka_unit_test(smarthosts_may_be_those_of_an_mx),
 		cmocka_unit_test(a_route_decides_before_the_smarthost),
 	};

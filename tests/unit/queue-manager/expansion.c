@@ -72,7 +72,7 @@ a_forward_is_journaled_once_and_its_lines_are_asked_for_by_their_hash(void **sta
 	say_expanded(agent, 1, true, false, &first, 1);
 	turns(h);
 	/* a crash now leaves the recipient as it was */
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_ACTIVE], 1);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_ACTIVE), 1);
 	say_expanded(agent, 1, false, true, &second, 1);
 	turns(h);
 	assert_journal(h, id, " to 2 ann@y.example parent=1 mailbox\n");
@@ -122,13 +122,13 @@ what_is_no_expansion_ends_the_agent_and_nothing_is_lost(void **state)
 		turns(h);
 		assert_int_equal(hear(h, agent, &w), -1);
 		close(agent);
-		assert_int_equal(message_find(h->q, id)->states[RECIPIENT_EXPANDED], 0);
+		assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_EXPANDED), 0);
 		run_for(h, SCHEDULE_PAUSE_MS + 200);
 	}
 	int agent = mailbox_agent(h);
 	say_expanded(agent, 1, false, true, &good, 1);
 	turns(h);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_EXPANDED], 1);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_EXPANDED), 1);
 	close(agent);
 }
 

@@ -339,7 +339,7 @@ session_recipients(struct session *s, const char *addresses)
 __attribute__((unused)) static void
 session_commit(struct session *s, uint64_t count)
 {
-	const struct intake_commit c = {count};
+	const struct intake_commit c = {count, 0};
 	say(s->fd, intake_calls, INTAKE_COMMIT, 1, &c);
 }
 
@@ -374,7 +374,7 @@ accept_message(struct harness *h, const char *sender, const char *addresses)
 {
 	struct session s = {.writer = -1};
 	session_queue(h, &s, sender, addresses);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	session_close(&s);
 	turns(h);
