@@ -92,6 +92,18 @@ may_serve_virtual(struct agents *a, const struct jobs_want *want, struct jobs_ca
 	return true;
 }
 
+/* may_serve_alias - whose lines they are the child finds out; that there is somebody to become is seen here */
+static bool
+may_serve_alias(struct agents *a, const struct jobs_want *want, struct jobs_cannot *cannot)
+{
+	if (alias_table(a->config, a->domain, want->home) == NULL)
+		return cannot_serve(cannot, "4.3.5", "the domain has no such table of aliases");
+	if (a->own != NULL ||
+	    (find_user(a, span_of(a->config->alias_user), cannot) && a->user.uid != 0))
+		return true;
+	return cannot_serve(cannot, "4.3.5", "`alias-commands-as` names nobody, or root");
+}
+
 /*
  * may_serve - whose mailbox it is; all refusals are temporary, since lookup thought otherwise a moment ago and is asked again
  */
@@ -104,8 +116,7 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 	if (a->domain == NULL)
 		return cannot_serve(cannot, "4.3.5", "the configuration has no such domain");
 	if (want->kind == JOBS_ALIAS)
-		return alias_table(a->config, a->domain, want->home) != NULL ||
-		       cannot_serve(cannot, "4.3.5", "the domain has no such table of aliases");
+		return may_serve_alias(a, want, cannot);
 	if (want->kind == JOBS_LINE &&
 	    (want->home.len > 0 || a->domain->tables[CONFIG_USERS].count > 0))
 		return cannot_serve(cannot, "4.3.5", "the users of this domain have no commands");
@@ -252,7 +263,7 @@ static bool
 find_alias_user(struct agents *a, uid_t owner, const char *path)
 {
 	struct agent_place *p = &a->place;
-	enum passwd_outcome o;
+	struct passwd_user user;
 
 	if (a->own != NULL) {
 		a->user = *a->own;
@@ -261,12 +272,15 @@ find_alias_user(struct agents *a, uid_t owner, const char *path)
 		say_trouble(p, path, "belongs to somebody else: its commands are not run");
 		return false;
 	}
-	o = owner == 0 ? passwd_find(span_of(a->config->alias_user), &a->user)
-		       : passwd_find_uid(owner, &a->user);
-	if (o == PASSWD_FOUND && a->user.uid != 0)
+	/* a->user is whom alias-commands-as names, since the parent has seen that there is one */
+	if (owner == 0)
 		return true;
-	say_trouble(p, path, "there is no user as whom its commands may run");
-	return false;
+	if (passwd_find_uid(owner, &user) != PASSWD_FOUND) {
+		say_trouble(p, path, "there is no user as whom its commands may run");
+		return false;
+	}
+	a->user = user;
+	return true;
 }
 
 /* become_alias - root opens the file; who it says then reads it */
@@ -285,10 +299,6 @@ become_alias(struct agents *a, struct span table)
 		close(fd);
 		fd = -1;
 	}
-	if (fd < 0 && a->own == NULL &&
-	    (passwd_find(span_of(a->config->alias_user), &a->user) != PASSWD_FOUND))
-		fatal(EXIT_CONFIGURATION, 0, "alias-commands-as: there is no user %s",
-		      a->config->alias_user);
 	if (fd >= 0)
 		p->runner = bind_runner(a, RUNNER_LINE);
 	if (a->own == NULL)
