@@ -132,10 +132,13 @@ write_letter(struct maildir *m, int fd, const struct letter *l)
 	struct letter_reader r;
 	ssize_t n;
 
+	m->written = 0;
 	letter_start(&r, l);
-	while ((n = letter_next(&r, m->out)) > 0)
+	while ((n = letter_next(&r, m->out)) > 0) {
 		if (letter_write(fd, m->out, (size_t)n) < 0)
 			return "write";
+		m->written += (uint64_t)n;
+	}
 	return n == 0 ? NULL : "read from the spool";
 }
 

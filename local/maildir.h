@@ -29,7 +29,8 @@ struct maildir {
 	bool for_group; /* of root: the group reads, moves and removes letters, but never changes the folders */
 	pid_t pid;
 	uint64_t sequence;
-	char *out; /* owned: LETTER_PIECE_MAX */
+	uint64_t written; /* bytes of the last letter */
+	char *out;	  /* owned: LETTER_PIECE_MAX */
 };
 
 /* maildir_init - -1: out of memory */

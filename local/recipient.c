@@ -14,6 +14,7 @@
 #include "local/mailbox-path.h"
 #include "local/mbox.h"
 #include "local/pipe.h"
+#include "local/quota.h"
 
 #define NOWHERE "/dev/null"
 
@@ -59,8 +60,15 @@ to_maildir(struct hands *h, const struct job *job, const struct jobs_recipient *
 {
 	struct letter l;
 
-	if (letter_of(h, job, r, false, &l, v))
-		maildir_deliver(&h->maildir, path, home_len, &l, v);
+	if (!letter_of(h, job, r, false, &l, v))
+		return;
+	if (!quota_may(path, l.head.len + l.content_length)) {
+		verdict_set(v, FATE_DEFERRED, 452, "4.2.2", "%s: its quota is used up", path);
+		return;
+	}
+	maildir_deliver(&h->maildir, path, home_len, &l, v);
+	if (v->fate == FATE_DELIVERED)
+		quota_add(path, h->maildir.written);
 }
 
 static void

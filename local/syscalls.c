@@ -12,8 +12,9 @@
 		      SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlinkat), SYSCALL(fsync), \
 		      SYSCALL(sync_file_range))
 #define GROUP_LINES \
-	SYSCALL_GROUP("files of letters: cut off again; commands: a pipe to runner", \
-		      SYSCALL(ftruncate), SYSCALL(pipe2))
+	SYSCALL_GROUP( \
+		"files of letters: cut off again; commands: a pipe to runner; quota: counting", \
+		SYSCALL(ftruncate), SYSCALL(pipe2), SYSCALL(getdents64))
 
 const struct syscall_group local_syscalls[] = {
 	SYSCALL_GROUP_CHILD,

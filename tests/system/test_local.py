@@ -426,6 +426,25 @@ def test_list_of_2000(culver):
     assert len(found) == 2000
 
 
+def test_maildir_quota(culver):
+    """Maildir++: a letter without room waits, and comes when there is some."""
+    culver.outbound.append("retry 1s 1s")
+    culver.start()
+    deliver(culver, [culver.address], "first")
+    box = culver.maildir()
+    size = os.path.join(home(culver), culver.maildir_name, "maildirsize")
+    put(culver, f"{culver.maildir_name}/maildirsize", "6000S\n", mode=0o600)
+    ident = send(culver, [culver.address], "second")
+    seen = culver.wait_event("deferred", id=ident)
+    assert seen["status"] == "4.2.2" and "quota" in seen["reply"]
+    assert re.fullmatch(r"6000S\n4\d\d\d 1\n", read(size)), read(size)
+    box.clear()
+    os.utime(size, (1000, 1000))
+    culver.wait_event("done", id=ident)
+    box.one("second")
+    assert re.search(r"\n4\d\d\d 1\n$", read(size)), read(size)
+
+
 # ---- bounds ----
 
 
