@@ -224,12 +224,12 @@ quota_may(const char *maildir, uint64_t size)
 	if (root < 0)
 		return true;
 	if (read_quota(root, &q, &is_fresh)) {
-		may = quota_takes(&q, size);
-		if (!may && !is_fresh) {
+		/* a file that has just been made says nothing of what was there before */
+		if (q.changes == 0 || (!quota_takes(&q, size) && !is_fresh)) {
 			count(root, &q);
 			write_count(root, &q);
-			may = quota_takes(&q, size);
 		}
+		may = quota_takes(&q, size);
 	}
 	close(root);
 	return may;

@@ -92,6 +92,9 @@ who_finds_it_full_counts_anew(void **state)
 	put(".Sub/new/b", 200, "");
 	put(".Trash/cur/c", 5000, "");
 	put("tmp/d", 5000, "");
+	put("maildirsize", 0, "1000S\n");
+	assert_false(quota_may(folder, 501));
+	assert_string_equal(get("maildirsize"), "1000S\n500 2\n");
 	/* it says more than there is: counted anew, and room is found */
 	put("maildirsize", 0, "1000S\n900 9\n50 1\n");
 	assert_true(quota_may(folder, 500));
