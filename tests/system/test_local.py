@@ -390,6 +390,21 @@ def test_runner_killed_while_a_command_runs(culver):
     assert "killed" in read(out)
 
 
+def test_reload_while_a_command_runs(culver):
+    """The old generation finishes it; the new one runs what comes after."""
+    ready, go, out = (result(culver, name) for name in ("ready", "go", "out"))
+    put(culver, ".forward", f'"|echo x >> {ready}; while ! test -e {go}; do sleep 0.05; done; echo done >> {out}"\n')
+    culver.start()
+    ident = send(culver, [culver.address], "reload")
+    while not os.path.exists(ready):
+        os.sched_yield()
+    culver.command("reload", check=0)
+    put(culver, "go", "")
+    culver.wait_event("delivered", id=ident)
+    deliver(culver, [culver.address], "after")
+    assert read(out) == "done\ndone\n" and read(ready) == "x\nx\n"
+
+
 # ---- lists ----
 
 
