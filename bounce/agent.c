@@ -338,7 +338,6 @@ report(struct agent *a, const struct verdict *v, uint64_t id)
 		.status = span_of(v->status),
 		.text = span_of(v->text),
 		.last = 1,
-		.connection = v->fate == FATE_DEFERRED,
 	};
 
 	if (v->fate == FATE_DELIVERED && id != 0)

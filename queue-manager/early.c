@@ -34,10 +34,12 @@
 #include <string.h>
 
 #include "common/mail/hop.h"
+#include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/text/number.h"
 #include "queue-manager/manager.h"
 #include "queue-manager/queue.h"
+#include "queue-manager/site.h"
 
 #define AVERAGE_OF 8 /* a new figure counts so many-th */
 /* the best figure of a place fades so slowly: our own load is not held against it */
@@ -237,14 +239,14 @@ is_quick(const struct manager *q, const struct place *p)
 		return false;
 	if (p->kind == JOBS_MAILBOX)
 		return q->early.mailbox_us > 0 && q->early.mailbox_us <= EARLY_MAILBOX_US;
-	return p->agents > 0 && p->answer_us > 0 && p->answer_us <= q->early.sync_us;
+	return p->site->agents > 0 && p->answer_us > 0 && p->answer_us <= q->early.sync_us;
 }
 
 static bool
 has_backlog(const struct place *p)
 {
-	uint32_t agents = p->agents > 0 ? p->agents : 1;
-	return p->batches > agents * EARLY_BACKLOG_JOBS;
+	uint32_t agents = p->site->agents > 0 ? p->site->agents : 1;
+	return p->site->batches > agents * EARLY_BACKLOG_JOBS;
 }
 
 /* milliseconds; 0: it may not be waited for */
@@ -252,8 +254,8 @@ static uint64_t
 wait_for(struct manager *q, const struct place *p)
 {
 	struct config_early_delivery e = config_early_of(q->config, p->domain);
-	if (p->is_stale || p->is_dead || p->back_off_ms != 0 || has_backlog(p) ||
-	    is_place_ours(q, p) != NOT_OURS)
+	if (p->is_stale || p->site->is_dead || p->site->back_off_ms != 0 || has_backlog(p) ||
+	    site_rate_wait_us(p->site, clock_monotonic_us()) > 0 || is_place_ours(q, p) != NOT_OURS)
 		return 0;
 	switch (e.how) {
 	case CONFIG_EARLY_WAIT:

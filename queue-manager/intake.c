@@ -289,6 +289,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->message->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	t->message->origin = (uint8_t)e->origin;
 	t->message->uid = (uint32_t)e->uid;
+	t->message->flow = flow_key(t->message->uid, e->client);
 	q->intake.open--;
 	p->stage = ENVELOPED;
 	return NULL;

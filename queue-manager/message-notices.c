@@ -93,7 +93,7 @@ message_find_delayed(struct message *m)
 }
 
 size_t
-message_delayed(struct message *m, uint32_t *numbers, size_t max)
+message_delayed(struct manager *q, struct message *m, uint32_t *numbers, size_t max)
 {
 	size_t count = 0;
 	m->has_delayed = false;
@@ -102,7 +102,7 @@ message_delayed(struct message *m, uint32_t *numbers, size_t max)
 			continue;
 		/* one notice goes to one sender: the owner of a list is told in another */
 		if (count == max ||
-		    (count > 0 && m->recipients[i].owner != m->recipients[numbers[0] - 1].owner)) {
+		    (count > 0 && message_owner(q, m, i + 1) != message_owner(q, m, numbers[0]))) {
 			m->has_delayed = true;
 			continue;
 		}

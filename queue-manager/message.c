@@ -70,8 +70,8 @@ message_add(struct manager *q, struct message *m, uint32_t at, struct span addre
 		message_recipient_new(m, is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING);
 	r->at = at;
 	r->domain = destination_take(q, address);
-	r->depth = depth;
-	r->owner = is_child ? m->recipients[parent - 1].owner : 0;
+	r->depth = depth & 15;
+	r->has_owner = is_child && m->recipients[parent - 1].has_owner;
 	r->notify = notify & 15;
 	if (!is_child)
 		m->unanswered++;
@@ -462,7 +462,10 @@ message_deferred(struct manager *q, struct message *m, uint32_t number, const st
 	}
 	if (r->attempts < UINT8_MAX)
 		r->attempts++;
-	int64_t delay_ms = retry_delay_ms(&q->config->outbound, r->attempts, m->id);
+	const struct config_outbound *o = &q->config->outbound;
+	int64_t delay_ms = a->meaning == REPLY_GREYLIST
+				   ? retry_greylist_ms(o, r->attempts, m->id, a->pause_ms)
+				   : retry_delay_ms(o, r->attempts, m->id);
 	/* nothing outlives its time: the last attempt is made at its end */
 	if (delay_ms > left_ms)
 		delay_ms = left_ms > LAST_TRY_MS ? left_ms : LAST_TRY_MS;
@@ -519,16 +522,31 @@ message_child(struct manager *q, struct message *m, uint32_t parent, const struc
 	uint32_t at = message_append(q, m, &e);
 	if (message_add(q, m, at, child->address, parent, 0) != 0)
 		return 0;
-	message_own(m, m->count, parent, child->owner);
+	message_own(m, m->count, child->owner);
 	return m->count;
 }
 
 void
-message_own(struct message *m, uint32_t number, uint32_t parent, struct span owner)
+message_own(struct message *m, uint32_t number, struct span owner)
 {
-	/* siblings have the same one: named by their parent, they share jobs */
 	if (owner.len > 0 && m->sender->len > 0)
-		m->recipients[number - 1].owner = parent;
+		m->recipients[number - 1].has_owner = true;
+}
+
+uint32_t
+message_owner(struct manager *q, struct message *m, uint32_t number)
+{
+	struct journal_entry e;
+	if (!m->recipients[number - 1].has_owner)
+		return 0;
+	/* siblings have the same one, named by their parent, so that they share jobs */
+	for (uint32_t at = number; at != 0; at = (uint32_t)e.parent) {
+		if (message_recipient(q, m, at, &e) != 0)
+			break;
+		if (e.owner.len > 0)
+			return (uint32_t)e.parent;
+	}
+	return number; /* cannot be read now: alone */
 }
 
 int
@@ -536,7 +554,7 @@ message_sender(struct manager *q, struct message *m, uint32_t number, struct spa
 {
 	struct journal_entry e;
 	*sender = name_text(m->sender);
-	if (m->recipients[number - 1].owner == 0)
+	if (!m->recipients[number - 1].has_owner)
 		return 0;
 	for (; number != 0; number = (uint32_t)e.parent) {
 		if (message_recipient(q, m, number, &e) != 0)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/reply.h"
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
@@ -50,17 +51,17 @@ enum recipient_state {
 struct recipient {
 	uint32_t at;   /* of its `to` line, from the begin of the journal */
 	uint32_t last; /* of the line of its last reply; 0: none yet */
-	uint32_t
-		owner; /* the recipient in whose stead the owner of a list is the sender; 0: the message's sender is */
-	uint32_t due; /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
 	uint32_t domain; /* of its address (destination.h) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
-	uint8_t depth;		/* of expansions */
+	uint8_t depth : 4;	/* of expansions */
+	uint8_t has_owner : 1;	/* the owner of a list is its sender (message_owner) */
 	uint8_t notify : 4;	/* enum intake_notify: its own, or from what it was expanded from */
 	uint8_t answered : 1;	/* has had its first answer */
 	uint8_t is_success : 1; /* what the sender is, or was, told of: no failure */
 	uint8_t is_delay_told : 1; /* and that it is delayed he was told */
+	uint8_t is_parked : 1;	   /* its message is in the ring of a site (parked.h) */
 };
 
 /* what the administrator sees */
@@ -102,6 +103,7 @@ struct message {
 	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
 	uint32_t asks;	     /* recipients in questions */
 	uint32_t uid;	     /* of the local user it is from, plus 1; 0: none */
+	uint32_t flow;	     /* whose it is, for taking turns (flow.h) */
 	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;
@@ -187,7 +189,9 @@ struct messages {
 struct answer {
 	uint64_t code;
 	struct span status, reply, host;
-	enum jobs_relayed relayed; /* of what was delivered */
+	enum jobs_relayed relayed;  /* of what was delivered */
+	enum reply_meaning meaning; /* of what was refused */
+	uint64_t pause_ms;	    /* that was asked for; 0: none */
 };
 
 void messages_start(struct manager *q);
@@ -272,7 +276,7 @@ void message_not_notified(struct manager *q, struct message *m, const uint32_t *
 /* is there anybody of whose delay the sender is still to be told? */
 void message_find_delayed(struct message *m);
 /* up to `max` recipients whose delay the sender is to be told of; how many */
-size_t message_delayed(struct message *m, uint32_t *numbers, size_t max);
+size_t message_delayed(struct manager *q, struct message *m, uint32_t *numbers, size_t max);
 /* the notice about their delay is on its way (0: none can be made, and none is asked for again); `numbers` is used up */
 void message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size_t count,
 			uint64_t notice);
@@ -309,11 +313,13 @@ int message_line(struct manager *q, struct message *m, uint32_t at, struct journ
 /* the `to` line of a recipient */
 int message_recipient(struct manager *q, struct message *m, uint32_t number,
 		      struct journal_entry *e) __attribute__((warn_unused_result));
+/* message_owner - the recipient in whose stead the owner of a list is the sender of this one; 0: the message's sender is */
+uint32_t message_owner(struct manager *q, struct message *m, uint32_t number);
 /* message_sender - of a recipient: the message's, or the owner of the list it comes from; the span lives as those of message_line */
 int message_sender(struct manager *q, struct message *m, uint32_t number, struct span *sender)
 	__attribute__((warn_unused_result));
 /* message_own - a child whose `to` line names an owner has him as its sender; a notice stays one, whatever it passes through */
-void message_own(struct message *m, uint32_t number, uint32_t parent, struct span owner);
+void message_own(struct message *m, uint32_t number, struct span owner);
 /* the first recipient that it comes from: itself, when it is no child.  The spans live as those of message_line. */
 uint32_t message_origin(struct manager *q, struct message *m, uint32_t number);
 /* the header lines put on top, with CRLF each, appended to `to` */

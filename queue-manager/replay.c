@@ -61,6 +61,7 @@ take_from(struct manager *q, const struct journal_entry *e)
 	m->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	m->origin = (uint8_t)e->origin;
 	m->uid = (uint32_t)e->uid;
+	m->flow = flow_key(m->uid, e->client);
 	r->message = m;
 	return NULL;
 }
@@ -74,7 +75,7 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 			(uint32_t)e->parent, e->notify) != 0)
 		return "it has too many recipients";
 	if (e->parent != 0)
-		message_own(m, m->count, (uint32_t)e->parent, e->owner);
+		message_own(m, m->count, e->owner);
 	return NULL;
 }
 

@@ -49,16 +49,18 @@ struct config_limits {
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
 	uint64_t reply_time;		     /* ms, at most for one reply of another host */
-	uint64_t concurrency;		     /* connections per place */
-	uint64_t agents;		     /* delivery agents in all */
-	uint64_t mailbox_agents;	     /* file agents in all */
-	uint64_t mailbox_concurrency;	     /* file agents per user */
-	uint64_t pipe_agents;		     /* agents of commands and other lines, in all */
-	uint64_t pipe_time;		     /* ms, for one command to end */
-	uint64_t pipe_memory;		     /* bytes of one process of a command */
-	uint64_t pipe_processes;	     /* of a user, while a command of his runs */
-	uint64_t etrn_interval;		     /* ms between two ETRN for one domain */
-	uint64_t disk_floor;		     /* bytes free on the spool */
+	uint64_t concurrency;		     /* connections per site */
+	uint64_t messages_per_connection;
+	uint64_t rate;	 /* of a site: microseconds from one message to the next; 0: no limit */
+	uint64_t agents; /* delivery agents in all */
+	uint64_t mailbox_agents;      /* file agents in all */
+	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t pipe_agents;	      /* agents of commands and other lines, in all */
+	uint64_t pipe_time;	      /* ms, for one command to end */
+	uint64_t pipe_memory;	      /* bytes of one process of a command */
+	uint64_t pipe_processes;      /* of a user, while a command of his runs */
+	uint64_t etrn_interval;	      /* ms between two ETRN for one domain */
+	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
 	uint64_t trace_size; /* bytes of the trace store */
@@ -170,6 +172,22 @@ struct config_route {
 	size_t etrn_from_count;
 };
 
+/* what a reply means, before what comes with Culver is asked; the line is one of common/config/replies.h */
+struct config_reply {
+	char *line;
+	char *file; /* where it stands */
+	unsigned number;
+};
+
+/* receivers that belong together: hosts of that name are one site, with these limits; 0: that of `limit` */
+struct config_site {
+	char **names; /* lower case; `*.` at the front: all names below */
+	size_t name_count;
+	uint64_t concurrency;
+	uint64_t messages_per_connection;
+	uint64_t rate;
+};
+
 struct config_outbound {
 	struct config_host *smarthosts; /* in their order */
 	size_t smarthost_count;
@@ -179,6 +197,8 @@ struct config_outbound {
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
 	struct config_early_delivery early;
+	struct config_reply *replies; /* in their order */
+	size_t reply_count;
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
@@ -214,9 +234,11 @@ struct config {
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;
-	char *trust_anchor;	     /* file; NULL: the default one, if it is there */
-	bool is_unvalidated;	     /* `trust-anchor none` */
-	bool hosts;		     /* /etc/hosts is asked before the DNS */
+	char *trust_anchor;	   /* file; NULL: the default one, if it is there */
+	bool is_unvalidated;	   /* `trust-anchor none` */
+	bool hosts;		   /* /etc/hosts is asked before the DNS */
+	struct config_site *sites; /* in their order */
+	size_t site_count;
 	struct config_route *routes; /* sorted by name */
 	size_t route_count;
 	struct config_limits limits;
@@ -290,6 +312,8 @@ const struct config_domain *config_domain_find(const struct config *c, struct sp
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));
+/* the `site` that a mail host belongs to; NULL: none names it */
+const struct config_site *config_site_find(const struct config *c, struct span host);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
 /*

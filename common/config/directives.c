@@ -190,6 +190,12 @@ const struct directive directives[] = {
 	 IN(config_outbound, early), .take = take_early,
 	 .sentence = "the same, for mail that takes no route"},
 
+	{.word = "reply", .arguments = "/PATTERN/[FLAGS] MEANING [TIME]", .where = PLACE_OUTBOUND, .repeats = true,
+	 .min_words = 2, .max_words = 3,
+	 .otherwise = "the patterns that come with Culver, which are asked after these",
+	 IN(config_outbound, replies), .take = take_reply,
+	 .sentence = "what a host means that refuses with such a reply"},
+
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
 	 .needs_block = true, .repeats = true, ONE,
@@ -228,6 +234,25 @@ const struct directive directives[] = {
 	 .otherwise = "none: nobody may",
 	 IN(config_route, etrn_from), .take = take_etrn_from,
 	 .sentence = "clients that may ask by ETRN for the mail of the domain to be sent now"},
+
+	/* ---- site ---- */
+	{.word = "site", .arguments = "HOST|*.DOMAIN...", .where = PLACE_GENERAL, .opens = PLACE_SITE,
+	 .needs_block = true, .repeats = true, ANY,
+	 .otherwise = "each set of MX hosts is a site, with the limits of `limit`",
+	 IN(config, sites), .take = take_site,
+	 .sentence = "receivers behind hosts of these names are one site, with limits of its own"},
+	{.word = "concurrency", .where = PLACE_SITE, COUNT(1, 10000), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, concurrency), .take = take_number,
+	 .sentence = "connections to the site at the same time"},
+	{.word = "messages-per-connection", .where = PLACE_SITE, COUNT(1, MILLION), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, messages_per_connection), .take = take_number,
+	 .sentence = "messages that one connection to the site takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT", .where = PLACE_SITE, ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, rate), .take = take_rate,
+	 .sentence = "messages to the site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
@@ -275,7 +300,14 @@ const struct directive directives[] = {
 	 .sentence = "the wait for one reply of another host, where RFC 5321 has no shorter one"},
 	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "20",
-	 .sentence = "connections to one place at the same time"},
+	 .sentence = "connections to one site at the same time"},
+	{LIMIT("messages-per-connection", messages_per_connection), .where = PLACE_LIMIT,
+	 COUNT(1, MILLION), .standard = "1000",
+	 .sentence = "messages that one connection to another host takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT|none", .where = PLACE_LIMIT, ONE,
+	 .standard = "none",
+	 .field = offsetof(struct config_limits, rate), .take = take_rate,
+	 .sentence = "messages to one site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 	{LIMIT("agents", agents), .where = PLACE_LIMIT, COUNT(1, 100000),
 	 .standard = "100",
 	 .sentence = "connections to other hosts at the same time, in all"},
@@ -364,6 +396,8 @@ place_name(unsigned place)
 		return "outbound";
 	case PLACE_ROUTE:
 		return "route";
+	case PLACE_SITE:
+		return "site";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

@@ -43,14 +43,17 @@ JOBS_CALLS = {
     "JOBS_CANNOT": (2, [("fate", N), ("status", S), ("text", S)]),
     "JOBS_AGENT": (3, [("want", N)]),
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
-                        ("connection", N), ("relayed", N)]),
+                        ("relayed", N), ("meaning", N), ("pause_ms", N)]),
     "JOBS_LEAVE": (5, []),
-    "JOBS_EXPANDED": (6, [("number", N), ("last", N), ("children", [("address", S), ("direct", N), ("line", N)])]),
+    "JOBS_EXPANDED": (8, [("number", N), ("last", N), ("children", [("address", S), ("direct", N), ("line", N)])]),
+    "JOBS_SITE": (6, [("name", S)]),
+    "JOBS_HOST": (7, [("host", S)]),
 }
 JOBS_ORDERS = {
     "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N)]),
+                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
+                       ("avoid", S)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }

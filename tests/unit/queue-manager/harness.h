@@ -53,6 +53,7 @@ default_config(struct config *c)
 	c->limits = (struct config_limits){.sessions = 100,
 					   .recipients_per_transaction = 100,
 					   .concurrency = 20,
+					   .messages_per_connection = 1000,
 					   .agents = 50,
 					   .mailbox_agents = 20,
 					   .pipe_agents = 20,
@@ -503,7 +504,7 @@ say_result(int agent, uint64_t number, enum fate fate, bool last, bool trouble)
 				      .text = SPAN("so it is"),
 				      .host = SPAN("mx.example[192.0.2.2]:25"),
 				      .last = last,
-				      .connection = trouble};
+				      .meaning = trouble ? REPLY_CONNECTING : REPLY_ORDINARY};
 	say(agent, jobs_calls, JOBS_RESULT, 0, &r);
 }
 
