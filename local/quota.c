@@ -41,12 +41,13 @@ take_bounds(struct span line, struct quota *q)
 {
 	while (line.len > 0) {
 		struct span word = span_trim(span_cut(&line, ','));
-		char unit = word.len > 0 ? word.at[word.len - 1] : '\0';
 		uint64_t n;
 
 		if (word.len < 2 ||
 		    number_parse(span_from(word.at, word.len - 1), 0, INT64_MAX / 2, &n) < 0)
 			return false;
+		char unit = word.at[word.len - 1];
+
 		if (unit == 'S')
 			q->bytes_max = n;
 		else if (unit == 'C')

@@ -15,8 +15,8 @@
 #include "common/text/span.h"
 
 #define QUOTA_FILE "maildirsize"
-#define QUOTA_FILE_MAX 5120	/* bytes; a longer one is counted anew, as Maildir++ says */
-#define QUOTA_FRESH_S (15 * 60) /* a file of one count that is younger is believed */
+#define QUOTA_FILE_MAX 5120 /* bytes; a longer one is counted anew, as Maildir++ says */
+#define QUOTA_FRESH_S 900   /* a file of one count that is younger is believed */
 
 struct quota {
 	uint64_t bytes_max, letters_max; /* 0: no such bound */
