@@ -29,7 +29,8 @@ enum allowed {
 	ALLOW_STRICT = 2,
 	ALLOW_PROBE = 4,
 	ALLOW_DIRECTIVES = 8,
-	ALLOW_CONTENT = 16
+	ALLOW_CONTENT = 16,
+	ALLOW_DRY_RUN = 32
 };
 
 struct verb {
@@ -54,11 +55,15 @@ static const struct verb verbs[] = {
 	 "status [-c FILE] [--json]"},
 	{"check", ALLOW_DIRECTIVES, verb_check, "every mistake in the configuration",
 	 "check [-c FILE] [--directives]"},
-	{"queue", ALLOW_JSON | ALLOW_CONTENT, verb_queue, "what is queued and why; act on it",
+	{"queue", ALLOW_JSON | ALLOW_CONTENT | ALLOW_DRY_RUN, verb_queue,
+	 "what is queued and why; act on it",
 	 "queue [SELECTOR...] [--json]\n"
 	 "       culver queue show ID [--content|--json]\n"
-	 "       culver queue retry|hold|release|remove|bounce SELECTOR...\n"
-	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= state="},
+	 "       culver queue sites [SELECTOR...] [--json]\n"
+	 "       culver queue retry|hold|release|remove|bounce SELECTOR... [--dry-run]\n"
+	 "       culver queue redirect ADDRESS SELECTOR... [--dry-run]\n"
+	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= site=\n"
+	 "          user= state= older=2h larger=1M reason=TEXT"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
@@ -135,6 +140,9 @@ take_option(char **argv, struct culver_options *o, struct words *w)
 	} else if (strcmp(word, "--content") == 0) {
 		o->content = true;
 		w->given |= ALLOW_CONTENT;
+	} else if (strcmp(word, "--dry-run") == 0) {
+		o->dry_run = true;
+		w->given |= ALLOW_DRY_RUN;
 	} else if (strcmp(word, "--directives") == 0 && w->count < WORDS_MAX) {
 		/* for the verb itself */
 		w->given |= ALLOW_DIRECTIVES;

@@ -211,7 +211,7 @@ connect_next(struct agent *a, struct attempt *attempt)
 			return false;
 		}
 		a->peer = *host;
-		if (connect_open(&a->connection, &a->peer, a->config->hostname, &why) == 0)
+		if (connect_open(&a->connection, &a->peer, a->config, &why) == 0)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)

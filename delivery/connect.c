@@ -53,6 +53,14 @@ connect_trouble(const struct connection *c, enum exchange what, const char *stag
 
 /* ---- replies ---- */
 
+int64_t
+connect_deadline(const struct connection *c, int64_t wait_ms)
+{
+	if (c->reply_max_ms > 0 && c->reply_max_ms < wait_ms)
+		wait_ms = c->reply_max_ms;
+	return clock_monotonic_ms() + wait_ms;
+}
+
 /* one line; a line end of LF alone is taken from a peer as it is */
 static enum exchange
 read_line(struct connection *c, struct span *line)
@@ -81,7 +89,7 @@ read_line(struct connection *c, struct span *line)
 static enum exchange
 read_reply(struct connection *c, int64_t wait_ms, struct reply *r, bool is_ehlo)
 {
-	c->stream.deadline_ms = clock_monotonic_ms() + wait_ms;
+	c->stream.deadline_ms = connect_deadline(c, wait_ms);
 	reply_start(r);
 	do {
 		struct span line;
@@ -230,6 +238,7 @@ hello(struct connection *c, const char *hostname, struct verdict *why)
 			outcome = read_reply(c, CONNECT_HELO_MS, &r, i == 0);
 		if (outcome != EXCHANGE_OK) {
 			connect_trouble(c, outcome, i == 0 ? "after our name" : "after HELO", why);
+			connect_drop(c);
 			return -1;
 		}
 		if (r.code / 100 == 2)
@@ -250,6 +259,8 @@ greeting(struct connection *c, struct verdict *why)
 
 	if (outcome != EXCHANGE_OK) {
 		connect_trouble(c, outcome, "before its greeting", why);
+		/* no QUIT: a command before the greeting is what spammers send, and would not be answered either */
+		connect_drop(c);
 		return -1;
 	}
 	if (r.code / 100 != 2) {
@@ -260,12 +271,14 @@ greeting(struct connection *c, struct verdict *why)
 }
 
 int
-connect_open(struct connection *c, const struct hosts_address *host, const char *hostname,
+connect_open(struct connection *c, const struct hosts_address *host, const struct config *config,
 	     struct verdict *why)
 {
 	int fd;
 
-	*c = (struct connection){.peer = host, .is_lmtp = host->is_lmtp};
+	*c = (struct connection){.peer = host,
+				 .is_lmtp = host->is_lmtp,
+				 .reply_max_ms = (int64_t)config->limits.reply_time};
 	fd = host->address.ss_family == AF_UNIX ? sockets_connect(host) : connect_tcp(host);
 	if (fd < 0) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
@@ -279,7 +292,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const char 
 		return -1;
 	}
 	c->open = true;
-	if (greeting(c, why) == 0 && hello(c, hostname, why) == 0)
+	if (greeting(c, why) == 0 && hello(c, config->hostname, why) == 0)
 		return 0;
 	connect_quit(c);
 	return -1;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/config/config.h"
 #include "common/mail/reply.h"
 #include "common/system/stream.h"
 #include "delivery/hosts.h"
@@ -30,6 +31,7 @@ struct connection {
 	unsigned transactions;		  /* begun */
 	bool needs_reset;		  /* the last transaction was left unfinished */
 	bool is_lmtp;			  /* RFC 2033 */
+	int64_t reply_max_ms;		  /* `reply-time`; 0: none but the RFC's */
 	/* what EHLO announced */
 	bool pipelining, eight_bit, size, dsn, utf8, chunking;
 	uint64_t size_max; /* 0: announced without a number, or not announced */
@@ -45,13 +47,16 @@ enum exchange {
 };
 
 /* connect_open - greeted and ready for MAIL; -1 and *why, the connection is closed then */
-int connect_open(struct connection *c, const struct hosts_address *host, const char *hostname,
-		 struct verdict *why) __attribute__((warn_unused_result));
+int connect_open(struct connection *c, const struct hosts_address *host,
+		 const struct config *config, struct verdict *why)
+	__attribute__((warn_unused_result));
 /* says QUIT and waits a moment for the answer; fine when closed */
 void connect_quit(struct connection *c);
 /* without a word */
 void connect_drop(struct connection *c);
 
+/* connect_deadline - when a wait of `wait_ms` that begins now is over: `reply-time` may cut it short */
+int64_t connect_deadline(const struct connection *c, int64_t wait_ms);
 /* connect_reply - the next reply, all lines of it */
 enum exchange connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
 	__attribute__((warn_unused_result));

@@ -142,7 +142,7 @@ put_command(struct transaction *t, int64_t wait_ms)
 	buffer_string(&command, "\r\n");
 	if (command.failed)
 		return STREAM_ERROR;
-	t->c->stream.deadline_ms = clock_monotonic_ms() + wait_ms;
+	t->c->stream.deadline_ms = connect_deadline(t->c, wait_ms);
 	return stream_put(&t->c->stream, buffer_get(&command));
 }
 
@@ -358,7 +358,7 @@ put_chunk(struct transaction *t)
 
 	if (!is_remembered(t))
 		return STEP_TROUBLE;
-	t->c->stream.deadline_ms = clock_monotonic_ms() + TRANSACTION_DATA_MS;
+	t->c->stream.deadline_ms = connect_deadline(t->c, TRANSACTION_DATA_MS);
 	if (stream_printf(&t->c->stream, "BDAT %" PRIu64 " LAST\r\n", t->chunk_size) != STREAM_OK)
 		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", true);
 	t->data_sent = true;

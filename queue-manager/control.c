@@ -1,55 +1,17 @@
 /*
- * control - LIST, SHOW, ACT, STATUS
+ * control - what may be asked, and who asks
  *
- * See control.h, select.h.  A request is a small machine: the next message that may be meant, whether one of its recipients is,
- * then what is to be said of it or done to it.  It rests after each slice, and while what was sent is not read; messages may come and go
- * meanwhile.
+ * See control.h, request.h.
  */
 #include "queue-manager/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/protocol/control.h"
-#include "common/system/events.h"
 #include "queue-manager/manager.h"
-#include "queue-manager/select.h"
-
-#define STEPS_PER_LOOK 32 /* between two looks at the clock */
-
-enum stage { IDLE = 1, WORKING = 2 };
-
-enum phase {
-	NEXT,	    /* which message? */
-	MATCH,	    /* is one of its recipients meant? */
-	MESSAGE,    /* it is: say so, or */
-	ACT,	    /* do it */
-	RECIPIENTS, /* one after another */
-};
-
-struct request {
-	uint32_t number;
-	enum phase phase;
-	enum control_verb verb; /* 0: LIST or SHOW */
-	bool with_recipients;
-	struct selector selector;
-	struct message_cursor cursor;
-	size_t id_at;	/* the next of the selector's ids */
-	uint64_t id;	/* of the message at hand */
-	uint32_t index; /* of the recipient at hand */
-	uint64_t count; /* of the messages that were meant */
-	bool is_admin;	/* else only what this uid has sent is there for it */
-};
-
-static struct request *
-state_of(struct peer *p)
-{
-	return p->state;
-}
+#include "queue-manager/request.h"
 
 static const struct wire_shape *
 shape(uint16_t type)
@@ -65,240 +27,7 @@ refuse(struct peer *p, uint32_t number, const char *text)
 	return NULL;
 }
 
-static void
-finish(struct peer *p)
-{
-	struct request *r = state_of(p);
-	const struct control_done done = {r->count};
-	/* what was ordered is written before it is said to be done; a full disk is no reason to say it was not */
-	if (r->verb != 0)
-		(void)!message_flush_all(p->q);
-	message_cursor_end(p->q, &r->cursor);
-	select_free(&r->selector);
-	p->stage = IDLE;
-	(void)peer_send(p, shape(CONTROL_DONE), 0, r->number, &done, NULL);
-}
-
-/* ---- one message ---- */
-
-static const char *
-recipient_state_name(const struct recipient *r)
-{
-	switch ((enum recipient_state)r->state) {
-	case RECIPIENT_WAITING:
-	case RECIPIENT_ASKED:
-	case RECIPIENT_READY:
-		return "waiting";
-	case RECIPIENT_ACTIVE:
-		return "active";
-	case RECIPIENT_DEFERRED:
-		return "deferred";
-	case RECIPIENT_DELIVERED:
-		return "delivered";
-	case RECIPIENT_EXPANDED:
-		return "expanded";
-	case RECIPIENT_SUCCEEDED:
-	case RECIPIENT_FAILED:
-	case RECIPIENT_TELLING:
-	case RECIPIENT_NOTIFIED:
-		return r->is_success ? "delivered" : "failed";
-	case RECIPIENT_ORPHAN:
-	case RECIPIENT_STATES:
-		break;
-	}
-	return "orphan";
-}
-
-static bool
-send_message(struct peer *p, struct message *m)
-{
-	const struct control_message c = {
-		.id = m->id,
-		.state = span_of(message_class_name((enum message_class)m->class)),
-		.size = m->length,
-		.arrived_us = (uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0),
-		.next_us = (uint64_t)message_next_us(p->q, m),
-		.attempts = message_attempts(m),
-		.sender = name_text(m->sender),
-		.recipients = m->count - m->states[RECIPIENT_ORPHAN],
-		.open = message_open_recipients(m)};
-	return peer_send(p, shape(CONTROL_MESSAGE), 0, state_of(p)->number, &c, NULL);
-}
-
-static void
-put_reply(char *to, size_t size, const struct journal_entry *e)
-{
-	int len = 0;
-	if (e->code != 0)
-		len = snprintf(to, size, "%" PRIu64 " ", e->code);
-	len += snprintf(to + len, size - (size_t)len, "%.*s %.*s", SPAN_ARG(e->status),
-			SPAN_ARG(e->reply));
-	if (e->host.len > 0 && (size_t)len < size)
-		snprintf(to + len, size - (size_t)len, " (%.*s)", SPAN_ARG(e->host));
-}
-
-static bool
-send_recipient(struct peer *p, struct message *m, uint32_t number)
-{
-	struct manager *q = p->q;
-	const struct recipient *r = &m->recipients[number - 1];
-	char address[INTAKE_RECIPIENT_MAX], reply[CONTROL_TEXT_MAX + 1] = "";
-	struct journal_entry e;
-	enum recipient_state s = r->state;
-	if (s == RECIPIENT_ORPHAN || message_recipient(q, m, number, &e) != 0 ||
-	    e.text.len > sizeof(address))
-		return true;
-	memcpy(address, e.text.at, e.text.len);
-	struct control_recipient c = {.id = m->id,
-				      .number = number,
-				      .address = span_from(address, e.text.len),
-				      .state = span_of(recipient_state_name(r))};
-	if (r->last != 0 && s != RECIPIENT_EXPANDED && message_line(q, m, r->last, &e) == 0) {
-		if (e.verb == JOURNAL_EXPANDED)
-			c.state = SPAN("expanded");
-		else
-			put_reply(reply, sizeof(reply), &e);
-	}
-	c.reply = span_of(reply);
-	return peer_send(p, shape(CONTROL_RECIPIENT), 0, state_of(p)->number, &c, NULL);
-}
-
-/* true: it is done; false: there is more to do with it */
-static bool
-act(struct peer *p, struct message *m)
-{
-	struct manager *q = p->q;
-	switch (state_of(p)->verb) {
-	case CONTROL_RETRY:
-		message_retry(q, m);
-		break;
-	case CONTROL_HOLD:
-		message_hold(q, m, "by the administrator");
-		break;
-	case CONTROL_RELEASE:
-		message_release(q, m);
-		break;
-	case CONTROL_REMOVE: {
-		char by[24];
-		snprintf(by, sizeof(by), "uid %u", (unsigned)p->who.uid);
-		EVENT("removed", event_id(m->id), event_string("by", by));
-		message_remove(q, m);
-		return true;
-	}
-	case CONTROL_BOUNCE:
-		m->uses++;
-		bool done = message_bounce(q, m);
-		m->uses--;
-		if (!done)
-			return false;
-		break;
-	}
-	message_settle(q, m);
-	return true;
-}
-
-/* ---- the machine ---- */
-
-/* a local user sees and ends what he has sent himself, and nothing else */
-static bool
-is_there_for(const struct peer *p, const struct message *m)
-{
-	const struct request *r = p->state;
-	return r->is_admin || (m->uid != 0 && m->uid - 1 == p->who.uid);
-}
-
-/* the next message that may be meant; NULL: that was all */
-static struct message *
-next_message(struct peer *p)
-{
-	struct request *r = state_of(p);
-	if (r->selector.id_count == 0)
-		return message_cursor_next(p->q, &r->cursor);
-	while (r->id_at < r->selector.id_count) {
-		struct message *m = message_find(p->q, r->selector.ids[r->id_at++]);
-		if (m != NULL)
-			return m;
-	}
-	return NULL;
-}
-
-/* what is said of one that is meant begins here */
-static enum phase
-meant(struct request *r)
-{
-	r->count++;
-	r->index = 0;
-	return r->verb != 0 ? ACT : MESSAGE;
-}
-
-/* true: a step was made; false: the request is over */
-static bool
-step(struct peer *p)
-{
-	struct manager *q = p->q;
-	struct request *r = state_of(p);
-	struct journal_entry e;
-	struct message *m = r->phase == NEXT ? next_message(p) : message_find(q, r->id);
-	if (m == NULL && r->phase == NEXT)
-		return false;
-	if (m == NULL || m->is_gone) {
-		r->phase = NEXT;
-		return true;
-	}
-	switch (r->phase) {
-	case NEXT:
-		/* nothing is done to what is not ours yet */
-		if (!is_there_for(p, m) || (r->verb != 0 && !m->is_kept) ||
-		    !select_matches(&r->selector, m))
-			return true;
-		r->id = m->id;
-		r->index = 0;
-		r->phase = r->selector.asks_recipients ? MATCH : meant(r);
-		return true;
-	case MATCH:
-		if (r->index >= m->count || !m->is_queued) {
-			r->phase = NEXT;
-			return true;
-		}
-		r->index++;
-		if (m->recipients[r->index - 1].state != RECIPIENT_ORPHAN &&
-		    message_recipient(q, m, r->index, &e) == 0 &&
-		    select_recipient(&r->selector, e.text))
-			r->phase = meant(r);
-		return true;
-	case MESSAGE:
-		r->phase = r->with_recipients && m->is_queued ? RECIPIENTS : NEXT;
-		(void)send_message(p, m);
-		return true;
-	case RECIPIENTS:
-		if (r->index >= m->count) {
-			r->phase = NEXT;
-			return true;
-		}
-		r->index++;
-		(void)send_recipient(p, m, r->index);
-		return true;
-	case ACT:
-		if (act(p, m))
-			r->phase = NEXT;
-		return true;
-	}
-	return false;
-}
-
-static bool
-work_on(struct peer *p, int64_t end_us)
-{
-	for (unsigned steps = 1; !p->ended && p->first == NULL; steps++) {
-		if (!step(p)) {
-			finish(p);
-			return false;
-		}
-		if (!p->ended && steps % STEPS_PER_LOOK == 0 && clock_monotonic_us() > end_us)
-			return true;
-	}
-	return false; /* it is gone, or goes on when what was sent is read */
-}
+/* ---- requests under way, in turns ---- */
 
 static const struct peer_kind control_kind;
 
@@ -306,22 +35,21 @@ static bool
 work_some(struct loop_task *task)
 {
 	struct manager *q = task->owner;
-	int64_t end_us = clock_monotonic_us() + MANAGER_SLICE_US;
 	struct peer *next;
 	bool more = false;
+	int64_t working = 0;
+	for (struct peer *p = q->peers; p != NULL; p = p->next)
+		working += p->kind == &control_kind && p->stage == REQUEST_WORKING;
 	for (struct peer *p = q->peers; p != NULL; p = next) {
 		bool was_in_use = p->in_use;
 		p->in_use = true;
-		if (p->kind == &control_kind && p->stage == WORKING && work_on(p, end_us))
+		if (p->kind == &control_kind && p->stage == REQUEST_WORKING &&
+		    request_work(p, clock_monotonic_us() + MANAGER_SLICE_US / working))
 			more = true;
 		p->in_use = was_in_use;
 		next = p->next;
 		if (p->ended)
 			peer_release(p);
-		if (clock_monotonic_us() > end_us) {
-			more = true;
-			break;
-		}
 	}
 	return more;
 }
@@ -329,27 +57,11 @@ work_some(struct loop_task *task)
 static void
 drained(struct peer *p)
 {
-	if (p->stage == WORKING)
+	if (p->stage == REQUEST_WORKING)
 		loop_task_wake(p->q->loop, &p->q->control.task);
 }
 
 /* ---- requests ---- */
-
-static void
-begin(struct peer *p, uint32_t number, enum control_verb verb, bool with_recipients)
-{
-	struct request *r = state_of(p);
-	r->number = number;
-	r->verb = verb;
-	r->with_recipients = with_recipients;
-	r->phase = NEXT;
-	r->id_at = 0;
-	r->count = 0;
-	message_cursor_start(p->q, &r->cursor);
-	p->stage = WORKING;
-	p->its_turn = true;
-	loop_task_wake(p->q->loop, &p->q->control.task);
-}
 
 #define NOT_ALLOWED "only root, the group culver-admin and the user who runs Culver may do this"
 
@@ -357,27 +69,51 @@ static const char *
 handle_list(struct peer *p, const struct wire_header *h, const void *message)
 {
 	const struct control_list *list = message;
-	struct request *r = state_of(p);
+	struct request *r = request_of(p);
 	const char *wrong = select_parse(&r->selector, list->selector, true);
 	if (wrong != NULL)
 		return refuse(p, h->request, wrong);
-	begin(p, h->request, (enum control_verb)0, list->recipients != 0);
+	r->with_recipients = list->recipients != 0;
+	request_begin(p, h->request, REQUEST_LIST);
 	return NULL;
+}
+
+static const char *
+handle_sites(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct control_sites *sites = message;
+	struct request *r = request_of(p);
+	const char *wrong = select_parse(&r->selector, sites->selector, true);
+	if (wrong != NULL)
+		return refuse(p, h->request, wrong);
+	request_begin(p, h->request, REQUEST_SITES);
+	return NULL;
+}
+
+static bool
+may_do(const struct request *r, uint64_t verb)
+{
+	return r->is_admin || verb == CONTROL_RETRY || verb == CONTROL_REMOVE;
 }
 
 static const char *
 handle_act(struct peer *p, const struct wire_header *h, const void *message)
 {
 	const struct control_act *order = message;
-	struct request *r = state_of(p);
-	if (!r->is_admin && order->verb != CONTROL_RETRY && order->verb != CONTROL_REMOVE)
+	struct request *r = request_of(p);
+	if (!may_do(r, order->verb))
 		return refuse(p, h->request, NOT_ALLOWED);
+	if (order->verb == CONTROL_REDIRECT &&
+	    address_mailbox(order->address, &r->address) != ADDRESS_OK)
+		return refuse(p, h->request, "what mail is redirected to is no address");
 	const char *wrong = select_parse(&r->selector, order->selector, false);
 	if (wrong != NULL)
 		return refuse(p, h->request, wrong);
-	if (r->is_admin && order->verb == CONTROL_RETRY)
+	r->verb = (enum control_verb)order->verb;
+	r->with_recipients = false;
+	if (r->is_admin && r->verb == CONTROL_RETRY && order->dry == 0)
 		schedule_forgive(p->q);
-	begin(p, h->request, (enum control_verb)order->verb, false);
+	request_begin(p, h->request, order->dry != 0 ? REQUEST_DRY : REQUEST_ACT);
 	return NULL;
 }
 
@@ -386,9 +122,8 @@ handle_show(struct peer *p, const struct wire_header *h, const void *message)
 {
 	const struct control_show *show = message;
 	struct manager *q = p->q;
-	struct request *r = state_of(p);
 	struct message *m = message_find(q, show->id);
-	if (m == NULL || !is_there_for(p, m) || !m->is_queued || m->is_gone)
+	if (m == NULL || !request_is_there(p, m) || !m->is_queued || m->is_gone)
 		return refuse(p, h->request, "no message with this id is queued");
 	(void)!message_flush(q, m); /* its file says all that we know, if it can */
 	int fd = spool_open(&q->spool, m->id, O_RDONLY);
@@ -399,11 +134,7 @@ handle_show(struct peer *p, const struct wire_header *h, const void *message)
 	close(fd);
 	if (!sent)
 		return NULL;
-	r->selector = (struct selector){.all = true};
-	begin(p, h->request, (enum control_verb)0, true);
-	message_cursor_end(q, &r->cursor); /* this one, and no other */
-	r->id = m->id;
-	r->phase = meant(r);
+	request_begin_at(p, h->request, show->id);
 	return NULL;
 }
 
@@ -413,11 +144,13 @@ handle_status(struct peer *p, const struct wire_header *h, const void *message)
 	struct manager *q = p->q;
 	struct messages *t = &q->messages;
 	(void)message;
-	if (!state_of(p)->is_admin)
+	if (!request_of(p)->is_admin)
 		return refuse(p, h->request, NOT_ALLOWED);
+	/* most messages hold their only recipient themselves; each stands in the table, and those that wait in the heap */
+	uint64_t others = t->recipients > t->count ? t->recipients - t->count : 0;
 	uint64_t memory = t->count * (sizeof(struct message) + 2 * sizeof(void *)) +
-			  t->recipients * sizeof(struct recipient) +
-			  t->senders.count * sizeof(struct name);
+			  others * sizeof(struct recipient) +
+			  (t->senders.count + q->destinations.domains.count) * sizeof(struct name);
 	const struct control_state s = {.messages = t->count,
 					.recipients = t->recipients,
 					.incoming = t->classes[MESSAGE_INCOMING] + q->intake.open,
@@ -469,28 +202,25 @@ opened(struct peer *p)
 static void
 closed(struct peer *p)
 {
-	struct request *r = state_of(p);
+	struct request *r = request_of(p);
 	if (r == NULL)
 		return;
-	message_cursor_end(p->q, &r->cursor);
-	select_free(&r->selector);
+	request_end(p);
 	free(r);
 	p->state = NULL;
 }
 
 static const struct peer_rule rules[] = {
-	{CONTROL_LIST, IDLE, handle_list},
-	{CONTROL_SHOW, IDLE, handle_show},
-	{CONTROL_ACT, IDLE, handle_act},
-	{CONTROL_STATUS, IDLE, handle_status},
-	{0, 0, NULL},
+	{CONTROL_LIST, REQUEST_IDLE, handle_list},   {CONTROL_SHOW, REQUEST_IDLE, handle_show},
+	{CONTROL_ACT, REQUEST_IDLE, handle_act},     {CONTROL_STATUS, REQUEST_IDLE, handle_status},
+	{CONTROL_SITES, REQUEST_IDLE, handle_sites}, {0, 0, NULL},
 };
 
 static const struct peer_kind control_kind = {
 	.name = "control",
 	.calls = control_calls,
 	.rules = rules,
-	.first_stage = IDLE,
+	.first_stage = REQUEST_IDLE,
 	.opened = opened,
 	.closed = closed,
 	.drained = drained,

@@ -325,7 +325,8 @@ handle_recipients(struct peer *p, const struct wire_header *h, const void *messa
 		if ((one.notify & INTAKE_NOTIFY_NEVER) != 0 && one.notify != INTAKE_NOTIFY_NEVER)
 			return "wants a notice and wants none";
 		uint64_t at = t->written + t->head.len;
-		if (at > UINT32_MAX / 2 || message_add(q, m, (uint32_t)at, 0, one.notify) != 0)
+		if (at > UINT32_MAX / 2 ||
+		    message_add(q, m, (uint32_t)at, one.address, 0, one.notify) != 0)
 			return "has too many recipients";
 		journal_write(&t->head, t->id, &e);
 		if (t->head.len < INTAKE_HEAD_MAX)
@@ -438,6 +439,17 @@ handle_abandon(struct peer *p, const struct wire_header *h, const void *message)
 	return NULL;
 }
 
+/* ETRN: nothing of it is a transaction's */
+static const char *
+handle_retry(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct intake_retry *m = message;
+	const struct intake_retrying answer = {etrn_ask(p->q, m->domain, m->below != 0)};
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_RETRYING), 0, h->request, &answer,
+			NULL);
+	return NULL;
+}
+
 static const struct peer_kind intake_kind;
 
 static const char *
@@ -481,6 +493,7 @@ static const struct peer_rule rules[] = {
 	{INTAKE_RECIPIENTS, ENVELOPED | REFUSING, handle_recipients},
 	{INTAKE_COMMIT, ENVELOPED | REFUSING, handle_commit},
 	{INTAKE_KEEP, QUEUED, handle_keep},
+	{INTAKE_RETRY, IDLE, handle_retry},
 	{INTAKE_ABANDON, OPENED | ENVELOPED | REFUSING | QUEUED, handle_abandon},
 	{0, 0, NULL},
 };

@@ -33,6 +33,7 @@ manager_begin(struct manager *q, const char *lookup)
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
 	disk_start(q);
+	etrn_start(q);
 	replay_start(q);
 }
 
@@ -44,6 +45,7 @@ manager_free(struct manager *q)
 	peer_end_all(q);
 	(void)!message_flush_all(q); /* what cannot be written now is found out again */
 	replay_free(q);
+	etrn_stop(q);
 	verify_free(q);
 	messages_free(q);
 	schedule_free(q);

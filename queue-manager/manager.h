@@ -14,7 +14,9 @@
 #include "common/system/loop.h"
 #include "common/system/start.h"
 #include "queue-manager/control.h"
+#include "queue-manager/destination.h"
 #include "queue-manager/disk.h"
+#include "queue-manager/etrn.h"
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
 #include "queue-manager/message.h"
@@ -33,6 +35,7 @@ struct manager {
 	struct spool spool;
 	struct disk disk;
 	struct messages messages;
+	struct destinations destinations;
 	struct verify verify;
 	struct replay replay;
 	struct route route;
@@ -41,6 +44,7 @@ struct manager {
 	struct intake intake;
 	struct jobs jobs;
 	struct control control;
+	struct etrn etrn;
 	bool is_stopping; /* nothing new is begun */
 	struct loop_timer stop_timer;
 	/* tests: a clock that they set; 0: the true one */

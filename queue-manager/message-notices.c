@@ -14,15 +14,6 @@
 
 /* ---- what the sender wants to hear (RFC 3461, section 4.1) ---- */
 
-/* nothing final is known of it */
-static bool
-is_open(const struct recipient *r)
-{
-	return r->state == RECIPIENT_DEFERRED || r->state == RECIPIENT_WAITING ||
-	       r->state == RECIPIENT_ASKED || r->state == RECIPIENT_READY ||
-	       r->state == RECIPIENT_ACTIVE;
-}
-
 bool
 message_wants(const struct message *m, uint32_t number, enum intake_notify what)
 {
@@ -89,7 +80,7 @@ static bool
 is_delayed(const struct message *m, uint32_t number)
 {
 	const struct recipient *r = &m->recipients[number - 1];
-	return r->attempts > 0 && !r->is_delay_told && is_open(r) &&
+	return r->attempts > 0 && !r->is_delay_told && message_is_undelivered(r) &&
 	       message_wants(m, number, INTAKE_NOTIFY_DELAY);
 }
 
@@ -165,7 +156,7 @@ message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size
 		struct recipient *r = &m->recipients[numbers[i] - 1];
 		r->is_delay_told = true;
 		/* of who has come to an end meanwhile the line would be read as being about that (J5) */
-		if (is_open(r))
+		if (message_is_undelivered(r))
 			numbers[open++] = numbers[i];
 	}
 	if (open > 0)

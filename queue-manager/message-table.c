@@ -285,6 +285,7 @@ messages_free(struct manager *q)
 	loop_timer_clear(q->loop, &t->due_timer);
 	loop_task_clear(q->loop, &t->due_task);
 	names_free(&t->senders);
+	destinations_free(q);
 	free(t->buckets);
 	free(t->heap);
 	*t = (struct messages){0};

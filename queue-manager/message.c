@@ -12,7 +12,7 @@
  *
  * Invariants (tests/unit/queue-manager/message.c):
  *
- * M1  states[] counts the recipients of each state; `unanswered` those that have had no answer and still may have one.
+ * M1  `states` counts the recipients of each state; `unanswered` those that have had no answer and still may have one.
  * M2  A message has its file until each recipient is DELIVERED, EXPANDED, NOTIFIED or ORPHAN, or the administrator removes it.
  * M3  A failed or succeeded recipient is told of once no other waits for its first answer; then all of them together.
  * M4  Nothing of a held message is routed, given to an agent, or told of.  Nothing is given to an agent or told of before KEEP.
@@ -32,7 +32,6 @@
 #include "queue-manager/queue.h"
 #include "queue-manager/retry.h"
 
-#define RECIPIENTS_FIRST 1
 #define WAKE_AHEAD_MS \
 	30000 /* those due so soon go with those that are due: one transaction instead of two */
 #define LAST_TRY_MS 1000 /* the last attempt is made so long before the end, at least */
@@ -56,29 +55,22 @@ message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender)
 }
 
 int
-message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
+message_add(struct manager *q, struct message *m, uint32_t at, struct span address, uint32_t parent,
+	    uint64_t notify)
 {
 	uint8_t depth = 0;
 	if (m->count == MESSAGE_RECIPIENTS_MAX)
 		return -1;
 	if (parent != 0)
 		depth = (uint8_t)(m->recipients[parent - 1].depth + 1);
-	if (m->count == m->size) {
-		uint32_t size = m->size == 0 ? RECIPIENTS_FIRST : m->size * 2;
-		struct recipient *r = realloc(m->recipients, size * sizeof(*r));
-		if (r == NULL)
-			fatal(EXIT_OS, ENOMEM, "%u recipients", size);
-		m->recipients = r;
-		m->size = size;
-	}
 	/* a child counts from its `expanded` line on */
 	bool is_child = parent != 0;
-	m->recipients[m->count++] =
-		(struct recipient){.at = at,
-				   .state = is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING,
-				   .depth = depth,
-				   .notify = notify & 15};
-	m->states[is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING]++;
+	struct recipient *r =
+		message_recipient_new(m, is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING);
+	r->at = at;
+	r->domain = destination_take(q, address);
+	r->depth = depth;
+	r->notify = notify & 15;
 	if (!is_child)
 		m->unanswered++;
 	q->messages.recipients++;
@@ -99,9 +91,8 @@ message_set(struct manager *q, struct message *m, uint32_t number, enum recipien
 	(void)q;
 	if (!r->answered && may_be_answered(r->state))
 		m->unanswered--;
-	m->states[r->state]--;
+	message_count(m, r->state, state);
 	r->state = (uint8_t)state;
-	m->states[r->state]++;
 	if (!r->answered && may_be_answered(r->state))
 		m->unanswered++;
 }
@@ -137,7 +128,7 @@ message_forget(struct manager *q, struct message *m)
 	names_let(&q->messages.senders, m->sender);
 	q->messages.classes[m->class]--;
 	q->messages.recipients -= m->count;
-	free(m->recipients);
+	message_recipients_free(q, m);
 	free(m);
 }
 
@@ -193,11 +184,19 @@ message_set_aside(struct manager *q, struct message *m, const char *reason)
 
 /* ---- what is asked about one ---- */
 
+bool
+message_is_undelivered(const struct recipient *r)
+{
+	return r->state == RECIPIENT_DEFERRED || r->state == RECIPIENT_WAITING ||
+	       r->state == RECIPIENT_ASKED || r->state == RECIPIENT_READY ||
+	       r->state == RECIPIENT_ACTIVE;
+}
+
 uint32_t
 message_open_recipients(const struct message *m)
 {
-	return m->count - m->states[RECIPIENT_ORPHAN] - m->states[RECIPIENT_DELIVERED] -
-	       m->states[RECIPIENT_EXPANDED] - m->states[RECIPIENT_NOTIFIED];
+	return m->count - message_in(m, RECIPIENT_ORPHAN) - message_in(m, RECIPIENT_DELIVERED) -
+	       message_in(m, RECIPIENT_EXPANDED) - message_in(m, RECIPIENT_NOTIFIED);
 }
 
 uint32_t
@@ -257,14 +256,15 @@ age_ms(const struct manager *q, const struct message *m)
 static enum message_class
 class_of(const struct message *m)
 {
-	const uint32_t *s = m->states;
 	if (!m->is_kept)
 		return MESSAGE_INCOMING;
 	if (m->is_held)
 		return MESSAGE_HELD;
-	if (s[RECIPIENT_ACTIVE] + s[RECIPIENT_TELLING] > 0)
+	if (message_in(m, RECIPIENT_ACTIVE) + message_in(m, RECIPIENT_TELLING) > 0)
 		return MESSAGE_ACTIVE;
-	if (s[RECIPIENT_WAITING] + s[RECIPIENT_ASKED] + s[RECIPIENT_READY] > 0)
+	if (message_in(m, RECIPIENT_WAITING) + message_in(m, RECIPIENT_ASKED) +
+		    message_in(m, RECIPIENT_READY) >
+	    0)
 		return MESSAGE_READY;
 	return MESSAGE_DEFERRED;
 }
@@ -291,11 +291,11 @@ tell_delays(struct manager *q, struct message *m)
 static void
 tell_ends(struct manager *q, struct message *m)
 {
-	if (m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_SUCCEEDED] == 0 ||
-	    m->states[RECIPIENT_TELLING] > 0 || m->unanswered > 0)
+	if (message_in(m, RECIPIENT_FAILED) + message_in(m, RECIPIENT_SUCCEEDED) == 0 ||
+	    message_in(m, RECIPIENT_TELLING) > 0 || m->unanswered > 0)
 		return;
 	if (m->is_double_bounce) {
-		if (m->states[RECIPIENT_FAILED] == message_open_recipients(m))
+		if (message_in(m, RECIPIENT_FAILED) == message_open_recipients(m))
 			message_hold(q, m, "a notice to the postmaster could not be delivered");
 		return;
 	}
@@ -318,7 +318,7 @@ message_settle(struct manager *q, struct message *m)
 		return;
 	}
 	if (m->is_queued && !m->is_held) {
-		if (m->states[RECIPIENT_WAITING] > 0) {
+		if (message_in(m, RECIPIENT_WAITING) > 0) {
 			if (m->is_unverified)
 				verify_wanted(q, m);
 			else
@@ -345,7 +345,7 @@ message_wake(struct manager *q, struct message *m)
 		ahead_ms = WAKE_AHEAD_MS;
 	uint32_t until = message_tick(q) + (uint32_t)(ahead_ms / MESSAGE_TICK_MS),
 		 next = UINT32_MAX;
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++) {
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++) {
 		struct recipient *r = &m->recipients[i];
 		if (r->state != RECIPIENT_DEFERRED)
 			continue;
@@ -422,21 +422,23 @@ message_failed(struct manager *q, struct message *m, uint32_t number, const stru
 	message_set_failed(q, m, number);
 }
 
-/* its time is over: the last answer stands in the notice, under a status that says so */
+/*
+ * its time is over: a refusal of our own, in the words of RFC 3463 for X.4.7, which quotes the last answer
+ *
+ * Without code: no server said what the notice is going to say.  Nor is the answer's status quoted: programs that read notices would
+ * take it for the one of the failure.
+ */
 static void
 give_up(struct manager *q, struct message *m, uint32_t number, const struct answer *last)
 {
-	char text[REPLY_TEXT_MAX + 64];
-	int len =
-		snprintf(text, sizeof(text), "not delivered in time; the last answer was: %.*s",
-			 (int)(last->reply.len < REPLY_TEXT_MAX ? last->reply.len : REPLY_TEXT_MAX),
-			 last->reply.at);
-	if (len > REPLY_TEXT_MAX)
-		len = REPLY_TEXT_MAX;
-	const struct answer a = {.code = last->code,
-				 .status = SPAN("5.4.7"),
-				 .reply = span_from(text, (size_t)len),
-				 .host = last->host};
+	char text[REPLY_TEXT_MAX + 1], code[8] = "";
+
+	if (last->code != 0)
+		snprintf(code, sizeof(code), "%u ", (unsigned)last->code);
+	snprintf(text, sizeof(text), "delivery time expired; the last answer was: %s%.*s", code,
+		 SPAN_ARG(last->reply));
+	const struct answer a = {
+		.status = SPAN("5.4.7"), .reply = span_of(text), .host = last->host};
 	message_failed(q, m, number, &a);
 }
 
@@ -510,7 +512,7 @@ message_child(struct manager *q, struct message *m, uint32_t parent, struct span
 					.parent = parent,
 					.direct = direct};
 	uint32_t at = message_append(q, m, &e);
-	if (message_add(q, m, at, parent, 0) != 0)
+	if (message_add(q, m, at, address, parent, 0) != 0)
 		return 0;
 	return m->count;
 }
@@ -533,8 +535,10 @@ message_expanded(struct manager *q, struct message *m, uint32_t parent, const ui
 	journal_numbers_free(&numbers);
 	set_answered(m, &m->recipients[parent - 1]);
 	message_set_expanded(q, m, parent, count);
+	/* one that stands for several was adopted by the first of them (replay.c does the same) */
 	for (size_t i = 0; i < count; i++)
-		message_adopt(q, m, children[i], parent, count == 1);
+		if (m->recipients[children[i] - 1].state == RECIPIENT_ORPHAN)
+			message_adopt(q, m, children[i], parent, count == 1);
 }
 
 /* ---- the administrator ---- */
@@ -571,7 +575,7 @@ message_release(struct manager *q, struct message *m)
 void
 message_retry(struct manager *q, struct message *m)
 {
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++)
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++)
 		if (m->recipients[i].state == RECIPIENT_DEFERRED)
 			message_again(q, m, i + 1);
 	message_due_clear(q, m);

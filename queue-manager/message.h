@@ -22,6 +22,7 @@ struct manager;
 struct batch;
 
 #define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
+#define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
 #define MESSAGE_OPEN_MAX 512		/* files kept open, least recently used first closed */
 #define MESSAGE_HEAD_MAX 8192		/* of a fresh message, kept with its file */
 #define MESSAGE_PENDING_MAX (64u << 20) /* lines of one message that wait to be written */
@@ -48,6 +49,7 @@ struct recipient {
 	uint32_t at;   /* of its `to` line, from the begin of the journal */
 	uint32_t last; /* of the line of its last reply; 0: none yet */
 	uint32_t due;  /* DEFERRED: tick; READY, TELLING: the next of the batch (number, 0: last) */
+	uint32_t domain; /* of its address (destination.h) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
 	uint8_t depth;		/* of expansions */
@@ -76,11 +78,15 @@ struct message {
 	int64_t arrived_us;		 /* wall clock */
 	uint64_t checksum;		 /* of the content; kept while it is unverified */
 	struct name *sender;
-	struct recipient *recipients; /* number N is at N - 1 */
-	struct open_file *file;	      /* NULL: not open */
-	struct batch *batches;	      /* of its READY and TELLING recipients; queue.c's */
-	uint32_t count, size;	      /* recipients: known, allocated */
-	uint32_t states[RECIPIENT_STATES];
+	struct recipient *recipients;	       /* number N is at N - 1; the only one is `only` */
+	struct open_file *file;		       /* NULL: not open */
+	struct batch *batches;		       /* of its READY and TELLING recipients; queue.c's */
+	union {				       /* recipients in each state: message_in() */
+		uint8_t few[RECIPIENT_STATES]; /* up to MESSAGE_FEW recipients */
+		uint32_t *many;
+	} states;
+	struct recipient only;
+	uint32_t count;	     /* recipients */
 	uint32_t unanswered; /* recipients that have had no answer yet */
 	uint32_t written;    /* bytes of the journal on disk */
 	uint32_t due;	     /* tick of the earliest that is DEFERRED, or of the notice */
@@ -106,6 +112,19 @@ struct message {
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
 	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
+
+/* message_in - how many of its recipients are in that state */
+static inline uint32_t
+message_in(const struct message *m, enum recipient_state state)
+{
+	return m->count <= MESSAGE_FEW ? m->states.few[state] : m->states.many[state];
+}
+
+/* message-recipients.c: room for one more recipient, number m->count, counted in its state; the others may move */
+struct recipient *message_recipient_new(struct message *m, enum recipient_state state);
+/* one recipient goes from a state to another one: counted, nothing else */
+void message_count(struct message *m, enum recipient_state from, enum recipient_state to);
+void message_recipients_free(struct manager *q, struct message *m);
 
 /* one that walks over all messages in slices; messages may come and go meanwhile */
 struct message_cursor {
@@ -177,8 +196,8 @@ void message_wake(struct manager *q, struct message *m);
 struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
 struct message *message_find(struct manager *q, uint64_t id);
 /* message_add - the next recipient, whose `to` line begins at `at` of the journal and says `notify`; -1: too many */
-int message_add(struct manager *q, struct message *m, uint32_t at, uint32_t parent, uint64_t notify)
-	__attribute__((warn_unused_result));
+int message_add(struct manager *q, struct message *m, uint32_t at, struct span address,
+		uint32_t parent, uint64_t notify) __attribute__((warn_unused_result));
 /* message_set - for replay: what its journal says */
 void message_set(struct manager *q, struct message *m, uint32_t number, enum recipient_state state);
 /* does the sender want to hear that of the recipient? */
@@ -253,6 +272,15 @@ void message_retry(struct manager *q, struct message *m);
 #define MESSAGE_BOUNCE_MAX 1000
 bool message_bounce(struct manager *q, struct message *m);
 
+/*
+ * message_redirect - the recipient is expanded into `address`; told as `expanded`
+ *
+ * *child is the number of the recipient that stands for it, made here when it is 0; the same one serves all recipients of a message that go
+ * to one address.  False: nothing is left of it to be redirected, it is with an agent, or it is that address.
+ */
+bool message_redirect(struct manager *q, struct message *m, uint32_t number, struct span address,
+		      uint32_t *child);
+
 /* ---- what its file says ---- */
 
 /*
@@ -290,6 +318,8 @@ void message_close_files(struct manager *q, size_t most);
 
 /* ---- asked by others ---- */
 
+/* nothing final is known of it */
+bool message_is_undelivered(const struct recipient *r);
 /* recipients for whom something is still to be done */
 uint32_t message_open_recipients(const struct message *m);
 uint32_t message_tick(const struct manager *q);

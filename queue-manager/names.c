@@ -20,7 +20,7 @@ grow(struct names *n)
 	size_t count = n->bucket_count == 0 ? BUCKETS_FIRST : n->bucket_count * 2;
 	struct name **buckets = calloc(count, sizeof(struct name *));
 	if (buckets == NULL)
-		fatal(EXIT_OS, ENOMEM, "table of %zu senders", count);
+		fatal(EXIT_OS, ENOMEM, "table of %zu names", count);
 	for (size_t i = 0; i < n->bucket_count; i++)
 		while (n->buckets[i] != NULL) {
 			struct name *name = n->buckets[i];
@@ -33,26 +33,67 @@ grow(struct names *n)
 	n->bucket_count = count;
 }
 
+static uint32_t
+hash_of(struct span text)
+{
+	return (uint32_t)checksum_of(text.at, text.len);
+}
+
+static struct name *
+find(const struct names *n, uint32_t hash, struct span text)
+{
+	if (n->bucket_count == 0)
+		return NULL;
+	struct name *name = n->buckets[hash & (n->bucket_count - 1)];
+	while (name != NULL && (name->hash != hash || !span_equal(name_text(name), text)))
+		name = name->next;
+	return name;
+}
+
+struct name *
+names_find(const struct names *n, struct span text)
+{
+	return find(n, hash_of(text), text);
+}
+
+static void
+give_number(struct names *n, struct name *name)
+{
+	if (n->spare_count == 0 && n->last == n->room) {
+		uint32_t room = n->room == 0 ? BUCKETS_FIRST : n->room * 2;
+		struct name **by_number = realloc(n->by_number, room * sizeof(*by_number));
+		uint32_t *spare = realloc(n->spare, room * sizeof(*spare));
+		if (by_number == NULL || spare == NULL)
+			fatal(EXIT_OS, ENOMEM, "numbers of %u names", room);
+		n->by_number = by_number;
+		n->spare = spare;
+		n->room = room;
+	}
+	name->number = n->spare_count > 0 ? n->spare[--n->spare_count] : ++n->last;
+	n->by_number[name->number - 1] = name;
+}
+
 struct name *
 names_take(struct names *n, struct span text)
 {
-	uint32_t hash = (uint32_t)checksum_of(text.at, text.len);
+	uint32_t hash = hash_of(text);
+	struct name *name = find(n, hash, text);
+	if (name != NULL) {
+		name->users++;
+		return name;
+	}
 	if (n->count >= n->bucket_count)
 		grow(n);
 	struct name **bucket = &n->buckets[hash & (n->bucket_count - 1)];
-	for (struct name *name = *bucket; name != NULL; name = name->next)
-		if (name->hash == hash && span_equal(name_text(name), text)) {
-			name->users++;
-			return name;
-		}
-	struct name *name = malloc(sizeof(*name) + text.len);
+	name = malloc(sizeof(*name) + text.len);
 	if (name == NULL)
-		fatal(EXIT_OS, ENOMEM, "sender of %zu bytes", text.len);
+		fatal(EXIT_OS, ENOMEM, "name of %zu bytes", text.len);
 	*name = (struct name){.next = *bucket, .hash = hash, .users = 1, .len = (uint32_t)text.len};
 	if (text.len > 0)
 		memcpy(name->text, text.at, text.len);
 	*bucket = name;
 	n->count++;
+	give_number(n, name);
 	return name;
 }
 
@@ -66,6 +107,8 @@ names_let(struct names *n, struct name *name)
 		at = &(*at)->next;
 	*at = name->next;
 	n->count--;
+	n->spare[n->spare_count++] = name->number;
+	n->by_number[name->number - 1] = NULL;
 	free(name);
 }
 
@@ -79,5 +122,7 @@ names_free(struct names *n)
 			free(name);
 		}
 	free(n->buckets);
+	free(n->by_number);
+	free(n->spare);
 	*n = (struct names){0};
 }

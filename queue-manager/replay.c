@@ -70,8 +70,8 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 {
 	if (e->number != m->count + 1 || (m->is_queued && e->parent == 0))
 		return "its recipients are not in order";
-	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), (uint32_t)e->parent,
-			e->notify) != 0)
+	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), e->text,
+			(uint32_t)e->parent, e->notify) != 0)
 		return "it has too many recipients";
 	return NULL;
 }
@@ -299,7 +299,7 @@ whole(struct manager *q, bool is_torn)
 	r->queued++;
 	m->written = (uint32_t)(r->at - r->begin);
 	m->is_kept = true;
-	for (uint32_t i = 0; i < m->count && m->states[RECIPIENT_DEFERRED] > 0; i++)
+	for (uint32_t i = 0; i < m->count && message_in(m, RECIPIENT_DEFERRED) > 0; i++)
 		if (m->recipients[i].state == RECIPIENT_DEFERRED && m->recipients[i].due < next)
 			next = m->recipients[i].due;
 	if (next != UINT32_MAX)

@@ -53,7 +53,7 @@ may_ask(const struct message *m)
 {
 	uint32_t under_way = m->asks;
 	if (!m->is_kept)
-		under_way += m->states[RECIPIENT_READY];
+		under_way += message_in(m, RECIPIENT_READY);
 	return under_way < ROUTE_MESSAGE_MAX ? ROUTE_MESSAGE_MAX - under_way : 0;
 }
 
@@ -133,8 +133,8 @@ ask_for(struct manager *q, struct message *m)
 	uint32_t most = may_ask(m), count = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
-	if (most > m->states[RECIPIENT_WAITING])
-		most = m->states[RECIPIENT_WAITING];
+	if (most > message_in(m, RECIPIENT_WAITING))
+		most = message_in(m, RECIPIENT_WAITING);
 	if (a == NULL || most == 0 || m->is_held || m->is_gone)
 		return false;
 	uint32_t *numbers = malloc(most * sizeof(*numbers));
@@ -192,6 +192,13 @@ place_of(struct manager *q, const struct lookup_leaf *l)
 }
 
 static void
+send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
+{
+	destination_sent(q, m->recipients[number - 1].domain, p);
+	queue_add(q, p, m, number);
+}
+
+static void
 failed_here(struct manager *q, struct message *m, uint32_t number, const char *status,
 	    const char *text)
 {
@@ -215,7 +222,7 @@ leaf_is_itself(struct manager *q, struct message *m, const struct lookup_leaf *l
 		if (m->is_held)
 			message_again(q, m, number);
 		else
-			queue_add(q, place_of(q, l), m, number);
+			send_to(q, place_of(q, l), m, number);
 		return NULL;
 	case LOOKUP_REFUSE:
 		message_failed(q, m, number, &a);

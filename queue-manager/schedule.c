@@ -37,8 +37,8 @@ agents_max(const struct manager *q, enum jobs_kind kind)
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
-static uint32_t
-window_max(const struct manager *q, enum jobs_kind kind)
+uint32_t
+schedule_window_max(const struct manager *q, enum jobs_kind kind)
 {
 	const struct config_limits *l = &q->config->limits;
 	uint64_t max = SCHEDULE_NOTICE_AGENTS;
@@ -377,7 +377,7 @@ serve_place(struct manager *q, struct service *s, struct place *p, bool its_turn
 		q->schedule.hands->end(q, a);
 		return SERVED_MORE;
 	}
-	uint32_t allowed = window_allowed(p, window_max(q, p->kind));
+	uint32_t allowed = window_allowed(p, schedule_window_max(q, p->kind));
 	if (a != NULL) {
 		if (p->busy >= allowed)
 			return SERVED;
@@ -555,7 +555,7 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	struct message *m = end_job(q, a);
 	a->jobs++;
 	if (!a->had_trouble)
-		window_well(a->place, window_max(q, a->place->kind), manager_now_ms(q));
+		window_well(a->place, schedule_window_max(q, a->place->kind), manager_now_ms(q));
 	idle_add(q, a);
 	schedule_touch(q, a->place);
 	message_settle(q, m);
@@ -632,8 +632,8 @@ schedule_reload(struct manager *q)
 	}
 }
 
-static void
-forgive(struct manager *q, struct place *p)
+void
+schedule_forgive_place(struct manager *q, struct place *p)
 {
 	if (p->is_dead && !p->is_probing)
 		p->dead_until_ms = manager_now_ms(q);
@@ -643,7 +643,7 @@ forgive(struct manager *q, struct place *p)
 void
 schedule_forgive(struct manager *q)
 {
-	queue_places_each(q, forgive);
+	queue_places_each(q, schedule_forgive_place);
 }
 
 void

@@ -109,6 +109,10 @@ void schedule_wake(struct manager *q);
 void schedule_reload(struct manager *q);
 /* the administrator wants everything tried now: no place is taken for dead */
 void schedule_forgive(struct manager *q);
+void schedule_forgive_place(struct manager *q, struct place *p);
+
+/* how many agents a place of that kind may have at best */
+uint32_t schedule_window_max(const struct manager *q, enum jobs_kind kind);
 
 void schedule_parent(struct manager *q, enum jobs_kind kind, struct peer *parent);
 void schedule_parent_gone(struct manager *q, struct peer *parent);

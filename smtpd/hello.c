@@ -48,6 +48,8 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "SMTPUTF8");
 	session_reply_more(s, 250, NULL, "CHUNKING");
 	session_reply_more(s, 250, NULL, "DSN");
+	if (s->may_etrn)
+		session_reply_more(s, 250, NULL, "ETRN");
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */
 	session_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu64, s->limits->recipients);
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");

@@ -290,6 +290,8 @@ set_client(struct session *s, const struct session_start *start)
 	if (inet_ntop(client->sa_family, address, s->client, sizeof(s->client)) == NULL)
 		s->client[0] = '\0';
 	s->may_relay = config_may_relay(s->config, client);
+	s->may_etrn = config_may_etrn(s->config, NULL, client);
+	s->address = start->client;
 }
 
 static bool

@@ -77,7 +77,9 @@ struct session {
 	bool client_is_ipv6;
 	bool is_local; /* a user of this host: */
 	uid_t uid;
-	bool may_relay; /* its address is in relay-from, or it is local */
+	bool may_relay;			 /* its address is in relay-from, or it is local */
+	bool may_etrn;			 /* its address is in etrn-from of some route */
+	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */
 	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */

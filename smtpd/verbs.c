@@ -9,11 +9,12 @@
 #include "smtpd/chunks.h"
 #include "smtpd/content.h"
 #include "smtpd/envelope.h"
+#include "smtpd/etrn.h"
 #include "smtpd/hello.h"
 #include "smtpd/queries.h"
 
 #define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT | STAGE_CHUNKS)
-#define LISTED_WORDS 11 /* the first rows; those below are known only to be refused */
+#define LISTED_WORDS 11 /* the first rows; those below are for few, or known only to be refused */
 
 static const struct verb verbs[] = {
 	{"EHLO", ANY, hello_ehlo, "", .ends_group = true},
@@ -32,7 +33,8 @@ static const struct verb verbs[] = {
 	{"HELP", ANY, queries_help, "", .ends_group = false},
 	{"QUIT", ANY, queries_quit, "", .ends_group = false},
 	{"EXPN", ANY, queries_unsupported, "", .ends_group = true},
-	{"ETRN", ANY, queries_unsupported, "", .ends_group = false},
+	{"ETRN", STAGE_READY, etrn_etrn, "ETRN comes after EHLO, and outside of a transaction",
+	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
 	{"AUTH", ANY, queries_unsupported, "", .ends_group = false},
 	{"STARTTLS", ANY, queries_unsupported, "", .ends_group = true},

@@ -48,10 +48,12 @@ struct config_limits {
 	uint64_t hops;			     /* Received lines */
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
+	uint64_t reply_time;		     /* ms, at most for one reply of another host */
 	uint64_t concurrency;		     /* connections per place */
 	uint64_t agents;		     /* delivery agents in all */
 	uint64_t mailbox_agents;	     /* file agents in all */
 	uint64_t mailbox_concurrency;	     /* file agents per user */
+	uint64_t etrn_interval;		     /* ms between two ETRN for one domain */
 	uint64_t disk_floor;		     /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
@@ -143,6 +145,9 @@ struct config_route {
 	enum config_route_action action;
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
+	struct config_network
+		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
+	size_t etrn_from_count;
 };
 
 struct config_outbound {
@@ -254,6 +259,9 @@ const struct config *config_take(void);
 /* ---- questions that several programs ask ---- */
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
+/* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
+bool config_may_etrn(const struct config *c, const struct config_route *route,
+		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */

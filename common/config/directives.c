@@ -199,6 +199,11 @@ const struct directive directives[] = {
 	 IN(config_route, text), .take = take_route_hold,
 	 .sentence = "held until the administrator releases it"},
 
+	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
+	 .otherwise = "none: nobody may",
+	 IN(config_route, etrn_from), .take = take_etrn_from,
+	 .sentence = "clients that may ask by ETRN for the mail of the domain to be sent now"},
+
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
 	 .otherwise = "the default of each word",
@@ -240,6 +245,9 @@ const struct directive directives[] = {
 	{LIMIT("recipients-per-transaction", recipients_per_transaction), .where = PLACE_LIMIT,
 	 COUNT(1, 100000), .standard = "100",
 	 .sentence = "recipients of one transaction with another host"},
+	{LIMIT("reply-time", reply_time), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
+	 .standard = "10m",
+	 .sentence = "the wait for one reply of another host, where RFC 5321 has no shorter one"},
 	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "20",
 	 .sentence = "connections to one place at the same time"},
@@ -252,6 +260,9 @@ const struct directive directives[] = {
 	{LIMIT("mailbox-concurrency", mailbox_concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "8",
 	 .sentence = "processes that write into the mailbox of one user"},
+	{LIMIT("etrn-interval", etrn_interval), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
+	 .standard = "5m", .reply = "458 4.7.0",
+	 .sentence = "between two ETRN for the same domain"},
 	{LIMIT("disk-floor", disk_floor), .where = PLACE_LIMIT, BYTES(0, GB(1 << 20)),
 	 .standard = "128M", .reply = "452 4.3.1",
 	 .sentence = "bytes that must be free on the spool for mail to be taken"},

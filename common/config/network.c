@@ -1,5 +1,5 @@
 /*
- * network - is a client in relay-from?  See config_may_relay in config.h.
+ * network - is a client in relay-from, or in etrn-from of a route?  See config.h.
  */
 #include "common/config/config.h"
 
@@ -17,8 +17,8 @@ is_within(const struct config_network *n, int family, const unsigned char *addre
 	return rest == 0 || ((n->address[whole] ^ address[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
-bool
-config_may_relay(const struct config *c, const struct sockaddr *client)
+static bool
+is_listed(const struct config_network *networks, size_t count, const struct sockaddr *client)
 {
 	unsigned char address[16];
 	int family = client->sa_family;
@@ -40,8 +40,26 @@ config_may_relay(const struct config *c, const struct sockaddr *client)
 	} else {
 		return false;
 	}
-	for (size_t i = 0; i < c->relay_from_count; i++)
-		if (is_within(&c->relay_from[i], family, address))
+	for (size_t i = 0; i < count; i++)
+		if (is_within(&networks[i], family, address))
+			return true;
+	return false;
+}
+
+bool
+config_may_relay(const struct config *c, const struct sockaddr *client)
+{
+	return is_listed(c->relay_from, c->relay_from_count, client);
+}
+
+bool
+config_may_etrn(const struct config *c, const struct config_route *route,
+		const struct sockaddr *client)
+{
+	if (route != NULL)
+		return is_listed(route->etrn_from, route->etrn_from_count, client);
+	for (size_t i = 0; i < c->route_count; i++)
+		if (is_listed(c->routes[i].etrn_from, c->routes[i].etrn_from_count, client))
 			return true;
 	return false;
 }

@@ -226,27 +226,24 @@ take_format(struct parse *p, const struct directive *d, const struct grammar_lin
 		take_choice(p, line, 0, choices) == 1 ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT;
 }
 
-void
-take_networks(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	      void *object)
+/* networks into a new array; what is wrong is told */
+static void
+read_networks(struct parse *p, const struct grammar_line *line, struct config_network **networks,
+	      size_t *network_count)
 {
-	struct config *c = object;
 	size_t count = argument_count(line);
 
-	(void)d;
-	c->relay_from_count = 0;
+	*network_count = 0;
 	if (count == 1 && span_equal(*argument(line, 0), SPAN("none")))
 		return;
-	c->relay_from = arena_alloc(&c->arena, count * sizeof(*c->relay_from));
-	if (c->relay_from == NULL) {
+	*networks = arena_alloc(&p->config->arena, count * sizeof(**networks));
+	if (*networks == NULL) {
 		p->no_memory = true;
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct config_network *to = &c->relay_from[c->relay_from_count];
-
-		if (value_network(*argument(line, i), to) == 0)
-			c->relay_from_count++;
+		if (value_network(*argument(line, i), &(*networks)[*network_count]) == 0)
+			(*network_count)++;
 		else
 			parse_mistake(
 				p, column(line, i),
@@ -254,6 +251,26 @@ take_networks(struct parse *p, const struct directive *d, const struct grammar_l
 				"[2001:db8::]/32, all bits behind its length 0%s",
 				SPAN_ARG(*argument(line, i)), count == 1 ? "; or `none`" : "");
 	}
+}
+
+void
+take_networks(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	      void *object)
+{
+	struct config *c = object;
+
+	(void)d;
+	read_networks(p, line, &c->relay_from, &c->relay_from_count);
+}
+
+void
+take_etrn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	       void *object)
+{
+	struct config_route *route = object;
+
+	(void)d;
+	read_networks(p, line, &route->etrn_from, &route->etrn_from_count);
 }
 
 void

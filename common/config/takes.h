@@ -22,6 +22,7 @@ TAKE(runtime);	  /* absolute, short enough for sockets; char * */
 TAKE(log);	  /* sink and file */
 TAKE(format);	  /* of the log */
 TAKE(networks);	  /* relay-from */
+TAKE(etrn_from);  /* networks of a route */
 TAKE(extension);  /* a character; 0 for none */
 TAKE(listen);	  /* adds to listens */
 TAKE(limits);	  /* a block of limits */

@@ -7,6 +7,13 @@
 #define STATE_MAX 32
 #define WORDS_MAX 1024
 
+#define MINUTE_MS UINT64_C(60000)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
+
+const uint64_t control_ages_ms[CONTROL_AGES] = {5 * MINUTE_MS, HOUR_MS,	   6 * HOUR_MS,
+						DAY_MS,	       3 * DAY_MS, UINT64_MAX};
+
 const struct wire_shape control_word_shape =
 	WIRE_SHAPE(0, control_word, 0, WIRE_FIELD_SPAN(control_word, word, 1, 1024));
 
@@ -16,9 +23,13 @@ const struct wire_shape control_calls[] = {
 		   WIRE_FIELD_U64(control_list, recipients, 0, 1)),
 	WIRE_SHAPE(CONTROL_SHOW, control_show, 0, WIRE_FIELD_U64(control_show, id, 1, UINT64_MAX)),
 	WIRE_SHAPE(CONTROL_ACT, control_act, 0,
-		   WIRE_FIELD_U64(control_act, verb, CONTROL_RETRY, CONTROL_BOUNCE),
-		   WIRE_FIELD_LIST(control_act, selector, 1, WORDS_MAX, &control_word_shape)),
+		   WIRE_FIELD_U64(control_act, verb, CONTROL_RETRY, CONTROL_REDIRECT),
+		   WIRE_FIELD_LIST(control_act, selector, 1, WORDS_MAX, &control_word_shape),
+		   WIRE_FIELD_U64(control_act, dry, 0, 1),
+		   WIRE_FIELD_SPAN(control_act, address, 0, ADDRESS_MAX_BYTES)),
 	WIRE_SHAPE_EMPTY(CONTROL_STATUS, 0),
+	WIRE_SHAPE(CONTROL_SITES, control_sites, 0,
+		   WIRE_FIELD_LIST(control_sites, selector, 0, WORDS_MAX, &control_word_shape)),
 	{.name = NULL},
 };
 
@@ -58,5 +69,28 @@ const struct wire_shape control_answers[] = {
 		   WIRE_FIELD_U64(control_done, count, 0, UINT64_MAX)),
 	WIRE_SHAPE(CONTROL_REFUSED, control_refused, 0,
 		   WIRE_FIELD_SPAN(control_refused, text, 1, CONTROL_TEXT_MAX)),
+	WIRE_SHAPE(CONTROL_SITE, control_site, 0,
+		   WIRE_FIELD_SPAN(control_site, name, 0, CONTROL_NAME_MAX),
+		   WIRE_FIELD_U64(control_site, recipients, 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[0], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[1], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[2], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[3], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[4], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, age[5], 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, active, 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_site, oldest_us, 0, INT64_MAX),
+		   WIRE_FIELD_U64(control_site, known, 0, 1),
+		   WIRE_FIELD_U64(control_site, agents, 0, UINT32_MAX),
+		   WIRE_FIELD_U64(control_site, window, 0, UINT32_MAX),
+		   WIRE_FIELD_U64(control_site, window_max, 0, UINT32_MAX),
+		   WIRE_FIELD_U64(control_site, back_off_ms, 0, INT64_MAX),
+		   WIRE_FIELD_U64(control_site, probe_ms, 0, INT64_MAX),
+		   WIRE_FIELD_SPAN(control_site, limit, 0, CONTROL_TEXT_MAX),
+		   WIRE_FIELD_SPAN(control_site, reply, 0, CONTROL_TEXT_MAX)),
+	WIRE_SHAPE(CONTROL_PROGRESS, control_progress, 0,
+		   WIRE_FIELD_U64(control_progress, looked, 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_progress, of, 0, UINT64_MAX),
+		   WIRE_FIELD_U64(control_progress, count, 0, UINT64_MAX)),
 	{.name = NULL},
 };

@@ -1,10 +1,12 @@
 /*
  * control - the administrator's questions: culver -> queue-manager
  *
- * One request at a time on a connection.  A selector travels as words `KEY=VALUE`, bare ids, or `all`, checked by the queue-manager (control.c), which
- * answers CONTROL_REFUSED with a sentence for what it does not understand.  Who asks is known by the kernel: root, the group
+ * One request at a time on a connection.  A selector travels as words `KEY=VALUE`, bare ids, or `all`, checked by the queue-manager (select.c), which
+ * answers CONTROL_REFUSED with a sentence for what it does not understand; `user=` is a number there.  Who asks is known by the kernel: root, the group
  * culver-admin and the user who runs the whole see and do all; everybody else
  * sees the messages that his uid has sent, and may RETRY and REMOVE them; others are not there for him.
+ *
+ * While a request takes its time, CONTROL_PROGRESS comes among its answers every CONTROL_PROGRESS_MS.
  */
 #ifndef COMMON_PROTOCOL_CONTROL_H
 #define COMMON_PROTOCOL_CONTROL_H
@@ -15,14 +17,17 @@ enum control_type {		      /* numbers are never reused */
 		    CONTROL_LIST = 1, /* <- CONTROL_MESSAGE ... CONTROL_DONE */
 		    CONTROL_SHOW =
 			    2, /* <- CONTROL_MESSAGE + CONTROL_RECIPIENT ... CONTROL_DONE; CONTROL_FILE first */
-		    CONTROL_ACT = 3,	/* <- CONTROL_DONE */
+		    CONTROL_ACT = 3,	/* <- CONTROL_DONE; dry: CONTROL_MESSAGE ... first */
 		    CONTROL_STATUS = 4, /* <- CONTROL_STATE */
+		    CONTROL_SITES = 5,	/* <- CONTROL_SITE ... CONTROL_DONE */
 		    CONTROL_MESSAGE = 101,
 		    CONTROL_RECIPIENT = 102,
 		    CONTROL_FILE = 103,
 		    CONTROL_STATE = 104,
 		    CONTROL_DONE = 105,
 		    CONTROL_REFUSED = 106,
+		    CONTROL_SITE = 107,
+		    CONTROL_PROGRESS = 108,
 };
 
 enum control_verb {
@@ -31,10 +36,15 @@ enum control_verb {
 	CONTROL_RELEASE = 3,
 	CONTROL_REMOVE = 4, /* gone, nobody is told */
 	CONTROL_BOUNCE = 5, /* every recipient that is left fails; the sender is told */
+	CONTROL_REDIRECT =
+		6, /* what is left for the recipients that are meant goes to an address instead */
 };
 
 #define CONTROL_SELECTOR_MAX 8192
 #define CONTROL_TEXT_MAX 1024
+#define CONTROL_NAME_MAX 512
+#define CONTROL_PROGRESS_MS 1000
+#define CONTROL_AGES 6 /* classes of ages, see control_ages_ms */
 
 struct control_word {
 	struct span word;
@@ -52,6 +62,12 @@ struct control_show {
 struct control_act {
 	uint64_t verb;
 	struct wire_list selector;
+	uint64_t dry;	     /* 1: only say which messages it would be done to */
+	struct span address; /* REDIRECT: where to; else empty */
+};
+
+struct control_sites {
+	struct wire_list selector; /* of control_word; empty: all */
 };
 
 struct control_message {
@@ -88,6 +104,30 @@ struct control_state {
 	uint64_t memory_per_message; /* bytes */
 };
 
+/* where mail goes, with what is still to be served there */
+struct control_site {
+	struct span
+		name; /* a domain, hosts of the configuration parted by commas, mailbox:DOMAIN; empty: all others together */
+	uint64_t recipients;
+	uint64_t age[CONTROL_AGES]; /* of them, by how long ago their messages came */
+	uint64_t active;	    /* of them, with an agent */
+	uint64_t oldest_us;	    /* wall clock: when the oldest came */
+	uint64_t known;	 /* 1: something was sent there since the start; else what follows is 0 */
+	uint64_t agents; /* connections now */
+	uint64_t window; /* how many there may be now, */
+	uint64_t window_max;  /* and at best */
+	uint64_t back_off_ms; /* the pause it is in, or was in last; 0: none */
+	uint64_t probe_ms;    /* until it is tried again; 0: it is not paused */
+	struct span limit;    /* a sentence: what keeps the mail from going; empty: nothing does */
+	struct span reply;    /* the last one that was trouble of the site itself */
+};
+
+struct control_progress {
+	uint64_t looked; /* at so many messages, */
+	uint64_t of;	 /* of so many, */
+	uint64_t count;	 /* of which so many were meant */
+};
+
 struct control_done {
 	uint64_t count; /* messages listed or acted upon */
 };
@@ -95,6 +135,9 @@ struct control_done {
 struct control_refused {
 	struct span text;
 };
+
+/* the classes of control_site.age: younger than so much; the last one has no bound */
+extern const uint64_t control_ages_ms[CONTROL_AGES];
 
 extern const struct wire_shape control_word_shape;
 extern const struct wire_shape control_calls[];

@@ -206,3 +206,18 @@ intake_client_abandon(struct intake_client *c, int64_t deadline_ms)
 {
 	return ask(c, INTAKE_ABANDON, NULL, deadline_ms);
 }
+
+enum intake_outcome
+intake_client_retry(struct intake_client *c, const struct intake_retry *retry,
+		    enum intake_retry_outcome *outcome, int64_t deadline_ms)
+{
+	struct channel_fds fds;
+	struct intake_retrying m = {.outcome = INTAKE_RETRY_SOON};
+
+	c->request++;
+	enum intake_outcome o = ask(c, INTAKE_RETRY, retry, deadline_ms);
+	if (o == INTAKE_CLIENT_OK)
+		o = answer(c, INTAKE_RETRYING, &m, &fds, deadline_ms);
+	*outcome = (enum intake_retry_outcome)m.outcome;
+	return o;
+}

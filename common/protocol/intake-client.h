@@ -73,4 +73,13 @@ enum intake_outcome intake_client_keep(struct intake_client *c, int64_t deadline
 enum intake_outcome intake_client_abandon(struct intake_client *c, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 
+/*
+ * intake_client_retry - what is deferred for the domain is sent now; outside of a transaction, with nothing asked ahead
+ *
+ * On OK *outcome says what it came to.
+ */
+enum intake_outcome intake_client_retry(struct intake_client *c, const struct intake_retry *retry,
+					enum intake_retry_outcome *outcome, int64_t deadline_ms)
+	__attribute__((warn_unused_result));
+
 #endif

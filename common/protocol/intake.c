@@ -34,6 +34,9 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_U64(intake_commit, count, 1, RECIPIENTS_MAX)),
 	WIRE_SHAPE_EMPTY(INTAKE_KEEP, 0),
 	WIRE_SHAPE_EMPTY(INTAKE_ABANDON, 0),
+	WIRE_SHAPE(INTAKE_RETRY, intake_retry, 0,
+		   WIRE_FIELD_SPAN(intake_retry, domain, 1, INTAKE_DOMAIN_MAX),
+		   WIRE_FIELD_U64(intake_retry, below, 0, 1)),
 	{.name = NULL},
 };
 
@@ -44,5 +47,8 @@ const struct wire_shape intake_answers[] = {
 		   WIRE_FIELD_SPAN(intake_refused, status, 5, 11),
 		   WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
 	WIRE_SHAPE_EMPTY(INTAKE_QUEUED, 1),
+	WIRE_SHAPE(
+		INTAKE_RETRYING, intake_retrying, 0,
+		WIRE_FIELD_U64(intake_retrying, outcome, INTAKE_RETRY_STARTED, INTAKE_RETRY_SOON)),
 	{.name = NULL},
 };

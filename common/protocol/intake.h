@@ -23,9 +23,12 @@ enum intake_type { /* numbers are never reused */
 		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
 		   INTAKE_ABANDON =
 			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
+		   INTAKE_RETRY =
+			   7, /* what is deferred for a domain, now (ETRN)  <- INTAKE_RETRYING; between transactions */
 		   INTAKE_FILE = 101,
 		   INTAKE_REFUSED = 102,
 		   INTAKE_QUEUED = 103,
+		   INTAKE_RETRYING = 104,
 };
 
 enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };
@@ -85,6 +88,24 @@ struct intake_commit {
 
 struct intake_file {
 	uint64_t id;
+};
+
+#define INTAKE_DOMAIN_MAX 255
+
+struct intake_retry {
+	struct span domain; /* lower case */
+	uint64_t below;	    /* 1: and all domains below it */
+};
+
+/* what an ETRN comes to (RFC 1985, section 5.3) */
+enum intake_retry_outcome {
+	INTAKE_RETRY_STARTED = 1,
+	INTAKE_RETRY_NOTHING, /* no mail is here for it */
+	INTAKE_RETRY_SOON,    /* asked again too soon, or too much is asked at once */
+};
+
+struct intake_retrying {
+	uint64_t outcome;
 };
 
 struct intake_refused {

@@ -4,9 +4,9 @@
     nothing_lost.py [--messages 2000] [--mode user|root|both] [--sessions 20] [--seed N]
 
 Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
-sends on.  Between the first and the last message each program, some of its sessions or agents, master and all at once
-are killed; the times in the log prove it.  At the end every 250 must have arrived: in the Maildir, at the next hop or,
-where the next hop refused, as a notice.
+sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each program, some of its sessions or agents, master and all at once
+are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
+the next hop refused, as a notice.
 
 A message may arrive twice in one window only: its delivery was under way when something was killed that delivers or
 that notes deliveries (queue-manager, delivery, local, bounce, master).  Such doubles are counted; any other is a failure.
@@ -15,12 +15,12 @@ A message whose 250 was lost with its connection is sent again under another tag
 
 import argparse
 import collections
-import email
-import email.policy
 import json
 import os
 import random
+import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -32,6 +32,7 @@ import eventlog  # noqa: E402
 import mail  # noqa: E402
 import processes  # noqa: E402
 import smtp  # noqa: E402
+import ways  # noqa: E402
 
 WINDOW_S = 0.5  # how near to a kill a first arrival must be to count as "under way"
 MAY_SEE = {"421", "451"}  # what a client may be told while programs die; it may also lose its connection
@@ -40,14 +41,16 @@ SLOW_SESSIONS = 3  # always in the middle of a message, so that a kill finds fil
 READY_S = 60
 DRAIN_S = 120
 EXTRA_ROUNDS = 5
-SERVICES = ["smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "log"]
+SERVICES = ["smtpd", "submit", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "log"]
+BY_SENDMAIL = 7  # one message in that many; no divisor of ten, so that each way gets some (ways.WAY)
+EX_TEMPFAIL = 75
 
 
 class Traffic:
     """The clients: numbered messages until all are accepted; gates keep them from being ready before the last kill."""
 
-    def __init__(self, instance, messages, sessions, folder):
-        self.instance, self.messages, self.sessions = instance, messages, sessions
+    def __init__(self, instance, recipient, messages, sessions, folder):
+        self.instance, self.recipient, self.messages, self.sessions = instance, recipient, messages, sessions
         self.written = open(os.path.join(folder, "accepted"), "a", encoding="ascii")
         self.lock = threading.Condition()
         self.next_number = 0
@@ -58,6 +61,8 @@ class Traffic:
         self.up.set()
         self.stopped = False
         self.slow_in_data = 0
+        self.by_sendmail = 0
+        self.wrong = None
         self.threads = [threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(sessions)]
         self.threads += [threading.Thread(target=self._slow, args=(n,), daemon=True) for n in range(SLOW_SESSIONS)]
 
@@ -75,8 +80,8 @@ class Traffic:
     def wait_accepted(self, count, deadline=READY_S):
         """Until that many have their 250."""
         with self.lock:
-            good = self.lock.wait_for(lambda: len(self.accepted) >= count, deadline)
-        assert good, f"only {len(self.accepted)} of {count} messages accepted after {deadline} s: {self.failures}"
+            good = self.lock.wait_for(lambda: self.wrong or len(self.accepted) >= count, deadline) and not self.wrong
+        assert good, self.wrong or f"only {len(self.accepted)} of {count} messages accepted after {deadline} s: {self.failures}"
 
     def finish(self):
         """The clients end."""
@@ -97,34 +102,47 @@ class Traffic:
             self.next_number += 1
             return self.next_number - 1
 
-    def recipient(self, number):
-        """A mailbox, the next hop, or somebody whom the next hop refuses."""
-        users = [entry.pw_name for entry in self.instance.place.users]
-        if number % 20 == 7:
-            return f"refused{number}@remote.test"
-        if number % 2:
-            return f"n{number}@remote.test"
-        return f"{users[number // 2 % len(users)]}@{helper.DOMAIN}"
-
     def content(self, number, tag):
         """1 to 40 KB, the same for the same tag."""
         return mail.small(tag, random.Random(tag).choice([1200, 4000, 12000, 40000]))
 
-    def _record(self, tag, reply):
+    def _record(self, tag, ident):
         """The 250 is in the file before anything else is done."""
-        ident = self.instance.accepted_id(reply)
         with self.lock:
             self.written.write(f"{tag} {ident}\n")
             self.written.flush()
             self.accepted[tag] = ident
             self.lock.notify_all()
 
+    def _end(self, why):
+        """What no client may see: the run ends."""
+        with self.lock:
+            self.wrong = why
+            self.lock.notify_all()
+        raise SystemExit(why)
+
     def _failed(self, why):
         with self.lock:
             self.failures[why] += 1
 
-    def _open(self):
-        client = smtp.Client(self.instance.port, timeout=READY_S, greet=False)
+    def _sendmail(self, number, tag):
+        """sendmail(1) as a user; whether it says that the message is taken."""
+        done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
+                                   input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        if done.returncode == 0:
+            self._record(tag, re.search(rb"<<< 250 .*\b([0-9A-F]{13,})\b", done.stderr)[1].decode())
+            with self.lock:
+                self.by_sendmail += 1
+            return True
+        # a negative one: it was killed with all the others
+        self._failed(f"sendmail {done.returncode}")
+        if done.returncode > 0 and done.returncode != EX_TEMPFAIL:
+            self._end(f"{tag}: sendmail: {done.returncode}: {done.stderr}")
+        return False
+
+    def _open(self, submission=False):
+        door = self.instance.socket_path("submission") if submission else self.instance.port
+        client = smtp.Client(door, timeout=READY_S, greet=False)
         reply = client.reply()
         smtp.check(reply, 220)
         client.ehlo()
@@ -138,16 +156,21 @@ class Traffic:
                 tag = f"m{number}-{attempt}"
                 attempt += 1
                 try:
+                    if number % BY_SENDMAIL == 0:
+                        self.up.wait(READY_S)
+                        if self._sendmail(number, tag):
+                            break
+                        continue
                     if client is None:
                         self.up.wait(READY_S)
                         client = self._open()
                     reply = client.message(self.instance.address, [self.recipient(number)], self.content(number, tag))
                     if reply.code == 250:
-                        self._record(tag, reply)
+                        self._record(tag, self.instance.accepted_id(reply))
                         break
                     self._failed(str(reply.code))
                     if reply.code >= 500:
-                        raise SystemExit(f"{tag}: {reply}")
+                        self._end(f"{tag}: {reply}")
                 except (OSError, smtp.Closed, smtp.Unexpected) as problem:
                     self._failed(trouble(problem))
                     if client:
@@ -157,7 +180,7 @@ class Traffic:
             client.close()
 
     def _slow(self, number):
-        """Half a message, then what the server does about it; accepted ones count like all others."""
+        """Half a message, then what the server does about it; accepted ones count like all others.  The first goes to `submit`."""
         turn = 0
         while not self.stopped:
             tag = f"slow{number}-{turn}"
@@ -165,7 +188,7 @@ class Traffic:
             client = None
             try:
                 self.up.wait(READY_S)
-                client = self._open()
+                client = self._open(submission=number == 0)
                 client.command(f"MAIL FROM:<{self.instance.address}>", 250)
                 client.command(f"RCPT TO:<{self.instance.address}>", 250)
                 client.command("DATA", 354)
@@ -235,7 +258,7 @@ class Killer:
         since = self.instance.mark()
         self._note(name)
         self.instance.kill(pids[-1])
-        if name == "smtpd" and below:
+        if name in ("smtpd", "submit") and below:
             self.instance.wait_event("session-died", READY_S, since=since)
         return True
 
@@ -267,69 +290,14 @@ class Killer:
         self.replays.append((int(event["queued"]), int(event["unqueued"]), int(event["damaged"])))
 
 
-def answer():
-    """The next hop: refuses some for good, and one in ten once, so that the queue is never empty."""
-    lock = threading.Lock()
-    seen = set()
-
-    def chosen(verb, argument, _default):
-        if verb != "RCPT":
-            return None
-        if "refused" in argument:
-            return b"550 5.1.1 no such user\r\n"
-        number = "".join(c for c in argument.partition("@")[0] if c.isdigit())
-        with lock:
-            if number and int(number) % 10 == 3 and number not in seen:
-                seen.add(number)
-                return b"451 4.2.1 once more\r\n"
-        return None
-    return chosen
-
-
 def schedule():
     """What is killed, in order: (function name, argument)."""
     plan = []
     for name in SERVICES:
         plan.append(("program", name))
-    plan += [("child", "smtpd"), ("child", "delivery"), ("child", "local"), ("child", "bounce")]
+    plan += [("child", "smtpd"), ("child", "submit"), ("child", "delivery"), ("child", "local"), ("child", "bounce")]
     plan += [("everything", True), ("program", "queue-manager"), ("everything", False), ("everything", False)]
     return plan
-
-
-def arrivals(instance, sink):
-    """{tag: [time, ...]} of everything that has arrived, notices under the tag of their message."""
-    found = collections.defaultdict(list)
-    for at, taken in sink.arrived:
-        found[mail.tag_of(taken.content)].append(at)
-    for at in range(len(instance.place.users)):
-        box = instance.maildir(at)
-        for name in box.names():
-            path = os.path.join(box.path, "new", name)
-            with open(path, "rb") as file:
-                letter = file.read()
-            when = os.stat(path).st_ctime
-            if b"multipart/report" in letter:
-                message = email.message_from_bytes(letter, policy=email.policy.default)
-                found[mail.tag_of(message.as_bytes())].append(when)
-            else:
-                tag = mail.tag_of(letter)
-                found[tag].append(when)
-    return found
-
-
-class TimedSink(smtp.Sink):
-    """Also notes when each message came."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.arrived = []
-        sink = self
-
-        class Noted(list):
-            def append(self, taken):
-                sink.arrived.append((time.time(), taken))
-
-        self.messages = Noted()
 
 
 def drain(instance):
@@ -354,11 +322,11 @@ def run(place, messages, sessions):
     instance = helper.Culver(place)
     instance.outbound.append("retry 200ms 1s")
     instance.limit += ["sessions-per-client 200", "concurrency 5", "errors 1000"]
-    with TimedSink(answer=answer()) as sink:
-        instance.relay_to(sink.port)
+    with ways.Ways(instance) as there:
         try:
             instance.start()
-            traffic = Traffic(instance, messages, sessions, instance.logs)
+            instance.named("sendmail", "-bi")  # its name is there before the clients share it
+            traffic = Traffic(instance, there.recipient, messages, sessions, instance.logs)
             killer = Killer(instance, traffic)
             traffic.start()
             plan = schedule()
@@ -376,7 +344,7 @@ def run(place, messages, sessions):
             traffic.wait_accepted(messages, 300)
             traffic.finish()
             drain(instance)
-            return report(instance, sink, traffic, killer)
+            return report(instance, there, traffic, killer)
         except BaseException:
             print(f"---- end of the log\n{instance.log.tail()}\n---- stderr\n{instance.stderr()[-3000:]}", file=sys.stderr)
             raise
@@ -402,11 +370,11 @@ def is_under_way(times, kills, delivered):
                for n, (at, later) in enumerate(zip(times, times[1:])))
 
 
-def report(instance, sink, traffic, killer):
+def report(instance, there, traffic, killer):
     """Compares what was promised with what came."""
     with open(os.path.join(instance.logs, "accepted"), encoding="ascii") as file:
         promised = dict(line.split() for line in file)
-    found = arrivals(instance, sink)
+    found, came_by, unjust = there.arrivals()
     lost = sorted(tag for tag in promised if tag not in found)
     twice = {tag: sorted(times) for tag, times in found.items() if len(times) > 1}
     near = [at for at, what in killer.kills if what in DOUBLING]
@@ -415,6 +383,9 @@ def report(instance, sink, traffic, killer):
         noted[event["id"]].append(event.time)
     outside = {tag: times for tag, times in twice.items() if not is_under_way(times, near, noted[promised.get(tag)])}
     unkind = {why for why in traffic.failures if why.isdigit() and why not in MAY_SEE}
+    # a way that nothing went was not tested
+    unused = [way for way in ("smarthost", "user", "virtual", "notice", *(["mx"] if there.name_server else []),
+                              *(["lmtp"] if there.dovecot else [])) if not came_by[way]]
     unpromised = sum(tag not in promised for tag in found)
     accepted = [e.time for e in instance.events("accepted")]
     first, last = min(accepted), max(accepted)
@@ -426,11 +397,15 @@ def report(instance, sink, traffic, killer):
           f"({last - first:.1f} s)")
     print(f"  replayed {len(killer.replays)} times: {queued} files with `queued`, {unqueued} without, {damaged} damaged")
     print(f"  clients met: {dict(traffic.failures) or 'no trouble'}")
+    print(f"  came by {', '.join(f'{way} {n}' for way, n in came_by.items())}; {traffic.by_sendmail} were brought by sendmail"
+          + (f"; NOTHING by {unused}" if unused else ""))
+    for letter in unjust[:3]:
+        print(f"  A NOTICE of what nobody refused: {letter.decode()[:2000]}")
     for tag in lost[:20]:
         print(f"  LOST {tag} {promised[tag]}")
     for tag, times in list(outside.items())[:20]:
         print(f"  DOUBLE outside of the window: {tag} {promised.get(tag)} at {times}")
-    good = not (lost or outside or unkind or damaged) and between and queued > 0 and unqueued > 0
+    good = not (lost or outside or unjust or unkind or unused or damaged) and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0
     print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
           f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
           f"was cut off: {'PASSED' if good else 'FAILED'}")

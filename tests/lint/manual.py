@@ -24,13 +24,13 @@ def table():
     rows = {}
     for row in re.split(r"\n\t\{", text)[1:]:
         strings = re.findall(r'"((?:[^"\\]|\\.)*)"', row)
-        rows[strings[0]] = set(re.findall(r"--[a-z]+", " ".join(strings[1:])))
+        rows[strings[0]] = set(re.findall(r"--[a-z-]+", " ".join(strings[1:])))
     return rows
 
 
 def parsed_options():
     text = (ROOT / "culver/main.c").read_text()
-    return set(re.findall(r'strcmp\(word, "(--[a-z]+|-h)"\)', text))
+    return set(re.findall(r'strcmp\(word, "(--[a-z-]+|-h)"\)', text))
 
 
 def section(page, name):
@@ -44,7 +44,7 @@ def synopsis(page):
     for part in section(page, "SYNOPSIS").split(".Nm\n")[1:]:
         verb = re.match(r"\.Cm ([a-z]+)", part)
         if verb:
-            rows[verb.group(1)] = {"--" + o for o in re.findall(r"Fl -([a-z]+)", part)}
+            rows[verb.group(1)] = {"--" + o for o in re.findall(r"Fl -([a-z-]+)", part)}
     return rows
 
 
@@ -66,7 +66,7 @@ def check_page(wrong):
         if rows[verb] != shown[verb]:
             wrong.append(f"man/culver.8: `{verb}` has {sorted(rows[verb])}, its SYNOPSIS {sorted(shown[verb])}")
     described = re.findall(r"^\.It ((?:Fl.*))$", section(page, "Options"), re.M)
-    described = {"-" + o for line in described for o in re.findall(r"Fl (-?[a-z]+)", line)} - {"-c"}
+    described = {"-" + o for line in described for o in re.findall(r"Fl (-?[a-z-]+)", line)} - {"-c"}
     if described != parsed_options():
         wrong.append(f"man/culver.8: options {sorted(described ^ parsed_options())} stand on one side only")
     told = set(re.findall(r"^\.It (\d+)$", section(page, "EXIT STATUS"), re.M))

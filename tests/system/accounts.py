@@ -95,7 +95,7 @@ def connect_as(entry, path, groups=(), timeout=10):
     return connect_many_as(1, entry, path, groups, timeout)[0]
 
 
-def connect_many_as(count, entry, path, groups=(), timeout=10):
+def connect_many_as(count, entry, path, groups=(), timeout=10, kind=socket.SOCK_SEQPACKET):
     """Several of them, all of one process.
 
     The kernel notes who it is at connect(), so a child of that user connects and hands the sockets over.
@@ -105,7 +105,7 @@ def connect_many_as(count, entry, path, groups=(), timeout=10):
     def connect():
         opened = []
         for _ in range(count):
-            opened.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            opened.append(socket.socket(socket.AF_UNIX, kind))
             opened[-1].settimeout(timeout)
             opened[-1].connect(str(path))
         socket.send_fds(theirs, [b"."], [s.fileno() for s in opened])

@@ -45,7 +45,7 @@ class Calm:
 
     def settle(self):
         """Every session has gone, and each service has taken part in a round trip since."""
-        for pid in processes.descendants(self.pids["smtpd"]):
+        for pid in sessions(self.instance):
             try:
                 watch = processes.Watch(pid)
             except ProcessLookupError:
@@ -99,9 +99,14 @@ def round_trip(instance):
     instance.command("trace", "0000000000000")
 
 
+def sessions(instance):
+    """Pids of the sessions of both doors."""
+    return [pid for program in ("smtpd", "submit") for pid in processes.descendants(instance.pid(program))]
+
+
 def session_peak(instance):
     """VmHWM in KB of the one session that is open now; None where several are."""
-    pids = processes.descendants(instance.pid("smtpd"))
+    pids = sessions(instance)
     memory = [processes.memory_kb(pid) for pid in pids]
     return memory[0][0] if len(memory) == 1 and memory[0] else None
 

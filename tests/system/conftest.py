@@ -95,3 +95,5 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"log of {instance.folder}", instance.log.tail()))
             if instance.stderr():
                 report.sections.append(("stderr", instance.stderr()[-4000:]))
+        for stranger in getattr(item, "strangers", []):
+            report.sections.append((f"log of {stranger.name}", stranger.said()))

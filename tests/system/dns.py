@@ -4,7 +4,6 @@ Both are taken from the system, else unpacked from their Debian packages beside 
 package of nsd would start one at port 53.
 """
 
-import glob
 import os
 import select
 import shutil
@@ -14,39 +13,13 @@ import time
 
 import peers
 
-PACKAGES = ["nsd", "ldnsutils", "libldns3", "libevent-2.1-7", "libfstrm0", "libprotobuf-c1"]
+PACKAGES = ["nsd", "ldnsutils"]
 START_S = 10
 
 
 def root():
     """The folder below which nsd and ldns-signzone lie; peers.Unavailable says why they cannot be had."""
-    final = os.path.join(peers.cache_folder(), "nsd")
-    if os.path.exists(os.path.join(final, "usr/sbin/nsd")):
-        return final
-    if not shutil.which("dpkg-deb") or not shutil.which("apt-get"):
-        raise peers.Unavailable("no apt-get and dpkg-deb: this is not Debian")
-    os.makedirs(peers.cache_folder(), exist_ok=True)
-    work = tempfile.mkdtemp(dir=peers.cache_folder())
-    try:
-        unpacked = os.path.join(work, "root")
-        os.mkdir(unpacked)
-        for package in PACKAGES:
-            peers.unpack(package, work, unpacked)
-        os.chmod(unpacked, 0o755)
-        try:
-            os.rename(unpacked, final)
-        except OSError:
-            if not os.path.exists(final):  # somebody else was faster is fine
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return final
-
-
-def environment(where):
-    """The environment in which the unpacked programs find their libraries."""
-    folders = glob.glob(os.path.join(where, "usr/lib/*-linux-gnu")) + glob.glob(os.path.join(where, "lib/*-linux-gnu"))
-    return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)}
+    return peers.unpacked("nsd", PACKAGES, ["usr/sbin/nsd", "usr/bin/ldns-signzone"])
 
 
 def zone(name, records, ttl=300):
@@ -79,7 +52,7 @@ class Server:
 
     def _run(self, *words):
         return subprocess.run([os.path.join(self.root, "usr/bin", words[0]), *words[1:]], cwd=self.folder, check=True,
-                              capture_output=True, text=True, env=environment(self.root)).stdout.strip()
+                              capture_output=True, text=True, env=peers.environment(self.root)).stdout.strip()
 
     def sign(self, name, damage=None):
         """Signs the zone; the path of a file with its key for `trust-anchor`.  `damage` may change the signed text."""
@@ -104,7 +77,7 @@ class Server:
         with open(config, "w", encoding="ascii") as file:
             file.write("\n".join(lines) + "\n")
         self.process = subprocess.Popen([os.path.join(self.root, "usr/sbin/nsd"), "-d", "-c", config], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(self.root))
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=peers.environment(self.root))
         self._await_started()
         return self
 

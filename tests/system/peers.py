@@ -1,7 +1,8 @@
-"""Postfix as a peer: smtp-source, smtp-sink and (for bench/) the whole of it, unpacked, never installed.
+"""Programs of strangers, unpacked from their Debian packages and never installed; of Postfix smtp-source and smtp-sink here.
 
-Its Debian package is fetched once into a cache folder ($CULVER_TEST_PEERS, else $XDG_CACHE_HOME/culver-test-peers,
-else /var/tmp/culver-test-peers), unpacked beside it and renamed into place, so that two runs at a time do not meet.
+Whole mail systems stand in postfix.py, exim.py and opensmtpd.py.  A package is fetched once into a cache folder
+($CULVER_TEST_PEERS, else $XDG_CACHE_HOME/culver-test-peers, else /var/tmp/culver-test-peers), unpacked beside it and
+renamed into place, so that two runs at a time do not meet.
 Libraries that this machine lacks come from their packages in the same way.
 """
 
@@ -11,16 +12,20 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 
-PACKAGE = "postfix"
 LIBRARY_PACKAGES = {
     "libdb-5.3": "libdb5.3", "libnsl": "libnsl2", "libtirpc": "libtirpc3", "libicuuc": "libicu72",
     "libicudata": "libicu72", "libsasl2": "libsasl2-2", "libgssapi_krb5": "libgssapi-krb5-2",
     "libkrb5": "libkrb5-3", "libk5crypto": "libk5crypto3", "libkrb5support": "libkrb5support0",
     "libkeyutils": "libkeyutils1", "libcom_err": "libcom-err2", "libstdc++": "libstdc++6",
+    "libgnutls-dane": "libgnutls-dane0", "libgnutls": "libgnutls30", "libidn": "libidn12", "libidn2": "libidn2-0",
+    "libpcre2-8": "libpcre2-8-0", "libunbound": "libunbound8", "libpam": "libpam0g",
+    "libevent-2.1": "libevent-2.1-7", "libevent_core-2.1": "libevent-core-2.1-7",
+    "libldns": "libldns3", "libfstrm": "libfstrm0", "libprotobuf-c": "libprotobuf-c1",
 }
 START_S = 10
 
@@ -48,9 +53,14 @@ def _download(package, folder):
 
 
 def unpack(package, folder, root):
-    """What is in the .deb, below that root."""
+    """What is in the .deb, below that root; without set-id bits, since nobody shall gain anything by it."""
     deb = _download(package, folder)
     subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
+    for below, _, names in os.walk(root):
+        for path in (os.path.join(below, name) for name in names):
+            mode = os.lstat(path).st_mode
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+                os.chmod(path, stat.S_IMODE(mode) & 0o777)
 
 
 def _library_path(root):
@@ -59,17 +69,16 @@ def _library_path(root):
     return ":".join(folders)
 
 
-def _missing_libraries(root):
-    programs = [os.path.join(root, "usr/sbin/smtp-source"), os.path.join(root, "usr/lib/postfix/sbin/smtpd")]
-    out = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False,
-                         env={**os.environ, "LD_LIBRARY_PATH": _library_path(root)}).stdout
+def _missing_libraries(root, programs):
+    out = subprocess.run(["ldd", *(os.path.join(root, program) for program in programs)], capture_output=True, text=True,
+                         check=False, env={**os.environ, "LD_LIBRARY_PATH": _library_path(root)}).stdout
     return {line.split(".so")[0].strip() for line in out.splitlines() if "not found" in line}
 
 
-def postfix_root():
-    """The folder that holds usr/sbin/smtp-source and the rest; made when it is not there."""
-    final = os.path.join(cache_folder(), PACKAGE)
-    if os.path.exists(os.path.join(final, "usr/sbin/smtp-source")):
+def unpacked(name, packages, programs):
+    """The folder that holds what is in those packages, and the libraries of `programs` that are not here; made once."""
+    final = os.path.join(cache_folder(), name)
+    if os.path.exists(os.path.join(final, programs[0])):
         return final
     if not shutil.which("dpkg-deb") or not shutil.which("apt-get"):
         raise Unavailable("no apt-get and dpkg-deb: this is not Debian")
@@ -78,12 +87,13 @@ def postfix_root():
     try:
         root = os.path.join(work, "root")
         os.mkdir(root)
-        unpack(PACKAGE, work, root)
-        for package in sorted({LIBRARY_PACKAGES.get(name, name) for name in _missing_libraries(root)}):
+        for package in packages:
             unpack(package, work, root)
-        left = _missing_libraries(root)
+        for package in sorted({LIBRARY_PACKAGES.get(name, name) for name in _missing_libraries(root, programs)}):
+            unpack(package, work, root)
+        left = _missing_libraries(root, programs)
         if left:
-            raise Unavailable(f"Postfix needs libraries that no known package has: {', '.join(sorted(left))}")
+            raise Unavailable(f"{name} needs libraries that no known package has: {', '.join(sorted(left))}")
         os.chmod(root, 0o755)
         try:
             os.rename(root, final)
@@ -93,6 +103,11 @@ def postfix_root():
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+def postfix_root():
+    """The folder that holds usr/sbin/smtp-source and the rest."""
+    return unpacked("postfix", ["postfix"], ["usr/sbin/smtp-source", "usr/lib/postfix/sbin/smtpd"])
 
 
 def environment(root=None):

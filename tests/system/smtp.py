@@ -31,17 +31,23 @@ class Closed(Exception):
 
 
 class Client:
-    """One connection.  Every method that waits gives up after `timeout` seconds (socket.timeout)."""
+    """One connection, to a port, to the path of a socket, or one that is made already.
 
-    def __init__(self, port, timeout=REPLY_S, greet=True, source=None, receive_buffer=None):
-        self.socket = socket.socket()
+    Every method that waits gives up after `timeout` seconds (socket.timeout).
+    """
+
+    def __init__(self, to, timeout=REPLY_S, greet=True, source=None, receive_buffer=None):
+        self.socket = to if isinstance(to, socket.socket) else socket.socket(
+            socket.AF_UNIX if isinstance(to, str) else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not isinstance(to, socket.socket):
+            self.socket.connect(to if isinstance(to, str) else ("127.0.0.1", to))
+        if self.socket.family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         self.banner = self.reply() if greet else None
 

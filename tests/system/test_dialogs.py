@@ -8,6 +8,7 @@ import re
 import pytest
 
 import smtp
+from test_hostile import seeds
 
 FOLDER = "smtp-dialogs/chasquid"
 # whole files whose subject is not built yet
@@ -137,3 +138,19 @@ def test_dialogues(culver, data):
     assert used == set(DIFFERENCES), f"no longer different: {set(DIFFERENCES) - used}"
     assert not culver.events("session-died", since=since)
     print(f"{ran} dialogues, {len(files) - ran} left for later, {len(used)} listed differences")
+
+
+def test_alias_files_of_the_fuzz_corpora(culver, data):
+    """`culver check` reads each, and says in a sentence what it does not take."""
+    files = seeds(data, "aliases")
+    assert files
+    wrong = 0
+    for text in files:
+        culver.aliases = text.decode()
+        culver.write()
+        done = culver.command("check")
+        assert done.returncode in (0, 1), f"{text}: {done}"
+        if done.returncode == 1:
+            assert re.search(rf"^{re.escape(culver.aliases_path)}:\d+:\d+: .", done.stdout + done.stderr, re.M), f"{text}: {done}"
+        wrong += done.returncode
+    print(f"{len(files)} alias files, {wrong} with mistakes that are named")

@@ -1,9 +1,7 @@
-"""CHUNKING, DSN and SMTPUTF8 from the client through the queue to the next hop; notices as programs of others read them."""
+"""CHUNKING, DSN and SMTPUTF8 from the client through the queue to the next hop (notices as others read them: test_notices.py)."""
 
 import email
 import email.policy
-import subprocess
-import tempfile
 
 import pytest
 
@@ -140,109 +138,6 @@ def test_utf8_addresses(culver):
         (_, notice), = await_notice(culver, ident)
         assert [p.get_content_type() for p in notice.iter_parts()] == [
             "text/plain", "message/global-delivery-status", "message/global"]
-
-
-# ---- notices, read by others ----
-
-SISIMAI = """
-use Sisimai; binmode STDOUT, ':utf8';
-for my $e (@{ Sisimai->make($ARGV[0], 'delivered' => 1) || [] }) {
-    print join("\\t", $e->recipient->address, $e->deliverystatus, $e->action, $e->reason), "\\n";
-}
-"""
-
-PARSER = """
-use Mail::DeliveryStatus::BounceParser; local $/; open my $in, '<', $ARGV[0] or die; my $text = <$in>;
-my $b = Mail::DeliveryStatus::BounceParser->new($text);
-print "bounce\\t", ($b->is_bounce ? 1 : 0), "\\n";
-for my $r ($b->reports) {
-    print join("\\t", 'report', map { my $v = $r->get($_); $v = '' unless defined $v; $v =~ s/\\s+/ /g; $v =~ s/ $//; $v }
-               ('email', 'status', 'action', 'std_reason')), "\\n";
-}
-"""
-
-FLUFL = """
-import email, sys
-from flufl.bounce import all_failures
-temporary, permanent = all_failures(email.message_from_binary_file(open(sys.argv[1], 'rb')))
-for kind, found in (('temporary', temporary), ('permanent', permanent)):
-    for address in sorted(found):
-        print(kind, address.decode() if isinstance(address, bytes) else address, sep='\\t')
-"""
-
-
-def perl(script, letter, module):
-    """The lines that a perl script prints about a letter; skips where the module is not installed."""
-    if subprocess.run(["perl", f"-M{module}", "-e1"], capture_output=True, check=False).returncode != 0:
-        pytest.skip(f"perl has no {module}")
-    return run(["perl", "-e", script], letter)
-
-
-def run(words, letter):
-    """The lines that a command prints about a letter."""
-    with tempfile.NamedTemporaryFile(suffix=".eml") as file:
-        file.write(letter)
-        file.flush()
-        done = subprocess.run([*words, file.name], capture_output=True, text=True, check=True, timeout=60)
-    return [line.split("\t") for line in done.stdout.splitlines()]
-
-
-@pytest.fixture
-def noticed(culver):
-    """A message of each fate: {kind: notice as bytes}."""
-    def answer(verb, argument, _default):
-        if verb == "RCPT" and "gone" in argument:
-            return b"550 5.1.1 <gone@remote.test>: user unknown\r\n"
-        if verb == "RCPT" and "full" in argument:
-            return b"452 4.2.2 mailbox full\r\n"
-        return None
-
-    with smtp.Sink(answer=answer) as sink:
-        culver.outbound += ["delay-notice 2s", "retry 1s 1s"]
-        culver.relay_to(sink.port).start()
-        found = {}
-        for kind, address, parameters in (("failed", "gone@remote.test", ""), ("delayed", "full@remote.test", ""),
-                                          ("relayed", "fine@remote.test", " NOTIFY=SUCCESS"),
-                                          ("delivered", culver.address, " NOTIFY=SUCCESS")):
-            ident = submit(culver, culver.address, [(address, parameters)], mail.small(kind))
-            (letter, _), = [pair for pair in await_notice(culver, ident)
-                            if f"Action: {kind}".encode() in pair[0]]
-            found[kind] = (address, letter)
-        yield found
-
-
-def test_notices_are_read_by_sisimai(noticed):
-    want = {"failed": ("5.1.1", "failed", "userunknown"), "delayed": ("4.2.2", "delayed", "mailboxfull"),
-            "relayed": ("2.", "relayed", "delivered"), "delivered": ("2.", "delivered", "delivered")}
-    read = {}
-    for kind, (address, letter) in noticed.items():
-        rows = perl(SISIMAI, letter, "Sisimai")
-        read[kind] = (rows, address)
-    print(read)
-    for kind, (rows, address) in read.items():
-        assert len(rows) == 1, (kind, rows)
-        recipient, status, action, reason = rows[0]
-        assert (recipient, action, reason) == (address, want[kind][1], want[kind][2]), (kind, rows)
-        assert status.startswith(want[kind][0]), (kind, rows)
-
-
-def test_notices_are_read_by_bounceparser(noticed):
-    read = {kind: perl(PARSER, letter, "Mail::DeliveryStatus::BounceParser") for kind, (_, letter) in noticed.items()}
-    print(read)
-    report = [row for row in read["failed"] if row[0] == "report"]
-    assert [row[1:5] for row in report] == [["gone@remote.test", "5.1.1", "failed", "user_unknown"]]
-    # it knows failures alone; a success or a delay must not be taken for one
-    for kind in ("delayed", "relayed", "delivered"):
-        assert not [row for row in read[kind] if row[0] == "report" and row[3] == "failed"], read[kind]
-
-
-def test_notices_are_read_by_flufl_bounce(noticed):
-    if subprocess.run(["/usr/bin/python3", "-c", "import flufl.bounce"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("python has no flufl.bounce")
-    read = {kind: run(["/usr/bin/python3", "-c", FLUFL], letter) for kind, (_, letter) in noticed.items()}
-    assert read["failed"] == [["permanent", "gone@remote.test"]], read
-    assert read["delayed"] in ([["temporary", "full@remote.test"]], []), read
-    assert read["relayed"] == [] and read["delivered"] == [], read
 
 
 def test_a_delay_is_told_once(culver):

@@ -1,4 +1,4 @@
-"""Hostile input from the network: clear refusals, nothing accepted, nothing moved (calm.py)."""
+"""Hostile input from the network and at the socket `submission`: clear refusals, nothing accepted, nothing moved (calm.py)."""
 
 import ast
 import glob
@@ -12,14 +12,26 @@ import time
 
 import pytest
 
+import accounts
 import calm as calm_module
 import mail
-import processes
 import smtp
 from calm import Calm
 
 MEGABYTE = 1 << 20
 SESSION_KB = 2048
+
+
+@pytest.fixture(params=["network", "submission"])
+def culver(request, make_culver):
+    """An instance whose clients come by one of its two doors: what stands behind both is the same code, with other rights."""
+    instance = make_culver()
+    if request.param == "submission":
+        path, entry = instance.socket_path("submission"), instance.place.users[0]
+        # the buffers of a local socket are the sender's
+        instance.smtp = lambda receive_buffer=None, **options: smtp.Client(
+            accounts.connect_many_as(1, entry, path, kind=socket.SOCK_STREAM)[0], **options)
+    return instance
 
 
 def session_memory(instance, client):
@@ -311,6 +323,7 @@ def test_smuggling_sequences_of_the_data_folder(culver, data):
     with open(os.path.join(data, "smtp-smuggling/end-of-data.tsv"), encoding="ascii") as file:
         rows = [line.split("\t")[0] for line in file if line.strip() and not line.startswith("#")]
     assert rows
+    print(f"{len(rows)} sequences")
     culver.start()
     calm = Calm(culver)
     for row in rows:
@@ -336,16 +349,42 @@ def test_bare_line_ends_are_repaired_when_asked_for(culver):
         mail.below(message.content, b"X-Tag: mended\r\nSubject: x\r\n\r\none\r\ntwo\r\n.\r\nthree\r\n")
 
 
+def seeds(data, part):
+    """The values of one part of chasquid's fuzz corpora: [bytes]; each file holds one."""
+    files = filter(os.path.isfile, glob.glob(os.path.join(data, "smtp-dialogs/chasquid-fuzz", part, "**/*"), recursive=True))
+    values = []
+    for path in sorted(files):
+        with open(path, encoding="utf-8") as file:
+            literal = re.search(r'^(?:\[\]byte|string)\((".*")\)$', file.read(), re.M)[1]
+        # in Go, \x is a byte, and every other character its UTF-8; in Python, both are characters
+        values.append(re.sub(rb"\xef\xbf\xbd(..)", lambda m: bytes([int(m[1], 16)]),
+                             ast.literal_eval(re.sub(r"\\x(..)", "\ufffd\\1", literal)).encode()))
+    return values
+
+
+def test_addresses_of_the_fuzz_corpora(culver, data):
+    """As local part, as domain, as both, and as what AUTH brings: a clear reply for each, and nothing moves."""
+    culver.limit += ["errors 10000"]
+    culver.start()
+    calm = Calm(culver)
+    names, auths = set(seeds(data, "normalize")), seeds(data, "auth")
+    assert names and auths
+    lines = [b"RCPT TO:<" + form + b">" for name in sorted(names) for form in (name, name + b"@local.test", b"a@" + name, name + b"@" + name)]
+    lines += [b"AUTH PLAIN " + value for value in auths]
+    with culver.smtp() as client:
+        client.ehlo()
+        client.command("MAIL FROM:<a@client.test> SMTPUTF8", 250)
+        codes = [client.command(line, (4, 5, 250)).code for line in lines]
+        client.command("QUIT", 221)
+    print(f"{len(lines)} lines of {len(names)} names and {len(auths)} responses: {sorted(set(codes))}")
+    calm.check()
+
+
 def test_streams_of_the_fuzz_corpora(culver, data):
     """What crashed others: as a stream, with LF and with CRLF."""
-    files = sorted(glob.glob(os.path.join(data, "smtp-dialogs/chasquid-fuzz/smtpsrv/**/*"), recursive=True))
-    streams = []
-    for path in filter(os.path.isfile, files):
-        with open(path, encoding="utf-8") as file:
-            found = re.search(r'^\[\]byte\((".*")\)$', file.read(), re.M)
-        if found:
-            streams.append(ast.literal_eval(found[1]).encode())
+    streams = seeds(data, "smtpsrv")
     assert streams
+    print(f"{len(streams)} streams")
     culver.start()
     calm = Calm(culver)
     for stream in streams:
@@ -364,7 +403,7 @@ def test_no_session_is_left(culver):
     calm = Calm(culver)
     with culver.smtp() as client:
         client.ehlo()
-        assert len(processes.descendants(culver.pid("smtpd"))) == 1
+        assert len(calm_module.sessions(culver)) == 1
     culver.wait_event("disconnected", since=calm.mark)
     calm.check()
-    assert processes.descendants(culver.pid("smtpd")) == []
+    assert calm_module.sessions(culver) == []

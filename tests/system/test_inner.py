@@ -1,5 +1,6 @@
 """Hostile input on the inner sockets, as the uid that may connect: malformed or untimely ends the peer, never the server."""
 
+import itertools
 import os
 import random
 import socket
@@ -8,12 +9,15 @@ import struct
 import pytest
 
 import accounts
+import dns
+import peers
 import wire
 from calm import Calm
 
 # socket: the program whose uid connects
 CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
 ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS}
+ORIGIN_LOCAL = 3  # common/protocol/intake.h
 
 
 def throw(instance, name, datagrams):
@@ -148,15 +152,51 @@ def test_jobs_out_of_turn(culver):
     calm.check()
 
 
-def test_a_stalled_asker_blocks_nobody(culver):
+@pytest.fixture
+def with_name_server(culver):
+    """An instance that asks a name server of the test, where no such name is."""
+    try:
+        server = dns.Server({"example": dns.zone("example", "")})
+    except peers.Unavailable as reason:
+        pytest.skip(str(reason))
+    with server:
+        culver.general += [f"resolver 127.0.0.1@{server.port}", "trust-anchor none", "hosts no"]
+        culver.start()
+        # libunbound makes its thread at the first question
+        with wire.Peer(culver.connect("resolver", "delivery"), wire.RESOLVER_ANSWERS) as peer:
+            peer.send("RESOLVER_ASK", rr=1, name="ns.example")
+            assert peer.receive()[1]["records"]
+        yield culver
+
+
+def test_names_that_are_none_and_records_that_are_none(with_name_server):
+    """Whatever the question is: an answer that finds nothing, or the end of the asker; the resolver goes on."""
+    culver = with_name_server
+    calm = Calm(culver)
+    names = [b"", b".", b"..", b"a..b", b"x" * 64 + b".example", b"y." * 200, b"nul\0.example", b"\xff\xfe.example", b"a b.example",
+             b"-", b"_", b"*.example", b"\\000.example", b"127.0.0.1", b"[::1]", b"z" * 1000]
+    for rr, name in itertools.product((0, 1, 12, 15, 16, 28, 255, 65535, 1 << 40), names):
+        with wire.Peer(culver.connect("resolver", "delivery"), wire.RESOLVER_ANSWERS) as peer:
+            try:
+                peer.send("RESOLVER_ASK", request=1, rr=rr, name=name)
+            except OSError:
+                continue  # cut off
+            # no values: cut off
+            _, values, _ = peer.receive()
+            assert not values.get("records"), (rr, name, values)
+    calm.check()
+
+
+def test_a_stalled_asker_blocks_nobody(with_name_server):
     """Connections that ask and never read: the services go on for everybody else."""
-    culver.start()
+    culver = with_name_server
     calm = Calm(culver)
     stalled = []
     questions = wire.encode("LOOKUP_RECIPIENTS", 1, questions=[
         {"number": n, "address": f"nobody{n}@local.test"} for n in range(200)])
     listing = wire.encode("CONTROL_STATUS", 1)
-    for name, data in (("lookup", questions), ("control", listing)):
+    asking = wire.encode("RESOLVER_ASK", 1, rr=15, name="stalled.example")
+    for name, data in (("lookup", questions), ("control", listing), ("resolver", asking)):
         peer = culver.connect(name, CALLERS[name])
         peer.setblocking(False)
         stalled.append(peer)
@@ -183,11 +223,11 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
-    wrong = {"intake": ["delivery", "lookup", "log"], "jobs": ["smtpd", "lookup", "log"],
-             "lookup": ["delivery", "log", "bounce"]}
+    wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
+             "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"]}
     for name, programs in wrong.items():
         for program in programs:
             peer = culver.connect(name, program)
@@ -217,6 +257,29 @@ def test_intake_as_it_should_be(culver):
         for fd in [fds[1], *got]:
             os.close(fd)
     assert content.replace(b"\r\n", b"\n") in culver.maildir().one("inner")
+
+
+@pytest.mark.parametrize("program", ["smtpd", "bounce"])
+def test_a_uid_is_believed_of_submit_alone(culver, program):
+    """Whoever serves strangers cannot say that a message is a local user's."""
+    if culver.place.mode != "root":
+        pytest.skip("an ordinary user's programs all have one uid")
+    culver.start()
+    calm = Calm(culver)
+    for lie in ({"uid": 1}, {"origin": ORIGIN_LOCAL}, {"uid": 1001, "origin": ORIGIN_LOCAL}):
+        with wire.Peer(culver.connect("intake", program), wire.INTAKE_ANSWERS) as peer:
+            _, _, fds = open_message(peer)
+            for fd in fds:
+                os.close(fd)
+            try:
+                peer.send("INTAKE_ENVELOPE", request=1, **{"origin": 1, **lie}, client="127.0.0.1", helo="inner", protocol="ESMTP",
+                          sender="a@client.test", length=0, checksum=wire.checksum(b""), top="")
+            except OSError:
+                pass  # cut off already
+            assert peer.ended(), f"{program} speaks for a user: {lie}"
+    culver.expect_empty_spool()
+    assert not culver.events("queued", since=calm.mark)
+    calm.check()
 
 
 def open_message(peer):

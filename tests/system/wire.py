@@ -24,11 +24,13 @@ INTAKE_CALLS = {
     "INTAKE_COMMIT": (4, [("count", N)]),
     "INTAKE_KEEP": (5, []),
     "INTAKE_ABANDON": (6, []),
+    "INTAKE_RETRY": (7, [("domain", S), ("below", N)]),
 }
 INTAKE_ANSWERS = {
     "INTAKE_FILE": (101, [("id", N)]),
     "INTAKE_REFUSED": (102, [("code", N), ("status", S), ("text", S)]),
     "INTAKE_QUEUED": (103, []),
+    "INTAKE_RETRYING": (104, [("outcome", N)]),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]
@@ -71,8 +73,9 @@ RESOLVER_ANSWERS = {
 CONTROL_CALLS = {
     "CONTROL_LIST": (1, [("selector", [("word", S)]), ("recipients", N)]),
     "CONTROL_SHOW": (2, [("id", N)]),
-    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)])]),
+    "CONTROL_ACT": (3, [("verb", N), ("selector", [("word", S)]), ("dry", N), ("address", S)]),
     "CONTROL_STATUS": (4, []),
+    "CONTROL_SITES": (5, [("selector", [("word", S)])]),
 }
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 

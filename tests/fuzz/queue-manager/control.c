@@ -69,6 +69,7 @@ start(void)
 		struct message *m = message_new(q, id, 0, SPAN("anna@b.example"));
 		m->is_queued = m->is_kept = id == 0x1000;
 		m->is_held = true;
+		must(message_add(q, m, 1, SPAN("x@y.example"), 0, 0) == 0);
 		message_settle(q, m);
 	}
 }
@@ -87,8 +88,8 @@ try_selector(struct span text)
 	if (select_parse(&s, wire_list_get(&list), false) != NULL)
 		return;
 	must(s.all + (s.id_count > 0) + (s.word_count > 0) == 1);
-	(void)select_matches(&s, q->messages.last);
-	(void)select_recipient(&s, SPAN("x@y.example"));
+	(void)select_matches(q, &s, q->messages.last);
+	(void)select_recipient(q, &s, q->messages.last, 1);
 	select_free(&s);
 }
 
@@ -103,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_selector(span_from((const char *)data + 1, size - 1));
 	int fd = channel_connect(path, 0);
 	must(fd >= 0);
-	uint16_t type = data[0] % 6;
+	uint16_t type = data[0] % 7;
 	uint32_t len = (uint32_t)size - 1;
 	memset(datagram, 0, WIRE_HEADER);
 	memcpy(datagram, &type, sizeof(type));
@@ -122,6 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (message_find(q, 0x1000) == NULL) {
 		m = message_new(q, 0x1000, 0, SPAN("anna@b.example"));
 		m->is_queued = m->is_kept = m->is_held = true;
+		must(message_add(q, m, 1, SPAN("x@y.example"), 0, 0) == 0);
 		message_settle(q, m);
 	}
 	return 0;

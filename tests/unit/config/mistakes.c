@@ -232,6 +232,8 @@ values_that_are_none_are_told(void **state)
 		{"relay-from 192.0.2.0/33", "1:12", "network"},
 		{"relay-from ::1 192.0.2", "1:16", "network"},
 		{"relay-from ::/0 none", "1:17", "network"},
+		{"route a.example {\n smtp b.example:25\n etrn-from 192.0.2.1/24\n}", "3:12",
+		 "network"},
 		{"relay-from 10.0.0.0/", "1:12", "network"},
 		{"relay-from [::1", "1:12", "network"},
 		{"extension x", "1:11", "characters"},

@@ -73,6 +73,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_int_equal(c->limits.message_size, 50 << 20);
 	assert_int_equal(c->limits.recipients, 1000);
 	assert_int_equal(c->limits.command_time, 300000);
+	assert_int_equal(c->limits.reply_time, 600000);
 	assert_int_equal(c->limits.trace_size, 256 << 20);
 	for (size_t i = 0; i < sizeof(c->limits) / sizeof(uint64_t); i++)
 		assert_int_not_equal(((const uint64_t *)(const void *)&c->limits)[i], 0);

@@ -19,6 +19,7 @@
 #include "culver/human.h"
 #include "culver/listing.h"
 #include "culver/queue.h"
+#include "culver/sites.h"
 
 #define NOW_US 1795507351000000
 
@@ -293,6 +294,64 @@ wrong_words_are_exit_64_and_nobody_is_asked(void **state)
 }
 
 static void
+orders_with_wrong_words_are_exit_64(void **state)
+{
+	char *nowhere[] = {(char[]){"queue"}, (char[]){"redirect"}, (char[]){"all"}, NULL};
+	char *whose[] = {(char[]){"queue"}, (char[]){"redirect"}, (char[]){"a@b.example"}, NULL};
+	char *show[] = {(char[]){"queue"}, (char[]){"sites"}, NULL};
+	struct culver_options dry = options;
+	(void)state;
+	unlink(path);
+	dry.dry_run = true;
+	assert_int_equal(verb_queue(&options, 3, nowhere), 64);
+	assert_int_equal(verb_queue(&options, 3, whose), 64);
+	assert_int_equal(verb_queue(&dry, 2, show), 64);
+}
+
+static void
+sites_stand_with_the_fullest_first(void **state)
+{
+	struct sites s = {.count = 0};
+	struct control_site one = {.name = {"a.example", 9},
+				   .recipients = 2,
+				   .age = {2},
+				   .oldest_us = NOW_US - 60 * 1000000LL};
+	struct control_site two = {.name = {"b.example", 9},
+				   .recipients = 30,
+				   .age = {0, 10, 0, 0, 0, 20},
+				   .active = 1,
+				   .oldest_us = NOW_US - 5 * 86400 * 1000000LL,
+				   .known = 1,
+				   .agents = 1,
+				   .window = 2,
+				   .window_max = 20,
+				   .limit = {"a\x1b[2Jreason", 11},
+				   .reply = {"421 later", 9}};
+	(void)state;
+	assert_int_equal(sites_add(&s, &one), 0);
+	assert_int_equal(sites_add(&s, &two), 0);
+	buffer_clear(&out);
+	sites_print(&s, false, NOW_US, &out);
+	buffer_char(&out, '\0');
+	assert_null(strchr(out.at, 0x1b));
+	const char *first = strstr(out.at, "b.example"), *second = strstr(out.at, "a.example");
+	assert_true(first != NULL && second != NULL && first < second);
+	assert_non_null(strstr(out.at, "   1   2/20\n    a\\x1b[2Jreason\n    421 later\n"));
+	assert_non_null(strstr(out.at, "2 sites, 32 recipients, the oldest for 5d\n"));
+	buffer_clear(&out);
+	sites_print(&s, true, NOW_US, &out);
+	buffer_char(&out, '\0');
+	assert_true(strncmp(out.at,
+			    "{\"site\":\"b.example\",\"recipients\":30,\"active\":1,"
+			    "\"oldest\":\"2026-11-19T08:02:31.000000Z\","
+			    "\"ages\":[0,10,0,0,0,20],\"known\":true,\"connections\":1,"
+			    "\"window\":2,\"window_max\":20,\"back_off_ms\":0,\"probe_ms\":0,"
+			    "\"limit\":\"a\\u001b[2Jreason\",\"reply\":\"421 later\"}\n",
+			    230) == 0);
+	sites_free(&s);
+}
+
+static void
 not_running_is_exit_69(void **state)
 {
 	char *words[] = {(char[]){"queue"}, NULL};
@@ -314,6 +373,8 @@ main(void)
 		cmocka_unit_test(nothing_matches_is_exit_1),
 		cmocka_unit_test(more_ids_than_fit_are_asked_in_parts),
 		cmocka_unit_test(wrong_words_are_exit_64_and_nobody_is_asked),
+		cmocka_unit_test(orders_with_wrong_words_are_exit_64),
+		cmocka_unit_test(sites_stand_with_the_fullest_first),
 		cmocka_unit_test(not_running_is_exit_69),
 	};
 	if (mkdtemp(runtime) == NULL)

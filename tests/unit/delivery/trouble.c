@@ -124,6 +124,28 @@ a_peer_that_hangs_up_at_any_stage_defers(void **state)
 }
 
 static void
+be_silent_at(struct sink *s)
+{
+	hang_up_at(s);
+	sink_expect_end(s); /* not even a QUIT: nobody would answer it */
+}
+
+static void
+a_silent_peer_is_left_after_reply_time_at_any_stage(void **state)
+{
+	(void)state;
+	for (int stage = 0; stage < HANG_UPS; stage++) {
+		if (stage == IN_CONTENT) /* there it is we who speak */
+			continue;
+		start(be_silent_at, stage + 100);
+		agent.config.limits.reply_time = 100;
+		send_job("A: b\r\n\r\n", 1);
+		expect((struct outcome){1, FATE_DEFERRED, 0, "4.4.2", true, stage < IN_CONTENT});
+		end();
+	}
+}
+
+static void
 say_421_at(struct sink *s)
 {
 	if (s->stage == 0) {
@@ -378,6 +400,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kept_connection_that_died_is_made_anew),
 		cmocka_unit_test(a_peer_that_hangs_up_at_any_stage_defers),
+		cmocka_unit_test(a_silent_peer_is_left_after_reply_time_at_any_stage),
 		cmocka_unit_test(a_421_is_the_places_trouble_and_not_the_recipients),
 		cmocka_unit_test(a_reason_given_in_the_middle_of_the_data_is_read),
 		cmocka_unit_test(a_peer_that_talks_nonsense_defers),

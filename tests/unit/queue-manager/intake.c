@@ -274,7 +274,7 @@ intake_takes_100000_recipients(void **state)
 		assert_true(m->asks <= 1000);
 		asked += n;
 	}
-	assert_int_equal(m->states[RECIPIENT_READY], 100000);
+	assert_int_equal(message_in(m, RECIPIENT_READY), 100000);
 	assert_true(clock_monotonic_ms() - start < 10000);
 	session_close(&s);
 	restart(h, "boot-1");

@@ -125,8 +125,8 @@ message_expands_a_recipient_once(void **state)
 	answer_expanding(h);
 	struct message *m = message_find(h->q, id);
 	assert_int_equal(m->count, 4);
-	assert_int_equal(m->states[RECIPIENT_EXPANDED], 1);
-	assert_int_equal(m->states[RECIPIENT_READY], 3);
+	assert_int_equal(message_in(m, RECIPIENT_EXPANDED), 1);
+	assert_int_equal(message_in(m, RECIPIENT_READY), 3);
 	char *text = file_text(h, id);
 	assert_non_null(strstr(text, " to 3 a@y.example parent=1\n"));
 	assert_non_null(strstr(text, " expanded 1 -> 3-4\n"));
@@ -163,11 +163,11 @@ message_forgets_children_of_an_expansion_that_was_torn(void **state)
 	begin_manager(h, "boot-1");
 	turns(h);
 	struct message *m = message_find(h->q, id);
-	assert_int_equal(m->states[RECIPIENT_ORPHAN], 2);
+	assert_int_equal(message_in(m, RECIPIENT_ORPHAN), 2);
 	assert_int_equal(message_open_recipients(m), 1);
 	answer_expanding(h);
 	assert_int_equal(m->count, 5);
-	assert_int_equal(m->states[RECIPIENT_READY], 2);
+	assert_int_equal(message_in(m, RECIPIENT_READY), 2);
 }
 
 static void
@@ -188,7 +188,7 @@ message_that_expands_without_end_fails(void **state)
 	for (int i = 0; i < 20; i++)
 		(void)answer_lookup(h, endless);
 	struct message *m = message_find(h->q, id);
-	assert_int_equal(m->states[RECIPIENT_TELLING], 1);
+	assert_int_equal(message_in(m, RECIPIENT_TELLING), 1);
 	char *text = file_text(h, id);
 	assert_non_null(strstr(text, "5.4.6"));
 	free(text);
@@ -233,7 +233,7 @@ message_tells_of_failures_once_all_have_an_answer(void **state)
 	assert_non_null(strstr(text, " 66101D47CF6B0 1-2\n"));
 	free(text);
 	struct message *m = message_find(h->q, id);
-	assert_int_equal(m->states[RECIPIENT_NOTIFIED], 2);
+	assert_int_equal(message_in(m, RECIPIENT_NOTIFIED), 2);
 	assert_int_equal(message_open_recipients(m), 1);
 	/* nobody is told twice, also after a restart */
 	restart(h, "boot-1");
@@ -241,7 +241,7 @@ message_tells_of_failures_once_all_have_an_answer(void **state)
 	close(bounce);
 	bounce = parent_of(h, JOBS_NOTICE);
 	assert_int_equal(hear(h, bounce, &n), 0);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_NOTIFIED], 2);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_NOTIFIED), 2);
 	close(agent);
 	close(notifier);
 	close(bounce);
@@ -284,7 +284,7 @@ message_holds_a_double_bounce_that_fails(void **state)
 	message_release(h->q, m);
 	message_settle(h->q, m);
 	assert_int_equal(answer_lookup(h, to_smarthost), 1);
-	assert_int_equal(m->states[RECIPIENT_READY], 1);
+	assert_int_equal(message_in(m, RECIPIENT_READY), 1);
 	close(bounce);
 	session_close(&s);
 }
@@ -300,8 +300,9 @@ message_gives_up_when_its_time_is_over(void **state)
 	turns(h);
 	char *text = file_text(h, id);
 	assert_non_null(strstr(text, " failed 1 "));
-	assert_non_null(strstr(text, " 5.4.7 "));
-	assert_non_null(strstr(text, "so it is"));
+	/* no server said that: a code of its own would be a lie in the notice */
+	assert_non_null(strstr(text, " 0 5.4.7 "));
+	assert_non_null(strstr(text, "expired; the last answer was: 451 so it is"));
 	free(text);
 	close(agent);
 }
@@ -341,7 +342,7 @@ message_is_routed_but_not_delivered_before_keep(void **state)
 	assert_int_equal(answer_lookup(h, to_smarthost), 1);
 	h->parent = parent_of(h, JOBS_SMTP);
 	assert_int_equal(hear(h, h->parent, &w), 0);
-	assert_int_equal(message_find(h->q, s.id)->states[RECIPIENT_READY], 1);
+	assert_int_equal(message_in(message_find(h->q, s.id), RECIPIENT_READY), 1);
 	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
 	assert_int_equal(hear(h, h->parent, &w), JOBS_WANT);
 	session_close(&s);
@@ -375,7 +376,7 @@ message_survives_agents_that_die(void **state)
 		close(agent);
 		turns(h);
 		struct message *m = message_find(h->q, id);
-		assert_int_equal(m->states[RECIPIENT_DEFERRED], 2);
+		assert_int_equal(message_in(m, RECIPIENT_DEFERRED), 2);
 		assert_int_equal(m->recipients[0].attempts, i == SCHEDULE_DEATHS_MAX - 1);
 		if (i < SCHEDULE_DEATHS_MAX - 1)
 			run_for(h, SCHEDULE_PAUSE_MS + 300);
@@ -392,10 +393,10 @@ message_is_asked_for_again_when_lookup_dies(void **state)
 	close(h->lookup_fd);
 	h->lookup_fd = -1;
 	turns(h);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_WAITING], 1);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_WAITING), 1);
 	run_for(h, 2 * ROUTE_AGAIN_MIN_MS);
 	assert_int_equal(answer_lookup(h, to_smarthost), 1);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_READY], 1);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_READY), 1);
 }
 
 static void
@@ -414,7 +415,7 @@ message_believes_no_answer_that_was_not_asked_for(void **state)
 	const struct lookup_leaves answer = {wire_list_get(&list)};
 	say(h->lookup_fd, lookup_answers, LOOKUP_LEAVES, w.header.request, &answer);
 	assert_int_equal(hear(h, h->lookup_fd, &w), -1);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_READY], 0);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_READY), 0);
 }
 
 static void
@@ -432,7 +433,7 @@ an_agent_tells_only_of_what_it_was_given(void **state)
 		assert_int_equal(hear(h, agent, &w), -1);
 		close(agent);
 		assert_true(file_exists(h, id));
-		assert_int_equal(message_find(h->q, id)->states[RECIPIENT_DEFERRED], 2);
+		assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_DEFERRED), 2);
 		run_for(h, SCHEDULE_PAUSE_MS + 300);
 	}
 	/* twice the same */
@@ -440,7 +441,7 @@ an_agent_tells_only_of_what_it_was_given(void **state)
 	say_result(agent, 1, FATE_DELIVERED, false, false);
 	say_result(agent, 1, FATE_FAILED, false, false);
 	assert_int_equal(hear(h, agent, &w), -1);
-	assert_int_equal(message_find(h->q, id)->states[RECIPIENT_DELIVERED], 1);
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_DELIVERED), 1);
 	close(agent);
 	/* and nobody is an agent whom nobody asked for */
 	agent = connect_to(h, "jobs");

@@ -261,7 +261,7 @@ delay_is_told_once_to_those_who_want_it(void **state)
 	assert_true(t.until[0] > 0);
 	/* not told yet: nobody is kept from being tried */
 	struct message *m = message_find(h->q, id);
-	assert_int_equal(m->states[RECIPIENT_DEFERRED], 4);
+	assert_int_equal(message_in(m, RECIPIENT_DEFERRED), 4);
 	message_retry(h->q, m);
 	message_settle(h->q, m);
 	assert_int_equal(answer_lookup(h, to_smarthost), 4);
@@ -285,7 +285,7 @@ delay_is_told_once_to_those_who_want_it(void **state)
 	turns(h);
 	m = message_find(h->q, id);
 	assert_true(m->recipients[1].is_delay_told);
-	assert_int_equal(m->states[RECIPIENT_NOTIFIED], 1);
+	assert_int_equal(message_in(m, RECIPIENT_NOTIFIED), 1);
 	close(bounce);
 	bounce = parent_of(h, JOBS_NOTICE);
 	run_for(h, 300);

@@ -288,8 +288,8 @@ whatever_append_fails_nothing_is_lost_or_told_wrongly(void **state)
 		replayed(h, "boot-1");
 		struct message *m = message_find(h->q, id);
 		assert_non_null(m);
-		assert_int_equal(m->states[RECIPIENT_DELIVERED], 1);
-		assert_int_equal(m->states[RECIPIENT_DEFERRED], 2);
+		assert_int_equal(message_in(m, RECIPIENT_DELIVERED), 1);
+		assert_int_equal(message_in(m, RECIPIENT_DEFERRED), 2);
 		message_remove(h->q, m);
 		close(agent);
 	}

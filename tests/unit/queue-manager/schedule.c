@@ -242,11 +242,13 @@ carry_out(struct span word, struct span a, struct span b, struct span c, struct 
 		must_be(word, busy_agent(place(a), b)->count, number(c));
 	else if (span_equal(word, SPAN("deferred"))) {
 		m = message_find(world.q, mail_id(a));
-		must_be(word, m == NULL ? 0 : m->states[RECIPIENT_DEFERRED], number(b));
+		must_be(word, m == NULL ? 0 : message_in(m, RECIPIENT_DEFERRED), number(b));
 	} else if (span_equal(word, SPAN("failed"))) {
 		m = message_find(world.q, mail_id(a));
 		must_be(word,
-			m == NULL ? 0 : m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING],
+			m == NULL ? 0
+				  : message_in(m, RECIPIENT_FAILED) +
+					    message_in(m, RECIPIENT_TELLING),
 			number(b));
 	} else if (!span_equal(word, SPAN("ends")))
 		fail_msg("line %u: what is that?", world.line);
@@ -527,10 +529,10 @@ five_days_of_retries_pass_in_a_moment(void **state)
 	unsigned attempts = 0;
 	h->q->false_ms = start_ms;
 	h->q->false_wall_us = start_us;
-	while (m->states[RECIPIENT_FAILED] + m->states[RECIPIENT_TELLING] == 0) {
+	while (message_in(m, RECIPIENT_FAILED) + message_in(m, RECIPIENT_TELLING) == 0) {
 		message_deferred(h->q, m, 1, &a, 0);
 		attempts++;
-		if (m->states[RECIPIENT_DEFERRED] == 0)
+		if (message_in(m, RECIPIENT_DEFERRED) == 0)
 			break;
 		int64_t next_ms = (int64_t)m->recipients[0].due * MESSAGE_TICK_MS;
 		assert_true(next_ms > h->q->false_ms);

@@ -1,0 +1,109 @@
+/*
+ * site-report - see site-report.h
+ */
+#include "queue-manager/site-report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/protocol/control.h"
+#include "common/system/fatal.h"
+#include "queue-manager/manager.h"
+#include "queue-manager/select.h"
+
+#define SECOND_MS 1000
+
+/* "451 4.4.1 connection refused (host)" */
+static char *
+reply_of(const struct place *p)
+{
+	char text[CONTROL_TEXT_MAX + 1];
+	const struct verdict *v = &p->verdict;
+	const struct journal_entry e = {.code = (uint64_t)v->code,
+					.status = span_of(v->status),
+					.reply = span_of(v->text),
+					.host = span_of(p->host)};
+	select_reply(&e, text);
+	char *copy = strdup(text);
+	if (copy == NULL)
+		fatal(EXIT_OS, ENOMEM, "a reply");
+	return copy;
+}
+
+void
+site_report_add(struct site_report *r, struct manager *q, const struct place *p)
+{
+	bool is_worse = !r->is_known || (p->is_dead && !r->is_dead) ||
+			(p->is_dead && p->dead_until_ms > r->dead_until_ms);
+	(void)q;
+	if (p->is_stale)
+		return;
+	r->is_known = true;
+	r->kind = p->kind;
+	r->agents += p->agents;
+	r->busy += p->busy;
+	r->wants += p->wants;
+	r->window += p->window;
+	r->ready += p->ready;
+	r->is_hungry = r->is_hungry || p->list == &q->schedule.service[p->kind].hungry;
+	if (!is_worse)
+		return;
+	r->is_dead = p->is_dead;
+	r->dead_until_ms = p->dead_until_ms;
+	r->back_off_ms = p->back_off_ms;
+	if (p->verdict.text[0] == '\0' && p->verdict.code == 0)
+		return;
+	free(r->reply);
+	r->reply = reply_of(p);
+}
+
+void
+site_report_free(struct site_report *r)
+{
+	free(r->reply);
+	r->reply = NULL;
+}
+
+uint32_t
+site_report_window_max(const struct manager *q, const struct site_report *r)
+{
+	return r->is_known ? schedule_window_max(q, r->kind) : 0;
+}
+
+void
+site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiting, char *to,
+		  size_t size)
+{
+	const struct service *s = &q->schedule.service[r->kind];
+	int64_t probe_ms = r->dead_until_ms - manager_now_ms(q);
+	uint32_t max = site_report_window_max(q, r);
+	to[0] = '\0';
+	if (!r->is_known) {
+		snprintf(to, size, "nothing was sent there since the start");
+		return;
+	}
+	if (r->is_dead && probe_ms > 0)
+		snprintf(to, size, "the site is in trouble: tried again in %" PRId64 " s",
+			 probe_ms / SECOND_MS + 1);
+	else if (r->is_dead)
+		snprintf(to, size, "the site is in trouble: one message tries it now");
+	else if (r->ready == 0 && waiting > 0)
+		snprintf(to, size, "each message waits for its own next attempt");
+	else if (r->ready == 0)
+		return;
+	else if (!disk_may_deliver(q))
+		snprintf(to, size, "the disk of the spool is full");
+	else if (s->parent == NULL)
+		snprintf(to, size, "the program that delivers is not there");
+	else if (r->is_hungry)
+		snprintf(to, size, "all agents are taken: limit %s",
+			 r->kind == JOBS_MAILBOX ? "mailbox-agents" : "agents");
+	else if (r->agents + r->wants >= max)
+		snprintf(to, size, "its connections: limit %s",
+			 r->kind == JOBS_MAILBOX ? "mailbox-concurrency" : "concurrency");
+	else if (r->agents + r->wants >= r->window)
+		snprintf(to, size, "its window, which grows while it answers well");
+}
