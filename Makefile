@@ -39,6 +39,7 @@ LIBS_resolver = -lunbound
 # tables: patterns and databases, served by lookup, looked through by `culver check`
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_culver = -lpcre2-8 -lsqlite3
+LIBS_delivery = -lpcre2-8
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)
 ifdef SANITIZE
@@ -66,6 +67,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# the patterns of replies that come with Culver stand in delivery itself
+$(BUILD)/obj/delivery/replies-standard.o: etc/replies
 
 $(COMMON): $(COMMON_OBJECTS)
 	@rm -f $@
@@ -178,6 +182,7 @@ clean:
 
 -include Makefile.install
 -include tests/Makefile.tests
+-include bench/Makefile.bench
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)

@@ -1,170 +1,190 @@
 #!/usr/bin/python3
-"""Messages a second beside Postfix, interleaved in one run: as a relay, and into a Maildir.
+"""Culver beside Postfix, Exim and OpenSMTPD: interleaved rounds, ratios within a round, one table.
 
-    bench.py [--messages 1000] [--sessions 20] [--size 4000] [--rounds 5]
+    bench.py [--short] [--rounds N] [--scale SHARE] [--with NAME,...] [--disk ext4|xfs] [--write] [--list] [SCENARIO...]
 
-Run by `make bench`.  smtp-source sends over kept connections; the clock stops when the last message has reached
-smtp-sink, or `new/` of the Maildir (inotify counts).  Both programs run as root with their own uids, their spools on
-the same file system, logging to a file.  Being slow is no failure: the numbers are printed, and that is all.
+Run by `make bench` and `make bench-short`; bench/README says what is measured, and how.  Being slow is no failure.
 """
 
 import argparse
-import ctypes
 import os
-import select
-import statistics
-import struct
-import subprocess
 import sys
-import threading
-import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "system"))
 sys.path.insert(0, HERE)
 
+import accounts  # noqa: E402
 import culver as helper  # noqa: E402
+import disks  # noqa: E402
+import measure  # noqa: E402
+import mta  # noqa: E402
+import mta_culver  # noqa: E402
 import peers  # noqa: E402
-import postfix  # noqa: E402
+import report  # noqa: E402
+import scenarios  # noqa: E402
+import tools  # noqa: E402
+from mta_exim import Exim  # noqa: E402
+from mta_opensmtpd import OpenSmtpd  # noqa: E402
+from mta_postfix import Postfix  # noqa: E402
 
-ARRIVED = 0x100 | 0x80  # IN_CREATE, IN_MOVED_TO
-ROUND_S = 300
-REMOTE = "someone@remote.test"
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class LetterCounter:
-    """Counts what appears in a folder; wait() returns at the wanted number."""
-
-    def __init__(self, folder):
-        self.fd = _libc.inotify_init1(os.O_CLOEXEC)
-        if _libc.inotify_add_watch(self.fd, folder.encode(), ARRIVED) < 0:
-            raise OSError(ctypes.get_errno(), folder)
-
-    def wait(self, wanted):
-        """At most ROUND_S; the number that came."""
-        count, until = 0, time.monotonic() + ROUND_S
-        while count < wanted and select.select([self.fd], [], [], max(0, until - time.monotonic()))[0]:
-            data, at = os.read(self.fd, 1 << 16), 0
-            while at < len(data):
-                _, _, _, length = struct.unpack_from("iIII", data, at)
-                at += 16 + length
-                count += 1
-        os.close(self.fd)
-        return count
+RIVALS = {"postfix": Postfix, "exim": Exim, "opensmtpd": OpenSmtpd}
+SHORT_SCALE = 0.4
 
 
-def send(port, to, options):
-    """smtp-source in the background; the thread."""
-    words = ["-s", options.sessions, "-m", options.messages, "-l", options.size, "-d", "-f", "sender@client.test",
-             "-t", to]
-    thread = threading.Thread(target=peers.smtp_source, args=(port, *words), kwargs={"deadline": ROUND_S})
-    thread.start()
-    return thread
+class Bench:
+    """Everything that runs: the disk, the sink, the systems."""
+
+    def __init__(self, options):
+        self.options, self.systems, self.left_out = options, [], []
+        self.disk = self.sink = self.place = self.mailbox = self.mailbox_address = None
+        self.listeners = {}
+
+    def open(self):
+        """Starts everything; close() is due whatever happens."""
+        as_root = accounts.is_root()
+        self.place = helper.place("root" if as_root and not self.options.as_user else "user")
+        self.disk = disks.Disk(self.options.disk, self.place.folder) if as_root else disks.Folder(self.place.folder)
+        if self.place.mode == "root":
+            self.mailbox = accounts.make("m", os.path.join(self.disk.path, "home"))
+            self.place.users.insert(0, self.mailbox)
+        else:
+            self.mailbox = self.place.users[0]
+        self.mailbox_address = f"{self.mailbox.pw_name}@{helper.DOMAIN}"
+        wanted = self.options.systems.split(",")
+        self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, True))
+        if self.systems and self.systems[0].knows_early() and "synced" in wanted:
+            self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, False))
+        for name in wanted if as_root else []:
+            if name in RIVALS:
+                self._add(lambda routes, kind=RIVALS[name]: kind(self.disk.path, routes, self.mailbox))
+        self.sink = tools.Sink(self.listeners)
+        for system in list(self.systems):
+            try:
+                system.start()
+            except (OSError, RuntimeError, AssertionError) as problem:
+                self._leave_out(system.name, problem)
+                system.stop()
+                self.systems.remove(system)
+
+    def _add(self, make):
+        """A system with next hops of its own: a connection that one keeps must not count against another."""
+        ports = {name: peers.free_port() for name in ("accept", "defer", "busy", "black", "second", "third")}
+        routes = mta.Routes({"remote.test": [ports["accept"]], "defer.test": [ports["defer"]], "dead.test": [ports["black"]],
+                             "busy.test": [ports["busy"]], "pair.test": [ports["black"], ports["second"]],
+                             "two.test": [ports["third"], ports["second"]]})
+        try:
+            self.systems.append(make(routes))
+        except (peers.Unavailable, OSError, RuntimeError) as problem:
+            self._leave_out("a rival", problem)
+            return
+        self.listeners.update({ports["accept"]: "accept", ports["defer"]: "defer", ports["busy"]: "busy:5",
+                               ports["black"]: "blackhole", ports["second"]: "accept", ports["third"]: "accept"})
+
+    def _leave_out(self, name, problem):
+        self.left_out.append(f"{name}: {str(problem).strip().splitlines()[-1] if str(problem).strip() else repr(problem)}")
+        print(f"bench: left out: {name}: {problem}", file=sys.stderr)
+
+    def close(self):
+        """Everything ends, also half made."""
+        for system in self.systems:
+            try:
+                system.stop()
+                getattr(system, "close", lambda: None)()
+            except Exception:  # the rest shall end too
+                traceback.print_exc()
+        if self.sink:
+            self.sink.close()
+        if self.disk:
+            self.disk.close()
+
+    # ---- rounds ----
+
+    def one(self, system, scenario, messages):
+        """One round of one system."""
+        result = scenario.round(self, system, scenario, messages)
+        if scenario.spoils:
+            system.reset()
+        measure.settle(system)
+        return result
+
+    def counted(self, system, scenario, messages):
+        """A round that is counted instead of timed."""
+        counter = measure.Counter(system)
+        try:
+            result = scenario.round(self, system, scenario, messages)
+        finally:
+            used = counter.stop(messages)
+        if scenario.spoils:
+            system.reset()
+        measure.settle(system)
+        return {**result, **used}
+
+    def run(self, scenario):
+        """All rounds of a scenario: {system: ([round results], counted result)}."""
+        scale = self.options.scale * (SHORT_SCALE if self.options.short else 1)
+        messages = max(1, int(scenario.messages * scale))
+        rounds = min(self.options.rounds, scenario.rounds or self.options.rounds)
+        systems = [s for s in self.systems if not scenario.only or s.name in scenario.only]
+        results = {system.name: ([], {}) for system in systems}
+        if not scenario.spoils:  # caches and first forks: not counted
+            for system in systems:
+                self.one(system, scenario, max(1, messages // 4))
+        for n in range(rounds):
+            for system in systems[n % len(systems):] + systems[:n % len(systems)]:
+                results[system.name][0].append(self.one(system, scenario, messages))
+        for system in systems:
+            if scenario.name not in ("restart",):
+                results[system.name][1].update(self.counted(system, scenario, max(1, messages // 2)))
+        return results
 
 
-def relay_round(port, sink_port, options):
-    """Messages a second from the first byte sent to the last message at the next hop; it ends at that count."""
-    sink = peers.SmtpSink(helper_user(), port=sink_port, options=["-M", options.messages])
-    sink.start()
-    start = time.monotonic()
-    thread = send(port, REMOTE, options)
-    sink.process.wait(ROUND_S)
-    took = time.monotonic() - start
-    sink.process.stderr.close()
-    thread.join()
-    return options.messages / took
-
-
-def maildir_round(port, to, folder, options):
-    """The same into a Maildir."""
-    counter = LetterCounter(folder)
-    start = time.monotonic()
-    thread = send(port, to, options)
-    count = counter.wait(options.messages)
-    took = time.monotonic() - start
-    thread.join()
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    return count / took
-
-
-_user = None
-
-
-def helper_user():
-    """Whoever smtp-sink runs as."""
-    return _user
-
-
-def prepare_maildir(user, name):
-    """A Maildir that is there already, so that new/ can be watched; the path of new/."""
-    for part in ("", "new", "cur", "tmp"):
-        path = os.path.join(user.pw_dir, name, part)
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        os.chown(path, user.pw_uid, user.pw_gid)
-    return os.path.join(user.pw_dir, name, "new")
-
-
-def line(what, ours, theirs):
-    """One line of the result."""
-    a, b = statistics.median(ours), statistics.median(theirs)
-    return (f"{what:8} Culver {a:7.0f}/s ({min(ours):.0f} to {max(ours):.0f})   Postfix {b:7.0f}/s "
-            f"({min(theirs):.0f} to {max(theirs):.0f})   ratio {a / b:.2f}")
-
-
-def run(place, options):
-    """All rounds; the text of the result."""
-    global _user
-    _user = place.users[0]
-    sinks = {"culver": peers.free_port(), "postfix": peers.free_port()}
-    culver = helper.Culver(place)
-    culver.relay_to(sinks["culver"])
-    other = postfix.Postfix(os.path.join(place.folder, "postfix"), sinks["postfix"], helper.DOMAIN, "Maildir-postfix")
-    news = {"culver": prepare_maildir(_user, culver.maildir_name), "postfix": prepare_maildir(_user, "Maildir-postfix")}
-    results = {(what, who): [] for what in ("relay", "maildir") for who in ("culver", "postfix")}
-    to = f"{_user.pw_name}@{helper.DOMAIN}"
-    try:
-        culver.start()
-        other.start()
-        ports = {"culver": culver.port, "postfix": other.port}
-        # one round of each that is not counted: caches, first forks
-        for n in range(options.rounds + 1):
-            order = ("culver", "postfix") if n % 2 else ("postfix", "culver")
-            for who in order:
-                rate = relay_round(ports[who], sinks[who], options)
-                if n > 0:
-                    results["relay", who].append(rate)
-            for who in order:
-                rate = maildir_round(ports[who], to, news[who], options)
-                if n > 0:
-                    results["maildir", who].append(rate)
-    finally:
-        other.stop()
-        culver.close()
-    return "\n".join(line(what, results[what, "culver"], results[what, "postfix"]) for what in ("relay", "maildir"))
+def chosen(options):
+    """The scenarios that are wanted."""
+    if options.scenario:
+        unknown = set(options.scenario) - {one.name for one in scenarios.SCENARIOS}
+        if unknown:
+            sys.exit(f"bench: no such scenario: {', '.join(sorted(unknown))}; --list names them")
+        return [one for one in scenarios.SCENARIOS if one.name in options.scenario]
+    return [one for one in scenarios.SCENARIOS if one.short or not options.short]
 
 
 def main():
-    """Prints the numbers, or why there are none."""
+    """Prints the table, or why there is none."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=1000)
-    parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--size", type=int, default=4000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="fewer scenarios, rounds and messages")
+    parser.add_argument("--rounds", type=int, help="default 5; 3 with --short")
+    parser.add_argument("--scale", type=float, default=1, help="multiplies the number of messages")
+    parser.add_argument("--with", dest="systems", help="of synced, postfix, exim, opensmtpd; default synced,postfix,exim, with --short synced,postfix")
+    parser.add_argument("--as-user", action="store_true", help="Culver as an ordinary user, one uid for all programs")
+    parser.add_argument("--disk", default="ext4", choices=sorted(disks.MAKE))
+    parser.add_argument("--write", action="store_true", help="the table goes to docs/performance.md, the plot beside it")
+    parser.add_argument("--list", action="store_true", help="names the scenarios")
+    parser.add_argument("scenario", nargs="*")
     options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.short else 5)
+    options.systems = options.systems or ("synced,postfix" if options.short else "synced,postfix,exim")
+    wanted = chosen(options)
+    if options.list:
+        print("\n".join(f"{one.name:20} {one.what}" for one in wanted))
+        return
     helper.become_subreaper()
     helper.end_on_signals()
+    machine, bench = measure.machine(), Bench(options)
     try:
-        version = subprocess.run([os.path.join(peers.postfix_root(), "usr/sbin/postconf"), "-dh", "mail_version"],
-                                 capture_output=True, text=True, check=False, env=peers.environment()).stdout.strip()
-        place = helper.place("root")
-        print(f"bench: {options.messages} messages of {options.size} bytes, {options.sessions} connections, median of "
-              f"{options.rounds} interleaved rounds, {os.cpu_count()} processors, Postfix {version or '?'}", flush=True)
-        print(run(place, options))
-    except (peers.Unavailable, helper.Unusable) as reason:
+        bench.open()
+        table = report.Report(machine, bench, options)
+        print(table.head(), flush=True)
+        for scenario in wanted:
+            table.add(scenario, bench.run(scenario))
+            print(table.text(scenario), flush=True)
+            if options.write:  # each time: a run that is ended early has written what it knows
+                table.write(os.path.join(helper.CHECKOUT, "docs"))
+    except helper.Unusable as reason:
         print(f"bench: left out: {reason}")
     finally:
+        bench.close()
         helper.close_all()
 
 

@@ -207,14 +207,15 @@ static enum intake_outcome
 commit(struct agent *a, const struct intake_envelope *e, int *reader)
 {
 	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
+	uint64_t wait_ms; /* 0: a notice is not waited for */
 	enum intake_outcome outcome = intake_client_envelope(&a->intake, e, soon());
 
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_recipient(&a->intake, &to, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_commit(&a->intake, soon());
+		outcome = intake_client_commit(&a->intake, false, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_queued(&a->intake, reader, soon());
+		outcome = intake_client_await_queued(&a->intake, reader, &wait_ms, soon());
 	return outcome;
 }
 
@@ -285,11 +286,13 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 		not_handed_in(a, outcome, v);
 		return;
 	}
+	int64_t begun_us = clock_monotonic_us();
 	if (fsync(reader) == -1) {
 		abandon(a, "brought to the disk", v);
 	} else {
 		/* when this cannot be said, the queue-manager keeps what it has queued: the notice is there all the same */
-		if (intake_client_keep(&a->intake, soon()) != INTAKE_CLIENT_OK)
+		uint64_t took_us = (uint64_t)(clock_monotonic_us() - begun_us) + 1;
+		if (intake_client_keep(&a->intake, took_us, soon()) != INTAKE_CLIENT_OK)
 			EVENT("keep-unsaid", event_id(*id));
 		verdict_set(v, FATE_DELIVERED, 0, "2.0.0", "notice to %s", a->notice.to);
 	}
@@ -335,7 +338,6 @@ report(struct agent *a, const struct verdict *v, uint64_t id)
 		.status = span_of(v->status),
 		.text = span_of(v->text),
 		.last = 1,
-		.connection = v->fate == FATE_DEFERRED,
 	};
 
 	if (v->fate == FATE_DELIVERED && id != 0)

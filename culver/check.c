@@ -9,6 +9,7 @@
 
 #include "common/config/directives.h"
 #include "common/system/fatal.h"
+#include "culver/check-replies.h"
 #include "culver/check-tables.h"
 #include "culver/check.h"
 
@@ -46,7 +47,7 @@ check_command(const char *config_path, bool quiet)
 	config_errors_print(&errors, &output);
 	mistakes = errors.count;
 	if (c != NULL)
-		mistakes += check_tables(c, &output);
+		mistakes += check_tables(c, &output) + check_replies(c, &output);
 	status = print(stderr, &output) != 0 || status < 0 || mistakes > 0 ? 1 : 0;
 	if (mistakes > 0)
 		fprintf(stderr, "%s: %zu mistake%s\n", config_path, mistakes,

@@ -115,7 +115,8 @@ part(struct letter *l)
 	l->header = span_from(all.at, all.len - rest.len);
 	l->content = rest;
 	l->lacks_line = rest.len > 0 && !span_starts(rest, SPAN("\r\n"));
-	return rest.len > 0 || l->is_over;
+	/* half a line may be the beginning of a field */
+	return span_has(rest, '\n') || l->is_over;
 }
 
 int

@@ -16,6 +16,7 @@
 #include "culver/sandbox.h"
 #include "culver/status.h"
 #include "culver/stop.h"
+#include "culver/top.h"
 #include "culver/trace.h"
 
 #ifndef CULVER_SYSCONFDIR
@@ -64,6 +65,7 @@ static const struct verb verbs[] = {
 	 "       culver queue redirect ADDRESS SELECTOR... [--dry-run]\n"
 	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= site=\n"
 	 "          user= state= older=2h larger=1M reason=TEXT"},
+	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",

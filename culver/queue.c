@@ -121,7 +121,7 @@ sites(struct query *q, char **words)
 		return query_fail(q, 1, "no message matches");
 	if (q->sites.count == 0 && !q->o->json)
 		buffer_string(&q->out, "nothing waits for any site\n");
-	sites_print(&q->sites, q->o->json, clock_wall_us(), &q->out);
+	sites_print(&q->sites, SIZE_MAX, q->o->json, clock_wall_us(), &q->out);
 	return 0;
 }
 

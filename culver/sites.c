@@ -102,7 +102,7 @@ put_row(struct buffer *out, const struct control_site *m)
 }
 
 void
-sites_print(struct sites *s, bool json, int64_t now_us, struct buffer *out)
+sites_print(struct sites *s, size_t most, bool json, int64_t now_us, struct buffer *out)
 {
 	uint64_t recipients = 0, oldest_us = (uint64_t)now_us;
 	char age[HUMAN_MAX];
@@ -118,7 +118,7 @@ sites_print(struct sites *s, bool json, int64_t now_us, struct buffer *out)
 			oldest_us = m->oldest_us;
 		if (json)
 			put_json(out, m);
-		else
+		else if (i < most)
 			put_row(out, m);
 		if (out->len >= SITES_PRINT_AT && human_print(out) < 0)
 			return;

@@ -25,8 +25,8 @@ struct sites {
 
 /* sites_add - copied; -1: memory is out */
 int sites_add(struct sites *s, const struct control_site *m) __attribute__((warn_unused_result));
-/* sites_print - all, the fullest first; `now_us`: wall clock, for ages */
-void sites_print(struct sites *s, bool json, int64_t now_us, struct buffer *out);
+/* sites_print - the fullest first, `most` of them; `now_us`: wall clock, for ages */
+void sites_print(struct sites *s, size_t most, bool json, int64_t now_us, struct buffer *out);
 void sites_free(struct sites *s);
 
 #endif

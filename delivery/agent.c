@@ -7,6 +7,7 @@
 #include "delivery/agent.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/mail/address.h"
@@ -23,6 +24,7 @@ struct agent {
 	const struct config *config;
 	struct span place;
 	struct hosts hosts;
+	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
@@ -96,7 +98,8 @@ take_job(struct agent *a, struct message *m)
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");
 	if (copy(&a->arena, job.sender, &m->sender) == -1 ||
-	    copy(&a->arena, job.envid, &m->envid) == -1 || copy(&a->arena, job.top, &m->top) == -1)
+	    copy(&a->arena, job.envid, &m->envid) == -1 ||
+	    copy(&a->arena, job.top, &m->top) == -1 || copy(&a->arena, job.avoid, &m->avoid) == -1)
 		return refuse_job(m, "no memory for its envelope");
 	return take_recipients(a, m, job.recipients);
 }
@@ -118,13 +121,13 @@ unsendable(struct span address)
 
 static void
 tell_open(struct message *m, struct report *report, const struct verdict *v, const char *host,
-	  bool connection)
+	  enum reply_meaning meaning)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->recipients[i].state == RECIPIENT_TOLD)
 			continue;
 		m->recipients[i].state = RECIPIENT_TOLD;
-		report_tell(report, m->recipients[i].number, v, host, connection);
+		report_tell(report, m->recipients[i].number, v, host, meaning);
 	}
 }
 
@@ -137,7 +140,7 @@ refuse_unsendable(struct message *m, struct report *report)
 	if (reason != NULL) {
 		verdict_set(&v, FATE_FAILED, 0, "5.1.7",
 			    "the sender cannot be named to a server: %s", reason);
-		tell_open(m, report, &v, "", false);
+		tell_open(m, report, &v, "", REPLY_ORDINARY);
 		return;
 	}
 	for (size_t i = 0; i < m->count; i++) {
@@ -149,7 +152,7 @@ refuse_unsendable(struct message *m, struct report *report)
 		verdict_set(&v, FATE_FAILED, 0, "5.1.3",
 			    "the recipient cannot be named to a server: %s", reason);
 		r->state = RECIPIENT_TOLD;
-		report_tell(report, r->number, &v, "", false);
+		report_tell(report, r->number, &v, "", REPLY_ORDINARY);
 	}
 }
 
@@ -167,7 +170,8 @@ tell_no_host(struct agent *a, struct message *m, struct report *report)
 		    !span_equal_nocase(address_domain_of(r->address), a->hosts.domain))
 			verdict_set(&v, FATE_DEFERRED, 0, "4.4.4", "%s", a->hosts.why.text);
 		r->state = RECIPIENT_TOLD;
-		report_tell(report, r->number, &v, "", v.fate == FATE_DEFERRED);
+		report_tell(report, r->number, &v, "",
+			    v.fate == FATE_DEFERRED ? REPLY_CONNECTING : REPLY_ORDINARY);
 	}
 }
 
@@ -197,9 +201,19 @@ struct attempt {
 	bool has_reply; /* `trouble` is what a host answered, which says more than that others cannot be reached */
 };
 
+/* -1: queue-manager is gone */
+static int
+tell_site(struct agent *a)
+{
+	if (a->hosts.site[0] == '\0' || strcmp(a->hosts.site, a->told_site) == 0)
+		return 0;
+	memcpy(a->told_site, a->hosts.site, sizeof(a->told_site));
+	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
+}
+
 /* the next of the hosts that takes mail; false: none does */
 static bool
-connect_next(struct agent *a, struct attempt *attempt)
+connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 {
 	const struct hosts_address *host;
 	struct verdict why;
@@ -211,13 +225,25 @@ connect_next(struct agent *a, struct attempt *attempt)
 			return false;
 		}
 		a->peer = *host;
-		if (connect_open(&a->connection, &a->peer, a->config, &why) == 0)
+		if (tell_site(a) != 0)
+			report->lost = true;
+		if (report->lost)
+			return false;
+		if (connect_open(&a->connection, &a->peer, a->config,
+				 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+				 &why) == 0)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
-			attempt->trouble = (struct trouble){.verdict = why, .connection = true};
+			attempt->trouble = (struct trouble){
+				.verdict = why,
+				/* it was there, and did not want one more */
+				.meaning = why.code / 100 == 4 ? REPLY_BUSY : REPLY_CONNECTING};
 		EVENT("host-passed-over", event_string("host", a->peer.text),
 		      event_string("reason", why.text));
+		/* one that turns us away is there, and not what others should be kept from */
+		if (why.code == 0 && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
+			report->lost = true;
 	}
 	return false;
 }
@@ -240,16 +266,17 @@ deliver(struct agent *a, struct message *m, struct report *report)
 	struct attempt attempt = {.deadline_ms = clock_monotonic_ms() + AGENT_ATTEMPT_MS};
 
 	refuse_unsendable(m, report);
+	a->hosts.avoid = m->avoid; /* that of the job before is gone */
 	if (!a->connection.open)
-		hosts_start(&a->hosts, a->place);
+		hosts_start(&a->hosts, a->place, m->avoid);
 	while (report->open > 0 && !report->lost) {
 		/* RFC 9422: the host takes no more of them on one connection */
 		if (a->connection.open && a->connection.transactions_max > 0 &&
 		    a->connection.transactions >= a->connection.transactions_max) {
 			connect_quit(&a->connection);
-			hosts_start(&a->hosts, a->place);
+			hosts_start(&a->hosts, a->place, m->avoid);
 		}
-		if (!a->connection.open && !connect_next(a, &attempt))
+		if (!a->connection.open && !connect_next(a, &attempt, report))
 			break;
 		attempt.is_tried = true;
 		reopen(m);
@@ -260,7 +287,7 @@ deliver(struct agent *a, struct message *m, struct report *report)
 				leave_for_next(a, m, &attempt);
 			break;
 		case TRANSACTION_STALE:
-			hosts_start(&a->hosts, a->place);
+			hosts_start(&a->hosts, a->place, m->avoid);
 			break;
 		case TRANSACTION_TROUBLE:
 			attempt.has_reply = attempt.trouble.verdict.code > 0;
@@ -274,7 +301,7 @@ deliver(struct agent *a, struct message *m, struct report *report)
 	if (report->open > 0 && !attempt.is_tried)
 		tell_no_host(a, m, report);
 	tell_open(m, report, &attempt.trouble.verdict, connect_name(&a->connection),
-		  attempt.trouble.connection);
+		  attempt.trouble.meaning);
 	report_finish(report);
 }
 

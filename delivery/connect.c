@@ -161,9 +161,9 @@ connect_extension(struct connection *c, struct span text)
 
 /* -1 and errno */
 static int
-await_connected(int fd)
+await_connected(int fd, int64_t wait_ms)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + CONNECT_TCP_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + wait_ms;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
@@ -187,7 +187,7 @@ await_connected(int fd)
 
 /* -1 and errno */
 static int
-connect_tcp(const struct hosts_address *host)
+connect_tcp(const struct hosts_address *host, int64_t wait_ms)
 {
 	int one = 1;
 	int error;
@@ -200,7 +200,7 @@ connect_tcp(const struct hosts_address *host)
 		goto out;
 	if (connect(fd, (const struct sockaddr *)&host->address, host->len) == 0)
 		return fd;
-	if (errno == EINPROGRESS && await_connected(fd) == 0)
+	if (errno == EINPROGRESS && await_connected(fd, wait_ms) == 0)
 		return fd;
 out:
 	error = errno;
@@ -272,14 +272,15 @@ greeting(struct connection *c, struct verdict *why)
 
 int
 connect_open(struct connection *c, const struct hosts_address *host, const struct config *config,
-	     struct verdict *why)
+	     int64_t wait_ms, struct verdict *why)
 {
 	int fd;
 
 	*c = (struct connection){.peer = host,
 				 .is_lmtp = host->is_lmtp,
 				 .reply_max_ms = (int64_t)config->limits.reply_time};
-	fd = host->address.ss_family == AF_UNIX ? sockets_connect(host) : connect_tcp(host);
+	fd = host->address.ss_family == AF_UNIX ? sockets_connect(host)
+						: connect_tcp(host, wait_ms);
 	if (fd < 0) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.4.1", "cannot connect to %s: %s", host->text,
 			    strerror(errno));

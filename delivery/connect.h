@@ -18,6 +18,8 @@
 
 /* RFC 5321, section 4.5.3.2: how long each answer is waited for */
 #define CONNECT_TCP_MS INT64_C(30000)
+/* where there is another host: one that is silent costs each connection that meets it no more */
+#define CONNECT_TCP_NEXT_MS INT64_C(5000)
 #define CONNECT_GREETING_MS INT64_C(300000)
 #define CONNECT_HELO_MS INT64_C(300000)
 /* not the RFC's: nobody waits for a mail system to say goodbye */
@@ -46,9 +48,9 @@ enum exchange {
 	EXCHANGE_NONSENSE, /* what came is no reply */
 };
 
-/* connect_open - greeted and ready for MAIL; -1 and *why, the connection is closed then */
+/* connect_open - greeted and ready for MAIL; TCP is waited for so long; -1 and *why, the connection is closed then */
 int connect_open(struct connection *c, const struct hosts_address *host,
-		 const struct config *config, struct verdict *why)
+		 const struct config *config, int64_t wait_ms, struct verdict *why)
 	__attribute__((warn_unused_result));
 /* says QUIT and waits a moment for the answer; fine when closed */
 void connect_quit(struct connection *c);

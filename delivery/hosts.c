@@ -19,6 +19,7 @@
 #include "common/system/events.h"
 
 #define ANSWERS_MEMORY_MAX (4u << 20)
+#define SITE_CUT " ..."
 #define NULL_MX_CODE 556 /* RFC 7504, section 4; RFC 7505, section 4.2 */
 
 static struct sockaddr_storage local_addresses[HOSTS_LOCAL_MAX];
@@ -332,6 +333,45 @@ is_host_name(struct span name)
 	       (name.at[name.len - 1] < '0' || name.at[name.len - 1] > '9');
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct hosts_target *const *x = a, *const *y = b;
+
+	return strcasecmp((*x)->name, (*y)->name);
+}
+
+/* the canonical set, by which queue-manager knows domains that share their hosts; of a place with other hops there is none */
+static void
+name_site(struct hosts *h)
+{
+	const struct hosts_target *sorted[HOSTS_MX_MAX];
+	struct buffer name;
+
+	if (!h->is_mx_alone)
+		return;
+	for (size_t i = 0; i < h->target_count; i++)
+		sorted[i] = &h->targets[i];
+	if (h->target_count > 1)
+		qsort(sorted, h->target_count, sizeof(sorted[0]), compare_names);
+	buffer_init(&name, JOBS_SITE_MAX - sizeof(SITE_CUT));
+	for (size_t i = 0; i < h->target_count; i++) {
+		size_t len = name.len;
+
+		buffer_format(&name, "%s%s:%u", i > 0 ? " " : "", sorted[i]->name,
+			      (unsigned)h->hop.port);
+		if (!name.failed)
+			continue;
+		name.len = len;
+		break;
+	}
+	snprintf(h->site, sizeof(h->site), "%.*s%s", SPAN_ARG(buffer_get(&name)),
+		 name.failed ? SITE_CUT : "");
+	for (char *c = h->site; *c != '\0'; c++)
+		*c = ascii_lower(*c);
+	buffer_free(&name);
+}
+
 static void
 take_mx(struct hosts *h, struct resolver_found *mx)
 {
@@ -361,6 +401,7 @@ take_mx(struct hosts *h, struct resolver_found *mx)
 		     SPAN_ARG(h->hop.host));
 	if (ours != UINT64_MAX)
 		leave_out_from(h, ours);
+	name_site(h);
 }
 
 static void
@@ -376,6 +417,7 @@ find_mx(struct hosts *h)
 		return;
 	case RESOLVER_NO_DATA:
 		add_target(h, h->hop.host, 0);
+		name_site(h);
 		return;
 	case RESOLVER_NO_NAME:
 		note(h, FATE_FAILED, 0, "5.1.2", "there is no domain %.*s", SPAN_ARG(h->hop.host));
@@ -460,7 +502,7 @@ hosts_init(struct hosts *h, const struct config *config, const char *resolver)
 	h->config = config;
 	resolver_client_init(&h->client, resolver);
 	arena_init(&h->arena, ANSWERS_MEMORY_MAX);
-	hosts_start(h, SPAN_NONE);
+	hosts_start(h, SPAN_NONE, SPAN_NONE);
 }
 
 void
@@ -471,14 +513,35 @@ hosts_free(struct hosts *h)
 }
 
 void
-hosts_start(struct hosts *h, struct span place)
+hosts_start(struct hosts *h, struct span place, struct span avoid)
 {
 	h->rest = span_trim(place);
+	h->avoid = avoid;
+	h->last_count = h->next_last = 0;
+	h->site[0] = '\0';
+	h->is_mx_alone = !span_has(h->rest, ' ');
 	h->target_count = h->next_target = 0;
 	h->address_count = h->next_address = 0;
 	h->hop = (struct hop){.host = SPAN_NONE, .path = SPAN_NONE};
 	h->why = (struct verdict){0};
 	h->domain = SPAN_NONE;
+}
+
+/* is it one that the caller wants tried last, and is there room to remember it? */
+static bool
+is_put_off(struct hosts *h, const struct hosts_address *a)
+{
+	struct span rest = h->avoid;
+	struct span word;
+
+	if (h->last_count == HOSTS_LAST_MAX)
+		return false;
+	while ((word = span_word(&rest)).len > 0)
+		if (span_equal(word, span_of(a->text))) {
+			h->last[h->last_count++] = *a;
+			return true;
+		}
+	return false;
 }
 
 const struct hosts_address *
@@ -487,8 +550,13 @@ hosts_next(struct hosts *h)
 	for (;;) {
 		struct span word;
 
-		if (h->next_address < h->address_count)
-			return &h->addresses[h->next_address++];
+		if (h->next_address < h->address_count) {
+			const struct hosts_address *a = &h->addresses[h->next_address++];
+
+			if (is_put_off(h, a))
+				continue;
+			return a;
+		}
 		if (h->next_target < h->target_count) {
 			resolve(h, &h->targets[h->next_target++]);
 			continue;
@@ -498,6 +566,8 @@ hosts_next(struct hosts *h)
 			break;
 		take_hop(h, word);
 	}
+	if (h->next_last < h->last_count)
+		return &h->last[h->next_last++];
 	if (h->why.fate == 0)
 		note(h, FATE_DEFERRED, 0, "4.3.5", "no host is named where this should go");
 	return NULL;
@@ -507,5 +577,5 @@ bool
 hosts_has_more(const struct hosts *h)
 {
 	return h->next_address < h->address_count || h->next_target < h->target_count ||
-	       h->rest.len > 0;
+	       h->rest.len > 0 || h->next_last < h->last_count;
 }

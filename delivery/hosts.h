@@ -28,7 +28,8 @@
 
 #define HOSTS_MX_MAX 20	      /* hosts of one domain that are tried; more are left out */
 #define HOSTS_ADDRESSES_MAX 8 /* of one host */
-#define HOSTS_LOCAL_MAX 256   /* addresses of this machine */
+#define HOSTS_LAST_MAX 16 /* addresses that are put off to the end; more are tried in their order */
+#define HOSTS_LOCAL_MAX 256 /* addresses of this machine */
 
 struct hosts_address {
 	struct sockaddr_storage address;
@@ -53,6 +54,12 @@ struct hosts {
 	size_t target_count, next_target;
 	struct hosts_address addresses[HOSTS_ADDRESSES_MAX];
 	size_t address_count, next_address;
+	struct span avoid; /* what the caller wants tried last */
+	struct hosts_address last[HOSTS_LAST_MAX];
+	size_t last_count, next_last;
+	bool is_mx_alone; /* the place is one hop */
+	char site[JOBS_SITE_MAX +
+		  1]; /* of a place that is the MX of one domain, once they are known */
 	/* where no hop gave an address: why.  A failure is one of `domain`, and for no other recipient than those. */
 	struct verdict why;
 	struct span domain;
@@ -68,8 +75,8 @@ int hosts_check(struct span place, struct verdict *why) __attribute__((warn_unus
 void hosts_init(struct hosts *h, const struct config *config, const char *resolver);
 void hosts_free(struct hosts *h);
 
-/* hosts_start - from the first hop on; `place` outlives it */
-void hosts_start(struct hosts *h, struct span place);
+/* hosts_start - from the first hop on; `avoid`: hosts (as `text`) that come last, parted by blanks; both outlive it */
+void hosts_start(struct hosts *h, struct span place, struct span avoid);
 /* hosts_next - the next address, which lives until the next call; NULL: that was all.  Waits for the resolver. */
 const struct hosts_address *hosts_next(struct hosts *h);
 /* is there perhaps another one?  Asks nobody. */

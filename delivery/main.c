@@ -9,6 +9,7 @@
 #include "common/system/start.h"
 #include "delivery/agents.h"
 #include "delivery/hosts.h"
+#include "delivery/replies.h"
 #include "delivery/sockets.h"
 #include "delivery/syscalls.h"
 
@@ -27,6 +28,7 @@ main(void)
 	events_start("delivery", start_path(s, "log"));
 	hosts_load_local();
 	sockets_start(s, config);
+	(void)replies_load(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "delivery/replies.h"
+
 void
 report_start(struct report *r, struct jobs_agent_end *end, size_t recipients)
 {
@@ -17,8 +19,13 @@ report_start(struct report *r, struct jobs_agent_end *end, size_t recipients)
 
 static void
 send_result(struct report *r, uint32_t number, const struct verdict *v, const char *host,
-	    bool connection, bool last)
+	    enum reply_meaning meaning, bool last)
 {
+	struct replies_meaning said = replies_mean(v);
+
+	/* whatever was asked: the peer closes (RFC 5321, section 3.8) */
+	if (meaning == REPLY_ORDINARY && v->code == 421)
+		meaning = REPLY_BROKEN;
 	struct jobs_result m = {
 		.number = number,
 		.fate = v->fate,
@@ -27,8 +34,9 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 		.text = span_of(v->text),
 		.host = span_of(host),
 		.last = last,
-		.connection = connection,
 		.relayed = v->fate == FATE_DELIVERED ? r->relayed : JOBS_RELAYED_FINAL,
+		.meaning = said.meaning != REPLY_ORDINARY ? said.meaning : meaning,
+		.pause_ms = said.pause_ms,
 	};
 
 	if (!r->lost && jobs_agent_result(r->end, &m) != JOBS_OK)
@@ -37,17 +45,17 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 
 void
 report_tell(struct report *r, uint32_t number, const struct verdict *v, const char *host,
-	    bool connection)
+	    enum reply_meaning meaning)
 {
 	r->open--;
 	if (r->open > 0) {
-		send_result(r, number, v, host, connection, false);
+		send_result(r, number, v, host, meaning, false);
 		return;
 	}
 	r->holds = true;
 	r->number = number;
 	r->verdict = *v;
-	r->connection = connection;
+	r->meaning = meaning;
 	snprintf(r->host, sizeof(r->host), "%s", host);
 }
 
@@ -55,6 +63,6 @@ void
 report_finish(struct report *r)
 {
 	if (r->holds)
-		send_result(r, r->number, &r->verdict, r->host, r->connection, true);
+		send_result(r, r->number, &r->verdict, r->host, r->meaning, true);
 	r->holds = false;
 }

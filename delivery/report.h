@@ -24,13 +24,17 @@ struct report {
 	uint32_t number;
 	struct verdict verdict;
 	char host[JOBS_HOST_MAX + 1];
-	bool connection;
+	enum reply_meaning meaning;
 };
 
 void report_start(struct report *r, struct jobs_agent_end *end, size_t recipients);
-/* `host`: who said so, "" if nobody did; `connection`: it is the place that is in trouble, not the recipient */
+/*
+ * report_tell - `host`: who said so, "" if nobody did
+ *
+ * `meaning` is what is known of a refusal by when it came: REPLY_CONNECTING, REPLY_BUSY, REPLY_BROKEN, else REPLY_ORDINARY; its words may say more.
+ */
 void report_tell(struct report *r, uint32_t number, const struct verdict *v, const char *host,
-		 bool connection);
+		 enum reply_meaning meaning);
 /* after the last one: the agent is free */
 void report_finish(struct report *r);
 

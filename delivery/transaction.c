@@ -26,6 +26,7 @@
 #include "common/system/events.h"
 #include "common/text/utf8.h"
 #include "delivery/content.h"
+#include "delivery/replies.h"
 
 struct transaction {
 	struct connection *c;
@@ -54,26 +55,26 @@ enum step {
 };
 
 static void
-tell(struct transaction *t, struct recipient *r, const struct verdict *v, bool connection)
+tell(struct transaction *t, struct recipient *r, const struct verdict *v, enum reply_meaning m)
 {
 	/* RFC 5321, section 5.1: what one host defers by its reply, another may take */
-	if (t->m->has_elsewhere && v->fate == FATE_DEFERRED && v->code > 0) {
+	if (t->m->has_elsewhere && replies_may_go_on(v)) {
 		r->state = RECIPIENT_ELSEWHERE;
-		*t->trouble = (struct trouble){.verdict = *v, .connection = connection};
+		*t->trouble = (struct trouble){.verdict = *v, .meaning = m};
 		return;
 	}
 	r->state = RECIPIENT_TOLD;
-	report_tell(t->report, r->number, v, connect_name(t->c), connection);
+	report_tell(t->report, r->number, v, connect_name(t->c), m);
 }
 
 /* all recipients that are in that state */
 static void
 tell_all(struct transaction *t, enum recipient_state state, const struct verdict *v,
-	 bool connection)
+	 enum reply_meaning meaning)
 {
 	for (size_t i = 0; i < t->m->count; i++)
 		if (t->m->recipients[i].state == state)
-			tell(t, &t->m->recipients[i], v, connection);
+			tell(t, &t->m->recipients[i], v, meaning);
 }
 
 static void
@@ -85,10 +86,10 @@ set_all(struct transaction *t, enum recipient_state from, enum recipient_state t
 }
 
 static enum step
-end_in_trouble(struct transaction *t, enum exchange what, const char *stage, bool connection)
+end_in_trouble(struct transaction *t, enum exchange what, const char *stage, enum reply_meaning m)
 {
 	connect_trouble(t->c, what, stage, &t->trouble->verdict);
-	t->trouble->connection = connection;
+	t->trouble->meaning = m;
 	connect_drop(t->c);
 	return STEP_TROUBLE;
 }
@@ -98,7 +99,7 @@ static enum step
 end_by_421(struct transaction *t, const struct reply *r)
 {
 	reply_verdict(r, &t->trouble->verdict);
-	t->trouble->connection = true;
+	t->trouble->meaning = REPLY_BROKEN;
 	connect_drop(t->c);
 	return STEP_TROUBLE;
 }
@@ -110,7 +111,7 @@ await(struct transaction *t, int64_t wait_ms, const char *stage, struct reply *r
 	enum exchange outcome = connect_reply(t->c, wait_ms, r);
 
 	if (outcome != EXCHANGE_OK)
-		return end_in_trouble(t, outcome, stage, true);
+		return end_in_trouble(t, outcome, stage, REPLY_BROKEN);
 	if (r->code == 421)
 		return end_by_421(t, r);
 	return STEP_ON;
@@ -167,7 +168,7 @@ put_mail(struct transaction *t)
 		xtext_encode(m->envid, &command);
 	}
 	if (put_command(t, TRANSACTION_MAIL_MS) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", true);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", REPLY_BROKEN);
 	return STEP_ON;
 }
 
@@ -205,7 +206,7 @@ await_mail(struct transaction *t)
 	if (step == STEP_TROUBLE)
 		return step;
 	if (r.code / 100 == 3)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after MAIL", true);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after MAIL", REPLY_BROKEN);
 	t->mail_refused = r.code / 100 != 2;
 	reply_verdict(&r, &t->refusal);
 	return STEP_ON;
@@ -219,7 +220,7 @@ reset(struct transaction *t)
 	if (!t->c->needs_reset)
 		return STEP_ON;
 	if (stream_put(&t->c->stream, SPAN("RSET\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while RSET was sent", true);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while RSET was sent", REPLY_BROKEN);
 	t->c->needs_reset = false;
 	return await(t, TRANSACTION_MAIL_MS, "after RSET", &r);
 }
@@ -281,7 +282,7 @@ await_recipient(struct transaction *t, struct recipient *recipient)
 	if (t->mail_refused)
 		return STEP_ON;
 	if (r.code / 100 == 3)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after RCPT", true);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after RCPT", REPLY_BROKEN);
 	reply_verdict(&r, &v);
 	if (v.fate == FATE_DELIVERED) {
 		recipient->state = RECIPIENT_ACCEPTED;
@@ -289,7 +290,7 @@ await_recipient(struct transaction *t, struct recipient *recipient)
 	} else if (has_enough(t, &r)) {
 		recipient->state = RECIPIENT_LATER;
 	} else {
-		tell(t, recipient, &v, false);
+		tell(t, recipient, &v, REPLY_ORDINARY);
 	}
 	return STEP_ON;
 }
@@ -321,9 +322,9 @@ give_up(struct transaction *t, enum fate fate, const char *status, const char *t
 	connect_drop(t->c);
 	set_all(t, RECIPIENT_LATER, RECIPIENT_OPEN);
 	set_all(t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
-	tell_all(t, RECIPIENT_OPEN, &v, false);
+	tell_all(t, RECIPIENT_OPEN, &v, REPLY_ORDINARY);
 	t->trouble->verdict = v;
-	t->trouble->connection = false;
+	t->trouble->meaning = REPLY_ORDINARY;
 }
 
 static void
@@ -360,7 +361,7 @@ put_chunk(struct transaction *t)
 		return STEP_TROUBLE;
 	t->c->stream.deadline_ms = connect_deadline(t->c, TRANSACTION_DATA_MS);
 	if (stream_printf(&t->c->stream, "BDAT %" PRIu64 " LAST\r\n", t->chunk_size) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", true);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while BDAT was sent", REPLY_BROKEN);
 	t->data_sent = true;
 	outcome = content_send(&t->c->stream, &t->source, true);
 	switch (outcome) {
@@ -376,7 +377,7 @@ put_chunk(struct transaction *t)
 	case CONTENT_TIMEOUT:
 		break;
 	}
-	return end_in_trouble(t, EXCHANGE_TIMEOUT, "while the message was sent", false);
+	return end_in_trouble(t, EXCHANGE_TIMEOUT, "while the message was sent", REPLY_ORDINARY);
 }
 
 static enum step
@@ -385,7 +386,7 @@ put_data(struct transaction *t)
 	if (t->is_chunked)
 		return put_chunk(t);
 	if (stream_put(&t->c->stream, SPAN("DATA\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", true);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while DATA was sent", REPLY_BROKEN);
 	t->data_sent = true;
 	return STEP_ON;
 }
@@ -400,7 +401,7 @@ begin(struct transaction *t)
 		step = put_mail(t);
 	if (step == STEP_ON && !t->c->pipelining)
 		step = await_mail(t);
-	if (step == STEP_TROUBLE && t->was_kept && t->trouble->connection)
+	if (step == STEP_TROUBLE && t->was_kept && t->trouble->meaning == REPLY_BROKEN)
 		return STEP_STALE;
 	return step;
 }
@@ -418,7 +419,7 @@ envelope(struct transaction *t)
 		int n = put_recipients(t, max);
 
 		if (n < 0)
-			return end_in_trouble(t, EXCHANGE_CLOSED, "while RCPT was sent", true);
+			return end_in_trouble(t, EXCHANGE_CLOSED, "at RCPT", REPLY_BROKEN);
 		if (t->c->pipelining && !has_more_recipients(t) && (!t->is_chunked || t->is_ahead))
 			step = put_data(t);
 		if (step == STEP_ON && mail_is_due) {
@@ -445,9 +446,9 @@ end_empty_data(struct transaction *t)
 
 	/* an LMTP server has no recipient to answer for, and should not have said 354: who knows what it will say */
 	if (t->c->is_lmtp)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after DATA for nobody", false);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after empty DATA", REPLY_ORDINARY);
 	if (stream_put(&t->c->stream, SPAN(".\r\n")) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while an empty message was ended", true);
+		return end_in_trouble(t, EXCHANGE_CLOSED, "after empty DATA", REPLY_BROKEN);
 	return await(t, TRANSACTION_END_MS, "after an empty message", &r);
 }
 
@@ -463,9 +464,9 @@ end_in_content(struct transaction *t, enum exchange what)
 		if (r.code == 421)
 			return end_by_421(t, &r);
 		reply_verdict(&r, &v);
-		tell_all(t, RECIPIENT_ACCEPTED, &v, false);
+		tell_all(t, RECIPIENT_ACCEPTED, &v, REPLY_ORDINARY);
 	}
-	return end_in_trouble(t, what, "while the message was sent", false);
+	return end_in_trouble(t, what, "while the message was sent", REPLY_ORDINARY);
 }
 
 /* the reply to the final dot is lost: nobody knows whether the message was taken over (RFC 1047) */
@@ -475,7 +476,7 @@ end_unknown(struct transaction *t, enum exchange what)
 	enum step step =
 		end_in_trouble(t, what, "after the message was sent; it may arrive twice", false);
 
-	tell_all(t, RECIPIENT_ACCEPTED, &t->trouble->verdict, false);
+	tell_all(t, RECIPIENT_ACCEPTED, &t->trouble->verdict, REPLY_ORDINARY);
 	return step;
 }
 
@@ -492,7 +493,7 @@ await_end(struct transaction *t)
 	if (outcome != EXCHANGE_OK)
 		return end_unknown(t, outcome);
 	reply_verdict(&r, &v);
-	tell_all(t, RECIPIENT_ACCEPTED, &v, r.code == 421);
+	tell_all(t, RECIPIENT_ACCEPTED, &v, REPLY_ORDINARY);
 	if (r.code == 421)
 		return end_by_421(t, &r);
 	/* RFC 3030, section 4.2: after a BDAT that failed nothing is taken before RSET */
@@ -518,7 +519,7 @@ await_ends(struct transaction *t)
 		if (outcome != EXCHANGE_OK)
 			return end_unknown(t, outcome);
 		reply_verdict(&r, &v);
-		tell(t, &t->m->recipients[i], &v, r.code == 421);
+		tell(t, &t->m->recipients[i], &v, REPLY_ORDINARY);
 		if (r.code == 421)
 			return end_by_421(t, &r);
 	}
@@ -589,9 +590,9 @@ data(struct transaction *t)
 		return t->accepted > 0 ? content(t) : end_empty_data(t);
 	t->c->needs_reset = true;
 	if (r.code / 100 == 2)
-		return end_in_trouble(t, EXCHANGE_NONSENSE, "after DATA", false);
+		return end_in_trouble(t, EXCHANGE_NONSENSE, "after DATA", REPLY_ORDINARY);
 	reply_verdict(&r, &v);
-	tell_all(t, RECIPIENT_ACCEPTED, &v, false);
+	tell_all(t, RECIPIENT_ACCEPTED, &v, REPLY_ORDINARY);
 	return STEP_ON;
 }
 
@@ -609,7 +610,7 @@ is_too_large(struct transaction *t)
 	verdict_set(&v, FATE_FAILED, 0, "5.3.4",
 		    "the message of %" PRIu64 " bytes is larger than the %" PRIu64 " that %s takes",
 		    size, t->c->size_max, connect_name(t->c));
-	tell_all(t, RECIPIENT_OPEN, &v, false);
+	tell_all(t, RECIPIENT_OPEN, &v, REPLY_ORDINARY);
 	return true;
 }
 
@@ -639,7 +640,7 @@ decide_utf8(struct transaction *t)
 		struct recipient *r = &t->m->recipients[i];
 
 		if (r->state == RECIPIENT_OPEN && (is_sender || utf8_is_needed(r->address)))
-			tell(t, r, &v, false);
+			tell(t, r, &v, REPLY_ORDINARY);
 	}
 }
 
@@ -678,7 +679,7 @@ transaction_run(struct connection *c, struct message *m, struct report *report,
 	step = envelope(&t);
 	if (step == STEP_ON && t.mail_refused) {
 		set_all(&t, RECIPIENT_ACCEPTED, RECIPIENT_OPEN);
-		tell_all(&t, RECIPIENT_OPEN, &t.refusal, false);
+		tell_all(&t, RECIPIENT_OPEN, &t.refusal, REPLY_ORDINARY);
 	}
 	if (step == STEP_ON && t.data_sent)
 		step = data(&t);

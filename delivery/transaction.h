@@ -57,6 +57,7 @@ struct message {
 	struct span envid;  /* empty: none */
 	struct span sender; /* empty: the null reverse-path */
 	struct span top;    /* put before the content */
+	struct span avoid;  /* hosts to be tried last */
 	struct recipient *recipients;
 	size_t count;
 	bool has_elsewhere; /* there is perhaps another host to try */
@@ -71,7 +72,7 @@ enum transaction_outcome {
 /* why a connection ended */
 struct trouble {
 	struct verdict verdict;
-	bool connection; /* the place's trouble; false: it may be this message's */
+	enum reply_meaning meaning; /* REPLY_ORDINARY: it may be this message's; else the place's */
 };
 
 /*

@@ -11,9 +11,6 @@
 #include "common/text/buffer.h"
 #include "lookup/tables.h"
 
-#define MATCH_STEPS_MAX 200000
-#define MATCH_DEPTH_MAX 2000
-#define MATCH_MEMORY_KB 4096
 #define VALUE_MAX 65536
 
 struct rule {
@@ -127,15 +124,12 @@ open_pcre(struct table_source *s)
 	arena_init(&c->arena, TABLE_MEMORY_MAX);
 	if (rules_each(span_from(s->text, s->len), &c->arena, &reader, on_line) < 0)
 		c->out_of_memory = true;
-	c->bounds = pcre2_match_context_create(NULL);
+	c->bounds = pattern_bounds();
 	c->groups = pcre2_match_data_create(c->groups_max + 1, NULL);
 	if (c->out_of_memory || c->bounds == NULL || c->groups == NULL) {
 		close_pcre(c);
 		return NULL;
 	}
-	(void)pcre2_set_match_limit(c->bounds, MATCH_STEPS_MAX);
-	(void)pcre2_set_depth_limit(c->bounds, MATCH_DEPTH_MAX);
-	(void)pcre2_set_heap_limit(c->bounds, MATCH_MEMORY_KB);
 	rules_nest_end(&reader, &c->nest);
 	for (size_t i = 0; i < c->nest.depth; i++)
 		c->rules[c->open_if[i]].end = c->rule_count;

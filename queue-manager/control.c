@@ -40,11 +40,12 @@ work_some(struct loop_task *task)
 	int64_t working = 0;
 	for (struct peer *p = q->peers; p != NULL; p = p->next)
 		working += p->kind == &control_kind && p->stage == REQUEST_WORKING;
+	int64_t share_us = working > 0 ? MANAGER_SLICE_US / working : 0;
 	for (struct peer *p = q->peers; p != NULL; p = next) {
 		bool was_in_use = p->in_use;
 		p->in_use = true;
 		if (p->kind == &control_kind && p->stage == REQUEST_WORKING &&
-		    request_work(p, clock_monotonic_us() + MANAGER_SLICE_US / working))
+		    request_work(p, clock_monotonic_us() + share_us))
 			more = true;
 		p->in_use = was_in_use;
 		next = p->next;

@@ -20,7 +20,11 @@
  *    should it die between fsync and 250, the client may send again, which doubles; were we to drop it, a 250 already on its
  *    way would be a lie (closed).  Only ABANDON, which says that no 250 was and will be given, ends it.
  * 5. Routing may begin at QUEUED: it tells nobody anything.  Delivery begins at KEEP (message.c, M4): before it, the
- *    message might still be abandoned.
+ *    message might still be abandoned.  But where it may be early (early.c), delivery begins as soon as all places are known: should the
+ *    session abandon it then (its fsync failed), its client, told 451, sends again, which doubles.
+ * 6. FINISHED ends the session's wait (intake_finished).  DELIVERED: the file is gone, with all that was to be done; a KEEP or ABANDON
+ *    that crossed it says nothing any more.  REFUSED: the file stays until we know what the session told its client: KEEP, then a notice
+ *    is due; ANSWERED, or its end without KEEP, and no 250 was given: the file goes.  NOT: on with 4.
  *
  * What fails before QUEUED is answered with REFUSED, and leaves no file.  ENVELOPE and RECIPIENTS have no answer: what is wrong
  * with them is said at COMMIT, and what follows them is passed over until then (stage REFUSING).
@@ -51,6 +55,9 @@ enum stage {
 	ENVELOPED = 4, /* recipients come */
 	REFUSING = 8,  /* COMMIT will be answered with REFUSED */
 	QUEUED = 16,   /* KEEP or ABANDON is to come */
+	FINISHED = 32, /* nothing is left of it; what comes may have crossed that */
+	HANDED_BACK =
+		64, /* refused by all: ANSWERED, or KEEP or ABANDON that crossed it, is to come */
 };
 
 /* one connection; of a transaction, from OPEN to KEEP */
@@ -103,6 +110,7 @@ drop(struct peer *p)
 {
 	struct transaction *t = state_of(p);
 	if (t->message != NULL) {
+		early_end(p->q, t->message);
 		t->message->uses--;
 		message_remove(p->q, t->message);
 	} else if (t->id != 0 && spool_remove(&p->q->spool, t->id) != 0 && errno != ENOENT) {
@@ -281,6 +289,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->message->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	t->message->origin = (uint8_t)e->origin;
 	t->message->uid = (uint32_t)e->uid;
+	t->message->flow = flow_key(t->message->uid, e->client);
 	q->intake.open--;
 	p->stage = ENVELOPED;
 	return NULL;
@@ -396,8 +405,44 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	tell_queued(m);
 	p->stage = QUEUED;
 	p->its_turn = true;
-	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, NULL, &t->reader))
+	const struct intake_queued answer = {c->early != 0 ? early_begin(q, m, p) : 0};
+	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer,
+		      &t->reader))
 		message_settle(q, m);
+	return NULL;
+}
+
+/* ---- 6: FINISHED ---- */
+
+void
+intake_finished(struct manager *q, struct peer *p, const struct intake_finished *f)
+{
+	struct transaction *t = state_of(p);
+	uint32_t request = t->request;
+	(void)q;
+	/* the stage first: when the session is gone, its end is carried out within peer_send */
+	switch ((enum intake_finish)f->finish) {
+	case INTAKE_FINISH_DELIVERED:
+		t->message->uses--;
+		over(p);
+		p->stage = FINISHED;
+		break;
+	case INTAKE_FINISH_REFUSED:
+		p->stage = HANDED_BACK;
+		break;
+	case INTAKE_FINISH_NOT:
+		break;
+	}
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_FINISHED), 0, request, f, NULL);
+}
+
+static const char *
+handle_answered(struct peer *p, const struct wire_header *h, const void *message)
+{
+	(void)message;
+	if (h->request != state_of(p)->request)
+		return "mixed two transactions";
+	drop(p);
 	return NULL;
 }
 
@@ -407,6 +452,7 @@ static void
 keep(struct peer *p)
 {
 	struct message *m = state_of(p)->message;
+	early_end(p->q, m);
 	m->uses--;
 	m->is_kept = true;
 	queue_keep(p->q, m);
@@ -417,10 +463,14 @@ keep(struct peer *p)
 static const char *
 handle_keep(struct peer *p, const struct wire_header *h, const void *message)
 {
-	(void)message;
+	const struct intake_keep *k = message;
 	if (h->request != state_of(p)->request)
 		return "mixed two transactions";
-	keep(p);
+	early_synced(p->q, k->sync_us);
+	if (p->stage == FINISHED)
+		p->stage = IDLE;
+	else
+		keep(p);
 	return NULL;
 }
 
@@ -432,7 +482,7 @@ handle_abandon(struct peer *p, const struct wire_header *h, const void *message)
 		return "mixed two transactions";
 	if (p->stage == QUEUED)
 		EVENT("abandoned", event_id(state_of(p)->id));
-	if (p->stage == REFUSING)
+	if (p->stage == REFUSING || p->stage == FINISHED)
 		p->stage = IDLE;
 	else
 		drop(p);
@@ -478,7 +528,11 @@ closed(struct peer *p)
 	struct transaction *t = state_of(p);
 	if (t == NULL)
 		return;
-	if (p->stage == QUEUED)
+	/*
+	 * HANDED_BACK: if the session has left, a KEEP would have been read before its end, so that no 250 was said.  If we end the connection
+	 * (we stop, it does not read), one may lie there unread: then a notice is due, at worst one too many.
+	 */
+	if (p->stage == QUEUED || (p->stage == HANDED_BACK && !p->has_left))
 		keep(p);
 	else
 		drop(p);
@@ -488,13 +542,15 @@ closed(struct peer *p)
 }
 
 static const struct peer_rule rules[] = {
-	{INTAKE_OPEN, IDLE, handle_open},
+	{INTAKE_OPEN, IDLE | FINISHED, handle_open},
 	{INTAKE_ENVELOPE, OPENED, handle_envelope},
 	{INTAKE_RECIPIENTS, ENVELOPED | REFUSING, handle_recipients},
 	{INTAKE_COMMIT, ENVELOPED | REFUSING, handle_commit},
-	{INTAKE_KEEP, QUEUED, handle_keep},
-	{INTAKE_RETRY, IDLE, handle_retry},
-	{INTAKE_ABANDON, OPENED | ENVELOPED | REFUSING | QUEUED, handle_abandon},
+	{INTAKE_KEEP, QUEUED | FINISHED | HANDED_BACK, handle_keep},
+	{INTAKE_ABANDON, OPENED | ENVELOPED | REFUSING | QUEUED | FINISHED | HANDED_BACK,
+	 handle_abandon},
+	{INTAKE_RETRY, IDLE | FINISHED, handle_retry},
+	{INTAKE_ANSWERED, HANDED_BACK, handle_answered},
 	{0, 0, NULL},
 };
 

@@ -19,6 +19,14 @@ struct intake {
 	uint64_t open; /* files given out, not yet enveloped */
 };
 
+struct intake_finished;
+
+/*
+ * intake_finished - early.c: the session at `p`, which waits, is told; once a transaction
+ *
+ * DELIVERED: the message is not used by it any more.  Where the session is gone, its end is carried out within.
+ */
+void intake_finished(struct manager *q, struct peer *p, const struct intake_finished *f);
 void intake_start(struct manager *q, const struct start_listen *socket);
 /* nothing new is taken any more */
 void intake_stop(struct manager *q);

@@ -20,6 +20,7 @@
 #include "common/system/events.h"
 #include "common/text/number.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/reaction.h"
 #include "queue-manager/retry.h"
 
 enum stage {
@@ -214,8 +215,13 @@ answer_of(const struct jobs_result *r)
 	struct span status = r->status;
 	if (!status_is_valid(status))
 		status = span_of(statuses[r->fate]);
-	return (struct answer){
-		.code = r->code, .status = status, .reply = r->text, .host = r->host};
+	return (struct answer){.code = r->code,
+			       .status = status,
+			       .reply = r->text,
+			       .host = r->host,
+			       .relayed = (enum jobs_relayed)r->relayed,
+			       .meaning = (enum reply_meaning)r->meaning,
+			       .pause_ms = r->pause_ms};
 }
 
 static const char *
@@ -258,26 +264,16 @@ recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r
 {
 	uint32_t *number = find_number(a, (uint32_t)r->number);
 	struct answer answer = answer_of(r);
-	struct message *m = a->message;
-	answer.relayed = (enum jobs_relayed)r->relayed;
 	if (number == NULL)
 		return "told of a recipient that it was not given";
 	if (r->last == 1 && a->left > 1)
 		return "ended a job before it was done";
-	switch ((enum fate)r->fate) {
-	case FATE_DELIVERED:
-		message_delivered(q, m, *number, &answer);
-		break;
-	case FATE_DEFERRED:
-		message_deferred(q, m, *number, &answer, 0);
-		break;
-	case FATE_FAILED:
-		message_failed(q, m, *number, &answer);
-		break;
-	}
+	uint32_t of = *number;
 	*number = 0;
 	a->left--;
-	schedule_answered(q, a, &answer, r->connection == 1 && r->fate == FATE_DEFERRED);
+	if (r->last == 1 && r->fate != FATE_DEFERRED)
+		early_answered(q, a->place, clock_monotonic_us() - a->given_us, r->host);
+	reaction_to(q, a, of, (enum fate)r->fate, &answer);
 	return NULL;
 }
 
@@ -300,6 +296,33 @@ handle_result(struct peer *p, const struct wire_header *h, const void *message)
 	}
 	p->its_turn = true;
 	schedule_agent_free(q, a);
+	return NULL;
+}
+
+/* ---- what agents learn ---- */
+
+static const char *
+handle_site(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_site *said = message;
+	struct agent *a = state_of(p)->agent;
+	(void)h;
+	if (a->message == NULL)
+		return "told of a site without a job";
+	site_learned(p->q, a->place, said->name);
+	return NULL;
+}
+
+static const char *
+handle_host(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_host *said = message;
+	struct manager *q = p->q;
+	struct agent *a = state_of(p)->agent;
+	(void)h;
+	if (a->message == NULL)
+		return "told of a host without a job";
+	host_down(&q->schedule.sites.hosts, &a->place->site->hosts, said->host, manager_now_ms(q));
 	return NULL;
 }
 
@@ -435,13 +458,19 @@ send_failure(struct manager *q, struct agent *a, struct wire *list, uint32_t num
 static enum listed
 send_job(struct manager *q, struct agent *a)
 {
-	static struct buffer top;
+	static struct buffer top, avoid;
 	char envid[INTAKE_ENVID_MAX];
 	struct journal_entry from;
 	struct message *m = a->message;
 	if (top.max == 0)
 		buffer_init(&top, HEADER_TOP_MAX);
+	if (avoid.max == 0)
+		buffer_init(&avoid, JOBS_AVOID_MAX);
 	buffer_clear(&top);
+	buffer_clear(&avoid);
+	/* only one that has no connection yet chooses */
+	host_avoid(&q->schedule.sites.hosts, &a->place->site->hosts, manager_now_ms(q),
+		   !a->is_connected, &avoid);
 	if (message_flush(q, m) != 0 || message_top(q, m, &top) != 0 || top.failed ||
 	    message_line(q, m, 0, &from) != 0)
 		return LISTED_UNREADABLE;
@@ -464,7 +493,8 @@ send_job(struct manager *q, struct agent *a)
 				     .envid = span_from(envid, from.envid.len),
 				     .sender = name_text(m->sender),
 				     .top = buffer_get(&top),
-				     .recipients = a->count};
+				     .recipients = a->count,
+				     .avoid = buffer_get(&avoid)};
 	bool sent = peer_send(a->peer, wire_find(jobs_orders, JOBS_JOB), 0, 0, &job, &fd);
 	close(fd);
 	return sent ? LISTED : LISTED_PEER_GONE;
@@ -481,6 +511,7 @@ give(struct manager *q, struct agent *a)
 	static struct wire list;
 	struct peer *p = a->peer;
 	bool is_notice = a->place->kind == JOBS_NOTICE;
+	a->given_us = clock_monotonic_us();
 	switch (send_job(q, a)) {
 	case LISTED:
 		break;
@@ -533,6 +564,7 @@ const struct schedule_hands jobs_hands = {send_want, give, end_agent, end_parent
 static const struct peer_rule rules[] = {
 	{JOBS_PARENT, STRANGER, handle_parent}, {JOBS_AGENT, STRANGER, handle_agent},
 	{JOBS_CANNOT, PARENT, handle_cannot},	{JOBS_RESULT, AGENT, handle_result},
+	{JOBS_SITE, AGENT, handle_site},	{JOBS_HOST, AGENT, handle_host},
 	{JOBS_LEAVE, AGENT, handle_leave},	{0, 0, NULL},
 };
 

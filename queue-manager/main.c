@@ -37,6 +37,7 @@ main(void)
 	events_start("queue-manager", start_path(s, "log"));
 	const char *path = start_directory(s, "spool");
 	struct manager *q = manager_new(c, s);
+	early_addresses(&q->early);
 	spool_take(&q->spool, path != NULL ? path : c->spool);
 	confine(s, queue_manager_syscalls, &limits);
 	spool_start(&q->spool, clock_wall_us());

@@ -33,6 +33,7 @@ manager_begin(struct manager *q, const char *lookup)
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
 	disk_start(q);
+	early_configured(q);
 	etrn_start(q);
 	replay_start(q);
 }
@@ -74,6 +75,7 @@ manager_stop(void *owner)
 		return;
 	q->is_stopping = true;
 	intake_stop(q);
+	early_stop(q);
 	q->stop_timer = (struct loop_timer){.fire = stop_now, .owner = q};
 	loop_timer_set(q->loop, &q->stop_timer,
 		       manager_now_ms(q) + (q->schedule.active > 0 ? STOP_WAIT_MS : 0));
@@ -87,5 +89,6 @@ manager_reload(void *owner, struct config *c)
 	config_free(q->owned);
 	q->owned = c;
 	schedule_reload(q);
+	early_configured(q);
 	EVENT("configured");
 }

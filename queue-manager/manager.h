@@ -16,6 +16,7 @@
 #include "queue-manager/control.h"
 #include "queue-manager/destination.h"
 #include "queue-manager/disk.h"
+#include "queue-manager/early.h"
 #include "queue-manager/etrn.h"
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
@@ -42,6 +43,7 @@ struct manager {
 	struct schedule schedule;
 	struct peer *peers;
 	struct intake intake;
+	struct early_state early;
 	struct jobs jobs;
 	struct control control;
 	struct etrn etrn;

@@ -15,7 +15,8 @@
  * M1  `states` counts the recipients of each state; `unanswered` those that have had no answer and still may have one.
  * M2  A message has its file until each recipient is DELIVERED, EXPANDED, NOTIFIED or ORPHAN, or the administrator removes it.
  * M3  A failed or succeeded recipient is told of once no other waits for its first answer; then all of them together.
- * M4  Nothing of a held message is routed, given to an agent, or told of.  Nothing is given to an agent or told of before KEEP.
+ * M4  Nothing of a held message is routed, given to an agent, or told of.  Nothing is told of before KEEP, and nothing given to an
+ *     agent, but what early.c has released.
  * M5  A line says what memory says, or memory is behind no line: each change appends before it sets.
  */
 #include "queue-manager/message.h"
@@ -312,6 +313,7 @@ tell_ends(struct manager *q, struct message *m)
 void
 message_settle(struct manager *q, struct message *m)
 {
+	early_settle(q, m);
 	if (m->is_gone) {
 		if (m->uses == 0)
 			message_forget(q, m);
@@ -420,6 +422,7 @@ message_failed(struct manager *q, struct message *m, uint32_t number, const stru
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
 	message_set_failed(q, m, number);
+	early_failed(m, number, a);
 }
 
 /*
@@ -458,7 +461,10 @@ message_deferred(struct manager *q, struct message *m, uint32_t number, const st
 	}
 	if (r->attempts < UINT8_MAX)
 		r->attempts++;
-	int64_t delay_ms = retry_delay_ms(&q->config->outbound, r->attempts, m->id);
+	const struct config_outbound *o = &q->config->outbound;
+	int64_t delay_ms = a->meaning == REPLY_GREYLIST
+				   ? retry_greylist_ms(o, r->attempts, m->id, a->pause_ms)
+				   : retry_delay_ms(o, r->attempts, m->id);
 	/* nothing outlives its time: the last attempt is made at its end */
 	if (delay_ms > left_ms)
 		delay_ms = left_ms > LAST_TRY_MS ? left_ms : LAST_TRY_MS;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/reply.h"
+#include "common/protocol/jobs.h"
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "common/text/span.h"
@@ -20,6 +22,7 @@
 
 struct manager;
 struct batch;
+struct early;
 
 #define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
 #define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
@@ -57,6 +60,7 @@ struct recipient {
 	uint8_t answered : 1;	/* has had its first answer */
 	uint8_t is_success : 1; /* what the sender is, or was, told of: no failure */
 	uint8_t is_delay_told : 1; /* and that it is delayed he was told */
+	uint8_t is_parked : 1;	   /* its message is in the ring of a site (parked.h) */
 };
 
 /* what the administrator sees */
@@ -76,7 +80,10 @@ struct message {
 	struct message *work_next;	 /* in the queue of route or verify */
 	uint64_t length;		 /* of the content */
 	int64_t arrived_us;		 /* wall clock */
-	uint64_t checksum;		 /* of the content; kept while it is unverified */
+	union {
+		uint64_t checksum;   /* of the content; kept while it is unverified */
+		struct early *early; /* early.c's; while it is waited for */
+	};
 	struct name *sender;
 	struct recipient *recipients;	       /* number N is at N - 1; the only one is `only` */
 	struct open_file *file;		       /* NULL: not open */
@@ -95,13 +102,16 @@ struct message {
 	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
 	uint32_t asks;	     /* recipients in questions */
 	uint32_t uid;	     /* of the local user it is from, plus 1; 0: none */
+	uint32_t flow;	     /* whose it is, for taking turns (flow.h) */
 	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
 	uint8_t deaths;	     /* agents that died over it, in a row */
 	uint8_t notice_attempts;
 	uint8_t class;
-	uint8_t origin;	    /* enum intake_origin */
-	bool is_queued : 1; /* `queued` is written */
-	bool is_kept : 1;   /* and the session has said 250, or is gone */
+	uint8_t origin;	      /* enum intake_origin */
+	bool is_queued : 1;   /* `queued` is written */
+	bool is_kept : 1;     /* and the session has said 250, or is gone */
+	bool is_waited : 1;   /* its session waits: early.c */
+	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
 	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
 	bool is_unverified : 1; /* of another boot */
@@ -112,6 +122,13 @@ struct message {
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
 	bool is_telling_delay : 1; /* a batch of the notices, or their agent, has that */
 };
+
+/* may agents have it? (M4) */
+static inline bool
+message_may_leave(const struct message *m)
+{
+	return m->is_kept || m->is_released;
+}
 
 /* message_in - how many of its recipients are in that state */
 static inline uint32_t
@@ -171,7 +188,9 @@ struct messages {
 struct answer {
 	uint64_t code;
 	struct span status, reply, host;
-	enum jobs_relayed relayed; /* of what was delivered */
+	enum jobs_relayed relayed;  /* of what was delivered */
+	enum reply_meaning meaning; /* of what was refused */
+	uint64_t pause_ms;	    /* that was asked for; 0: none */
 };
 
 void messages_start(struct manager *q);

@@ -226,6 +226,7 @@ receive(struct peer *p)
 		case CHANNEL_AGAIN:
 			return;
 		case CHANNEL_CLOSED:
+			p->has_left = true;
 			peer_end(p, NULL);
 			return;
 		case CHANNEL_BROKEN:

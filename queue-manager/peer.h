@@ -58,6 +58,7 @@ struct peer {
 	bool its_turn; /* a handler answered, so nothing more is there: do not look again in this turn */
 	bool in_use; /* below peer_ready: freed at its end */
 	bool ended;
+	bool has_left; /* it has closed its end, and all that it said before was read */
 	struct peer_out *first, *last; /* what waits to be sent */
 	size_t waiting;		       /* bytes of it */
 	unsigned waiting_count, waiting_fds;

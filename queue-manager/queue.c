@@ -1,8 +1,8 @@
 /*
  * queue - places and their batches
  *
- * See queue.h.  Invariants: a READY or TELLING recipient is in exactly one batch of its message; a batch is in its place's list
- * of its rank or parked, never both; what was never tried comes before what was (new mail does not wait behind retries).
+ * See queue.h.  Invariants: a READY or TELLING recipient is in exactly one batch of its message; a batch is in a flow of its place
+ * and rank or parked, never both; what was never tried comes before what was (new mail does not wait behind retries).
  */
 #include "queue-manager/queue.h"
 
@@ -15,6 +15,42 @@
 #include "queue-manager/manager.h"
 
 #define BUCKETS_FIRST 64
+#define BATCHES_LOOKED 16 /* the newest of a message, for one that takes another recipient */
+
+/* ---- lists of places ---- */
+
+void
+place_list_drop(struct place *p)
+{
+	struct place_list *l = p->list;
+	if (l == NULL)
+		return;
+	if (p->list_previous != NULL)
+		p->list_previous->list_next = p->list_next;
+	else
+		l->first = p->list_next;
+	if (p->list_next != NULL)
+		p->list_next->list_previous = p->list_previous;
+	else
+		l->last = p->list_previous;
+	l->count--;
+	p->list = NULL;
+}
+
+void
+place_list_add(struct place_list *l, struct place *p)
+{
+	place_list_drop(p);
+	p->list = l;
+	p->list_next = NULL;
+	p->list_previous = l->last;
+	if (l->last != NULL)
+		l->last->list_next = p;
+	else
+		l->first = p;
+	l->last = p;
+	l->count++;
+}
 
 /* ---- places ---- */
 
@@ -60,7 +96,6 @@ make_place(enum jobs_kind kind, struct span name, struct span domain, struct spa
 		memcpy(key + name.len + 1 + domain.len, home.at, home.len);
 	p->kind = kind;
 	p->key = key;
-	p->window = QUEUE_WINDOW_FIRST;
 	struct span own = span_from(key, name.len);
 	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
 	p->user = kind == JOBS_MAILBOX ? own : SPAN_NONE;
@@ -88,31 +123,53 @@ queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct spa
 	p->hash_next = *bucket;
 	*bucket = p;
 	t->count++;
+	site_join(q, p);
 	return p;
 }
 
 static void
-free_place(struct place *p)
+free_place(struct manager *q, struct place *p)
 {
+	site_leave(q, p);
 	free(p->key);
 	free(p);
+}
+
+static void
+drop_place(struct manager *q, struct place *p)
+{
+	struct places *t = &q->schedule.places;
+	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];
+	place_list_drop(p);
+	while (*at != p)
+		at = &(*at)->hash_next;
+	*at = p->hash_next;
+	t->count--;
+	free_place(q, p);
 }
 
 void
 queue_place_let_go(struct manager *q, struct place *p)
 {
+	struct places *t = &q->schedule.places;
 	if (p->batches > 0 || p->parked > 0 || p->agents > 0 || p->wants > 0 || p->list != NULL)
 		return;
-	/* a smarthost's window and back-off are worth keeping; mailboxes are many, and begin anew cheaply */
-	if (!p->is_stale && (p->is_dead || p->kind != JOBS_MAILBOX))
+	/* mailboxes are many, and begin anew cheaply */
+	if (p->is_stale || (p->kind == JOBS_MAILBOX && !p->site->is_dead)) {
+		drop_place(q, p);
 		return;
-	struct places *t = &q->schedule.places;
-	struct place **at = &t->buckets[p->hash & (t->bucket_count - 1)];
-	while (*at != p)
-		at = &(*at)->hash_next;
-	*at = p->hash_next;
-	t->count--;
-	free_place(p);
+	}
+	place_list_add(&t->empty, p);
+	if (t->empty.count > SITE_EMPTY_PLACES_MAX)
+		drop_place(q, t->empty.first);
+}
+
+/* one that was empty is of use again */
+static void
+take_back(struct places *t, struct place *p)
+{
+	if (p->list == &t->empty)
+		place_list_drop(p);
 }
 
 void
@@ -132,42 +189,33 @@ queue_places_free(struct manager *q)
 		while (t->buckets[i] != NULL) {
 			struct place *p = t->buckets[i];
 			t->buckets[i] = p->hash_next;
-			free_place(p);
+			place_list_drop(p);
+			free_place(q, p);
 		}
 	free(t->buckets);
+	flows_free(&t->flows);
 	*t = (struct places){0};
 }
 
 /* ---- batches ---- */
 
 static void
-link_to_place(struct batch *b)
+link_to_place(struct manager *q, struct batch *b)
 {
 	struct place *p = b->place;
-	b->previous = p->tail[b->rank];
-	b->next = NULL;
-	if (b->previous != NULL)
-		b->previous->next = b;
-	else
-		p->head[b->rank] = b;
-	p->tail[b->rank] = b;
+	flow_add(&q->schedule.places.flows, b, b->message->flow);
 	p->batches++;
+	p->site->batches++;
 	p->ready += b->count;
 }
 
 static void
-unlink_from_place(struct batch *b)
+unlink_from_place(struct manager *q, struct batch *b)
 {
 	struct place *p = b->place;
-	if (b->previous != NULL)
-		b->previous->next = b->next;
-	else
-		p->head[b->rank] = b->next;
-	if (b->next != NULL)
-		b->next->previous = b->previous;
-	else
-		p->tail[b->rank] = b->previous;
+	flow_drop(&q->schedule.places.flows, b);
 	p->batches--;
+	p->site->batches--;
 	p->ready -= b->count;
 }
 
@@ -186,7 +234,7 @@ free_batch(struct batch *b)
 }
 
 static struct batch *
-make_batch(struct place *p, struct message *m, enum queue_rank rank)
+make_batch(struct manager *q, struct place *p, struct message *m, enum queue_rank rank)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	if (b == NULL)
@@ -194,33 +242,31 @@ make_batch(struct place *p, struct message *m, enum queue_rank rank)
 	*b = (struct batch){.message = m,
 			    .place = p,
 			    .rank = rank,
-			    .is_parked = !m->is_kept,
+			    .is_parked = !message_may_leave(m),
 			    .message_next = m->batches};
 	if (m->batches != NULL)
 		m->batches->message_previous = b;
 	m->batches = b;
+	take_back(&q->schedule.places, p);
 	if (b->is_parked)
 		p->parked++;
 	else
-		link_to_place(b);
+		link_to_place(q, b);
 	return b;
 }
 
 /* the batch that the recipient goes to: what was made for the same message and place just now, or a new one */
 static struct batch *
-batch_for(struct place *p, struct message *m, enum queue_rank rank)
+batch_for(struct manager *q, struct place *p, struct message *m, enum queue_rank rank)
 {
-	if (m->is_kept) {
-		struct batch *last = p->tail[rank];
-		return last != NULL && last->message == m && !last->is_delay
-			       ? last
-			       : make_batch(p, m, rank);
-	}
-	/* not more than QUEUE_PARKED_MAX of them */
-	for (struct batch *b = m->batches; b != NULL; b = b->message_next)
-		if (b->place == p && b->rank == rank)
+	bool is_leaving = message_may_leave(m);
+	unsigned looked = 0, most = is_leaving ? BATCHES_LOOKED : QUEUE_PARKED_MAX;
+	for (struct batch *b = m->batches; b != NULL && looked < most; b = b->message_next)
+		if (b->place == p && b->rank == rank && !b->is_delay && b->is_parked == !is_leaving)
 			return b;
-	return make_batch(p, m, rank);
+		else
+			looked++;
+	return make_batch(q, p, m, rank);
 }
 
 static void
@@ -228,7 +274,7 @@ add(struct manager *q, struct place *p, struct message *m, uint32_t number,
     enum recipient_state state)
 {
 	struct recipient *r = &m->recipients[number - 1];
-	struct batch *b = batch_for(p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY);
+	struct batch *b = batch_for(q, p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY);
 	message_set(q, m, number, state);
 	r->due = 0;
 	if (b->last != 0)
@@ -245,7 +291,7 @@ void
 queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
 	add(q, p, m, number, RECIPIENT_READY);
-	if (m->is_kept)
+	if (message_may_leave(m))
 		schedule_touch(q, p);
 }
 
@@ -268,7 +314,7 @@ void
 queue_delay(struct manager *q, struct message *m)
 {
 	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
-	make_batch(p, m, QUEUE_RETRY)->is_delay = true;
+	make_batch(q, p, m, QUEUE_RETRY)->is_delay = true;
 	m->is_telling_delay = true;
 	schedule_touch(q, p);
 }
@@ -285,7 +331,7 @@ queue_keep(struct manager *q, struct message *m)
 			continue;
 		b->is_parked = false;
 		b->place->parked--;
-		link_to_place(b);
+		link_to_place(q, b);
 		schedule_touch(q, b->place);
 	}
 }
@@ -321,18 +367,17 @@ queue_withdraw(struct manager *q, struct message *m)
 		if (b->is_parked)
 			p->parked--;
 		else
-			unlink_from_place(b);
+			unlink_from_place(q, b);
 		free_batch(b);
 		schedule_touch(q, p);
 	}
 }
 
 struct batch *
-queue_next(const struct place *p)
+queue_next(struct place *p)
 {
-	/* what was freed has been unlinked, which the analyzer cannot follow through b->place */
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-	return p->head[QUEUE_FRESH] != NULL ? p->head[QUEUE_FRESH] : p->head[QUEUE_RETRY];
+	struct batch *b = flow_next(p, QUEUE_FRESH);
+	return b != NULL ? b : flow_next(p, QUEUE_RETRY);
 }
 
 size_t
@@ -341,12 +386,11 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 {
 	struct batch *b;
 	size_t count = 0;
-	(void)q;
 	*is_delay = false;
 	while ((b = queue_next(p)) != NULL && b->is_delay) {
 		*m = b->message;
 		count = message_delayed(*m, numbers, max);
-		unlink_from_place(b);
+		unlink_from_place(q, b);
 		free_batch(b);
 		*is_delay = true;
 		if (count > 0)
@@ -359,12 +403,15 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 	*m = b->message;
 	while (b->count > 0 && count < max)
 		numbers[count++] = take_first(b);
-	/* the rest of a long list comes after the others: it delays nobody's letter */
-	unlink_from_place(b);
-	if (b->count > 0)
-		link_to_place(b);
-	else
+	flow_pay(b->flow, (uint32_t)count);
+	if (b->count == 0) {
+		unlink_from_place(q, b);
 		free_batch(b);
+	} else if (b->next != NULL) {
+		/* the rest of a long list comes after the others of its sender: it delays none of his letters */
+		unlink_from_place(q, b);
+		link_to_place(q, b);
+	}
 	return count;
 }
 

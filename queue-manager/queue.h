@@ -2,7 +2,8 @@
  * queue - a queue for each place: the batches of recipients that wait for an agent of it
  *
  * A place is where one agent delivers: a list of hosts, a mailbox, the notices.  A batch is what one message has for one
- * place.  Called by route (which adds), message (which withdraws), schedule (which takes).  `site` will stand between later.
+ * place.  Called by route (which adds), message (which withdraws), schedule (which takes).  What stands behind it is its site's (site.h),
+ * whose turn it is within it the flows' (flow.h).
  */
 #ifndef QUEUE_MANAGER_QUEUE_H
 #define QUEUE_MANAGER_QUEUE_H
@@ -14,18 +15,20 @@
 #include "common/mail/reply.h"
 #include "common/protocol/jobs.h"
 #include "common/text/span.h"
+#include "queue-manager/flow.h"
 
 struct manager;
 struct message;
 struct place;
 struct agent;
+struct site;
 
 #define QUEUE_PARKED_MAX 1000 /* recipients of a message that are routed ahead of KEEP */
 #define QUEUE_NOTICE_MAX 1000 /* failures told of in one notice */
-#define QUEUE_WINDOW_FIRST 2  /* agents of a place that nothing is known of */
 
 struct place_list {
 	struct place *first, *last;
+	uint32_t count;
 };
 
 enum queue_rank { QUEUE_FRESH, QUEUE_RETRY, QUEUE_RANKS };
@@ -33,7 +36,8 @@ enum queue_rank { QUEUE_FRESH, QUEUE_RETRY, QUEUE_RANKS };
 struct batch {
 	struct message *message;
 	struct place *place;
-	struct batch *previous, *next;		       /* in the place, unless parked */
+	struct flow *flow;			       /* NULL: parked */
+	struct batch *previous, *next;		       /* in the flow */
 	struct batch *message_previous, *message_next; /* of the message */
 	uint32_t first, last, count;		       /* recipients, linked by their `due` */
 	enum queue_rank rank;
@@ -47,33 +51,40 @@ struct place {
 	uint32_t hash;
 	char *key; /* hosts or user, NUL, domain, home; ours */
 	struct span hosts, user, domain;
-	struct span home; /* of a virtual user's mailbox; else empty */
-	struct batch *head[QUEUE_RANKS], *tail[QUEUE_RANKS];
-	uint32_t batches, ready; /* ready: recipients */
-	uint32_t parked;	 /* batches that will come here at KEEP */
+	struct span home;		/* of a virtual user's mailbox; else empty */
+	struct flow *turn[QUEUE_RANKS]; /* rings; whose turn it is */
+	uint32_t batches, ready;	/* ready: recipients */
+	uint32_t parked;		/* batches that will come here at KEEP */
+	/* site.c's; never NULL */
+	struct site *site;
+	struct place *site_next, *site_previous;
+	uint32_t agents, busy, wants, connected;
 	/* schedule.c's */
 	struct place *list_next, *list_previous;
-	struct place_list *list; /* where it stands: to be looked at, or hungry; NULL: neither */
-	bool is_stale;		 /* of a former configuration: what is here is routed anew */
-	uint32_t agents, busy, wants;
-	uint32_t window;
+	struct place_list
+		*list; /* where it stands: to be looked at, hungry, waiting, empty; NULL: nowhere */
+	bool is_stale; /* of a former configuration: what is here is routed anew */
 	struct agent *idle; /* the one that was used last is first */
-	bool is_dead, is_probing;
-	int64_t dead_until_ms;
-	int64_t back_off_ms;
-	struct verdict verdict; /* what those get that wait here while it is dead */
-	char host[JOBS_HOST_MAX + 1];
+	/* early.c's */
+	int64_t answer_us; /* how quickly it answers; 0: not known */
+	bool is_self;	   /* we have answered there ourselves */
 };
 
 struct places {
 	struct place **buckets;
 	size_t bucket_count, count;
+	struct flows flows;
+	struct place_list empty; /* nothing waits there; the longest so is first */
 };
+
+/* lists of places; one is in one list at most */
+void place_list_add(struct place_list *l, struct place *p); /* at the end, and off the other */
+void place_list_drop(struct place *p);
 
 /* queue_place - found or made; `name` is the hosts or the user, `home` that of a virtual one */
 struct place *queue_place(struct manager *q, enum jobs_kind kind, struct span name,
 			  struct span domain, struct span home);
-/* queue_place_let_go - freed, if nothing is known of it that is worth keeping */
+/* queue_place_let_go - nothing waits there: freed, or kept for a while where something is known of it */
 void queue_place_let_go(struct manager *q, struct place *p);
 /* `each` may let none go */
 void queue_places_each(struct manager *q, void (*each)(struct manager *q, struct place *p));
@@ -85,12 +96,12 @@ void queue_add(struct manager *q, struct place *p, struct message *m, uint32_t n
 void queue_notice(struct manager *q, struct message *m);
 /* queue_delay - the same about the delay of some; they go on meanwhile */
 void queue_delay(struct manager *q, struct message *m);
-/* queue_keep - what was parked is there now */
+/* queue_keep - what was parked is there now: kept, or released by early.c */
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
 void queue_withdraw(struct manager *q, struct message *m);
 /* the batch that comes next, NULL: none */
-struct batch *queue_next(const struct place *p);
+struct batch *queue_next(struct place *p);
 /*
  * queue_take - up to `max` recipients of the first batch; their state is left to the caller
  *

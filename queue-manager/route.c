@@ -52,7 +52,7 @@ static uint32_t
 may_ask(const struct message *m)
 {
 	uint32_t under_way = m->asks;
-	if (!m->is_kept)
+	if (!message_may_leave(m))
 		under_way += message_in(m, RECIPIENT_READY);
 	return under_way < ROUTE_MESSAGE_MAX ? ROUTE_MESSAGE_MAX - under_way : 0;
 }

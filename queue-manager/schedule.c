@@ -1,32 +1,28 @@
 /*
  * schedule - whose turn it is
  *
- * See schedule.h.  Promises:
+ * See schedule.h; a place's turn is serve.c's.  Promises:
  *
- * - Places take turns for agents, one agent a turn; an agent that is free serves its place again at once, until another place waits
- *   for its slot and it has had its turn.
- * - A place has not more agents than its window, which begins small, grows with each job that went well and halves with one that found
- *   the place itself in trouble.  A place that is in trouble with its window at one is dead: those who wait there are
- *   deferred with its last answer, until its back-off is over and one job probes it.
+ * - What changes at a place, a site or a service is looked at in the same turn of the loop, and nothing else is.
+ * - A site that answers again gets what was deferred because of it under a window that grows from one; while it is dead there is one
+ *   probe at the end of each back-off.
  * - Recipients of an agent that died wait a little and are tried again; a message over which SCHEDULE_DEATHS_MAX agents died in a row
  *   is deferred, so that it cannot kill agents for ever.
- * - No step takes longer than a slice, however long the queues are.
  */
 #include "queue-manager/schedule.h"
 
 #include <string.h>
 
 #include "common/system/events.h"
+#include "queue-manager/idle.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/serve.h"
 #include "queue-manager/window.h"
-
-#define STEPS_PER_LOOK 8 /* places between two looks at the clock */
-#define IDLE_LOOKS 16	 /* idle agents looked at for one to end */
 
 /* ---- limits ---- */
 
-static uint32_t
-agents_max(const struct manager *q, enum jobs_kind kind)
+uint32_t
+schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 {
 	const struct config_limits *l = &q->config->limits;
 	uint64_t max = SCHEDULE_NOTICE_AGENTS;
@@ -37,74 +33,23 @@ agents_max(const struct manager *q, enum jobs_kind kind)
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
-uint32_t
-schedule_window_max(const struct manager *q, enum jobs_kind kind)
-{
-	const struct config_limits *l = &q->config->limits;
-	uint64_t max = SCHEDULE_NOTICE_AGENTS;
-	if (kind == JOBS_SMTP)
-		max = l->concurrency;
-	else if (kind == JOBS_MAILBOX)
-		max = l->mailbox_concurrency;
-	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
-}
-
-static uint32_t
-per_job(const struct manager *q, enum jobs_kind kind)
-{
-	uint64_t max = kind == JOBS_NOTICE ? QUEUE_NOTICE_MAX
-					   : q->config->limits.recipients_per_transaction;
-	return max > 0 && max < UINT16_MAX ? (uint32_t)max : UINT16_MAX;
-}
-
 /* ---- places that are to be looked at, or wait ---- */
 
-static struct service *
-service_of(struct manager *q, const struct place *p)
+struct service *
+schedule_service(struct manager *q, const struct place *p)
 {
 	return &q->schedule.service[p->kind];
-}
-
-static void
-list_drop(struct place *p)
-{
-	struct place_list *l = p->list;
-	if (l == NULL)
-		return;
-	if (p->list_previous != NULL)
-		p->list_previous->list_next = p->list_next;
-	else
-		l->first = p->list_next;
-	if (p->list_next != NULL)
-		p->list_next->list_previous = p->list_previous;
-	else
-		l->last = p->list_previous;
-	p->list = NULL;
-}
-
-/* to the end of that list, and off the other */
-static void
-list_add(struct place_list *l, struct place *p)
-{
-	list_drop(p);
-	p->list = l;
-	p->list_next = NULL;
-	p->list_previous = l->last;
-	if (l->last != NULL)
-		l->last->list_next = p;
-	else
-		l->first = p;
-	l->last = p;
 }
 
 void
 schedule_touch(struct manager *q, struct place *p)
 {
-	struct service *s = service_of(q, p);
-	/* one that waits for its first agent keeps its turn: nothing else can be done for it */
-	bool stays = p->list == &s->hungry && p->agents == 0 && !p->is_stale && !p->is_dead;
-	if (p->list != &s->touched && !stays)
-		list_add(&s->touched, p);
+	struct service *s = schedule_service(q, p);
+	/* one that waits for its first agent, or for its site, keeps its turn: nothing else can be done for it */
+	bool waits = (p->list == &s->hungry && p->agents == 0) ||
+		     (p->list == &p->site->waiting && p->idle == NULL);
+	if (p->list != &s->touched && (!waits || p->is_stale || p->site->is_dead))
+		place_list_add(&s->touched, p);
 	loop_task_wake(q->loop, &s->task);
 }
 
@@ -119,325 +64,93 @@ schedule_wake(struct manager *q)
 }
 
 /* something is to be looked at when that time has come */
-static void
-look_again(struct service *s, int64_t at_ms)
+void
+schedule_look_again(struct service *s, int64_t at_ms)
 {
 	if (s->timer.slot == 0 || s->timer.at_ms > at_ms)
 		loop_timer_set(s->q->loop, &s->timer, at_ms);
 }
 
-/* ---- idle agents ---- */
+/* ---- sites ---- */
 
+void
+schedule_site_wait(struct site *s, int64_t at_ms)
+{
+	if (s->timer.slot == 0 || s->timer.at_ms > at_ms)
+		loop_timer_set(s->q->loop, &s->timer, at_ms);
+}
+
+void
+schedule_site_wake(struct manager *q, struct site *s)
+{
+	struct place *p = s->waiting.first;
+	if (p == NULL)
+		return;
+	struct service *service = schedule_service(q, p);
+	place_list_add(&service->touched, p);
+	loop_task_wake(q->loop, &service->task);
+}
+
+void
+schedule_site_dies(struct manager *q, struct site *s, int64_t for_ms)
+{
+	s->is_dead = true;
+	s->is_probing = false;
+	s->dead_until_ms = manager_now_ms(q) + for_ms;
+	for (struct place *p = s->places; p != NULL; p = p->site_next)
+		if (p->batches > 0)
+			schedule_touch(q, p);
+	schedule_site_wait(s, s->dead_until_ms);
+}
+
+/* a few of those that were deferred, as long as there is not enough else to do */
 static void
-idle_add(struct manager *q, struct agent *a)
+release(struct manager *q, struct site *s)
 {
-	struct service *s = service_of(q, a->place);
-	struct place *p = a->place;
-	a->place_previous = NULL;
-	a->place_next = p->idle;
-	if (p->idle != NULL)
-		p->idle->place_previous = a;
-	p->idle = a;
-	a->idle_next = NULL;
-	a->idle_previous = s->idle_last;
-	if (s->idle_last != NULL)
-		s->idle_last->idle_next = a;
-	else
-		s->idle_first = a;
-	s->idle_last = a;
-	a->since_ms = manager_now_ms(q);
-	look_again(s, a->since_ms + SCHEDULE_IDLE_MS);
+	if (s->is_dead || s->parked.count == 0)
+		return;
+	if (s->batches < SITE_RELEASE_BELOW * s->window)
+		parked_release(q, &s->parked, (size_t)2 * SITE_RELEASE_BELOW * s->window);
+	/* should they go another way: the rest does not wait for them */
+	schedule_site_wait(s, manager_now_ms(q) + SITE_RELEASE_MS);
 }
 
-static void
-idle_drop(struct manager *q, struct agent *a)
+void
+schedule_site_lives(struct manager *q, struct site *s)
 {
-	struct service *s = service_of(q, a->place);
-	struct place *p = a->place;
-	if (a->place_previous != NULL)
-		a->place_previous->place_next = a->place_next;
-	else
-		p->idle = a->place_next;
-	if (a->place_next != NULL)
-		a->place_next->place_previous = a->place_previous;
-	if (a->idle_previous != NULL)
-		a->idle_previous->idle_next = a->idle_next;
-	else
-		s->idle_first = a->idle_next;
-	if (a->idle_next != NULL)
-		a->idle_next->idle_previous = a->idle_previous;
-	else
-		s->idle_last = a->idle_previous;
+	EVENT("site-back", event_string("site", s->name != NULL ? s->name : ""),
+	      event_string("host", s->host), event_number("deferred", (int64_t)s->parked.count));
+	release(q, s);
+	schedule_site_wake(q, s);
 }
 
-/* ---- places in trouble ---- */
-
-static void
-place_dies(struct manager *q, struct place *p, int64_t for_ms)
+/* its back-off is over, or its rate allows the next message, or more may be released */
+void
+schedule_site_timer(struct loop_timer *t)
 {
-	p->is_dead = true;
-	p->is_probing = false;
-	p->dead_until_ms = manager_now_ms(q) + for_ms;
-	schedule_touch(q, p);
-	look_again(service_of(q, p), p->dead_until_ms);
-}
-
-/* those who wait at a dead or stale place, one batch at a time; false: none is left */
-static bool
-clear_one(struct manager *q, struct place *p)
-{
-	uint32_t numbers[64];
-	struct message *m;
-	bool is_delay;
-	size_t count =
-		queue_take(q, p, numbers, sizeof(numbers) / sizeof(numbers[0]), &m, &is_delay);
-	const struct answer a = {.code = (uint64_t)p->verdict.code,
-				 .status = span_of(p->verdict.status),
-				 .reply = span_of(p->verdict.text),
-				 .host = span_of(p->host)};
-	if (count == 0)
-		return false;
-	m->uses++;
-	if (p->kind == JOBS_NOTICE) {
-		if (is_delay)
-			message_delay_untold(m);
-		if (!p->is_stale)
-			message_not_notified(q, m, numbers, is_delay ? 0 : count);
-		else
-			for (size_t i = 0; i < count && !is_delay; i++)
-				message_untold(q, m, numbers[i]);
-		count = 0;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (p->is_stale)
-			message_again(q, m, numbers[i]);
-		else if (p->verdict.fate == FATE_FAILED)
-			message_failed(q, m, numbers[i], &a);
-		else
-			message_deferred(q, m, numbers[i], &a,
-					 (uint32_t)(p->dead_until_ms / MESSAGE_TICK_MS) + 1);
-	m->uses--;
-	message_settle(q, m);
-	return true;
-}
-
-/* ---- jobs for agents ---- */
-
-/* its job is over, in whatever way; the message is settled by the caller */
-static struct message *
-end_job(struct manager *q, struct agent *a)
-{
-	struct message *m = a->message;
-	a->message = NULL;
-	a->place->busy--;
-	q->schedule.active--;
-	m->uses--;
-	return m;
-}
-
-/* those of its recipients that have no answer: routed anew at once, or at `due` */
-static void
-give_back(struct manager *q, struct agent *a, uint32_t due)
-{
-	struct message *m = a->message;
-	bool is_notice = a->place->kind == JOBS_NOTICE;
-	for (uint32_t i = 0; i < a->count && !m->is_gone; i++) {
-		if (a->numbers[i] == 0)
-			continue;
-		if (a->is_delay)
-			break;
-		if (is_notice)
-			message_untold(q, m, a->numbers[i]);
-		else if (due == 0)
-			message_again(q, m, a->numbers[i]);
-		else
-			message_later(q, m, a->numbers[i], due);
-	}
-	if (a->is_delay)
-		message_delay_untold(m);
-	if (is_notice)
-		m->notice_due = due;
-}
-
-static uint32_t
-soon(const struct manager *q)
-{
-	return message_tick(q) + SCHEDULE_PAUSE_MS / MESSAGE_TICK_MS + 1;
-}
-
-static void
-give_job(struct manager *q, struct agent *a)
-{
-	struct place *p = a->place;
-	struct message *m;
-	uint32_t max = per_job(q, p->kind);
-	idle_drop(q, a);
-	a->count = (uint32_t)queue_take(q, p, a->numbers, max < a->room ? max : a->room, &m,
-					&a->is_delay);
-	if (a->count == 0) {
-		idle_add(q, a);
+	struct site *s = t->owner;
+	struct manager *q = s->q;
+	int64_t now = manager_now_ms(q);
+	loop_timer_clear(q->loop, t);
+	if (s->is_dead && s->dead_until_ms > now) {
+		schedule_site_wait(s, s->dead_until_ms);
 		return;
 	}
-	a->left = a->count;
-	a->message = m;
-	a->had_trouble = false;
-	a->since_ms = manager_now_ms(q);
-	look_again(service_of(q, p), a->since_ms + SCHEDULE_JOB_MS);
-	p->busy++;
-	q->schedule.active++;
-	m->uses++;
-	for (uint32_t i = 0; i < a->count && p->kind != JOBS_NOTICE; i++)
-		message_set(q, m, a->numbers[i], RECIPIENT_ACTIVE);
-	switch (q->schedule.hands->give(q, a)) {
-	case SCHEDULE_GIVEN:
-		message_settle(q, m);
-		break;
-	case SCHEDULE_NOT_NOW:
-		give_back(q, a, soon(q));
-		end_job(q, a);
-		idle_add(q, a);
-		message_settle(q, m);
-		break;
-	case SCHEDULE_AGENT_GONE:
-		break;
-	}
-}
-
-static struct want *
-free_want(struct service *s)
-{
-	for (size_t i = 0; i < SCHEDULE_WANTS_MAX; i++)
-		if (s->want[i].number == 0)
-			return &s->want[i];
-	return NULL;
-}
-
-static bool
-send_want(struct manager *q, struct service *s, struct place *p)
-{
-	struct want *w = free_want(s);
-	if (w == NULL)
-		return false;
-	if (++q->schedule.last_want == 0)
-		q->schedule.last_want = 1;
-	*w = (struct want){q->schedule.last_want, p, s->parent, manager_now_ms(q)};
-	p->wants++;
-	s->wants++;
-	look_again(s, w->since_ms + SCHEDULE_WANT_MS);
-	return q->schedule.hands->want(q, s->parent, w->number, p);
+	if (s->is_dead && s->batches == 0 && !s->is_probing)
+		parked_release(q, &s->parked, 1); /* the probe */
+	release(q, s);
+	schedule_site_wake(q, s);
 }
 
 static void
 drop_want(struct manager *q, struct want *w)
 {
 	struct place *p = w->place;
-	p->wants--;
-	service_of(q, p)->wants--;
+	site_count_wants(p, -1);
+	schedule_service(q, p)->wants--;
 	w->number = 0;
 	schedule_touch(q, p);
-}
-
-/* an idle agent whose slot another place may have: nothing waits for it, or it has had its turn */
-static struct agent *
-idle_to_end(const struct service *s)
-{
-	struct agent *a = s->idle_first;
-	for (int i = 0; a != NULL && i < IDLE_LOOKS; i++, a = a->idle_next)
-		if (a->place->batches == 0 || a->jobs >= SCHEDULE_TURN_JOBS)
-			return a;
-	return NULL;
-}
-
-static bool
-has_slot(struct manager *q, const struct service *s)
-{
-	return s->agents + s->wants < agents_max(q, s->kind) || idle_to_end(s) != NULL;
-}
-
-enum served {
-	SERVED,	       /* comes back when something changes */
-	SERVED_MORE,   /* again, after the others */
-	SERVED_HUNGRY, /* waits for a slot, a parent, or room on the disk */
-};
-
-/* serve_place - one step of what can be done for it now; `its_turn`: it may take a slot */
-static enum served
-serve_place(struct manager *q, struct service *s, struct place *p, bool its_turn)
-{
-	if (p->is_stale || (p->is_dead && !p->is_probing && p->dead_until_ms > manager_now_ms(q)))
-		return clear_one(q, p) ? SERVED_MORE : SERVED;
-	if (p->is_dead && p->verdict.fate == FATE_FAILED)
-		p->is_dead = false; /* its time is over: the parent may be asked again */
-	if (queue_next(p) == NULL)
-		return SERVED;
-	if (!disk_may_deliver(q) || q->is_stopping)
-		return SERVED_HUNGRY;
-	struct agent *a = p->idle;
-	if (a != NULL && s->hungry.first != NULL && a->jobs >= SCHEDULE_TURN_JOBS) {
-		q->schedule.hands->end(q, a);
-		return SERVED_MORE;
-	}
-	uint32_t allowed = window_allowed(p, schedule_window_max(q, p->kind));
-	if (a != NULL) {
-		if (p->busy >= allowed)
-			return SERVED;
-		give_job(q, a);
-		return SERVED_MORE;
-	}
-	if (p->agents + p->wants >= allowed || p->wants >= queue_jobs(p, per_job(q, p->kind)))
-		return SERVED;
-	if (!its_turn || s->parent == NULL || free_want(s) == NULL || !has_slot(q, s))
-		return SERVED_HUNGRY;
-	if (s->agents + s->wants >= agents_max(q, p->kind)) {
-		q->schedule.hands->end(q, idle_to_end(s));
-		if (s->agents + s->wants >= agents_max(q, p->kind))
-			return SERVED_HUNGRY;
-	}
-	return send_want(q, s, p) ? SERVED_MORE : SERVED_HUNGRY;
-}
-
-/* the one whose turn it is for a slot; NULL: there is none, or no slot */
-static struct place *
-next_hungry(struct manager *q, struct service *s)
-{
-	if (s->hungry.first == NULL || s->parent == NULL || !disk_may_deliver(q) ||
-	    q->is_stopping || free_want(s) == NULL || !has_slot(q, s))
-		return NULL;
-	return s->hungry.first;
-}
-
-/* those that were touched, then those who wait; in slices */
-static bool
-serve_some(struct loop_task *task)
-{
-	struct service *s = task->owner;
-	struct manager *q = s->q;
-	int64_t end_us = clock_monotonic_us() + MANAGER_SLICE_US;
-	for (unsigned steps = 1;; steps++) {
-		bool its_turn = s->hungry.first == NULL;
-		struct place *p = s->touched.first;
-		if (p == NULL) {
-			p = next_hungry(q, s);
-			its_turn = true;
-		}
-		if (p == NULL)
-			return false;
-		if (steps % STEPS_PER_LOOK == 0 && clock_monotonic_us() > end_us)
-			return true;
-		list_drop(p);
-		switch (serve_place(q, s, p, its_turn)) {
-		case SERVED:
-			if (p->list == NULL)
-				queue_place_let_go(q, p);
-			break;
-		case SERVED_MORE:
-			list_add(&s->touched, p);
-			break;
-		case SERVED_HUNGRY:
-			list_add(&s->hungry, p);
-			break;
-		}
-	}
+	schedule_site_wake(q, p->site);
 }
 
 /* ---- time passes ---- */
@@ -450,12 +163,12 @@ end_silent(struct manager *q, struct service *s, int64_t now)
 	for (struct peer *p = q->peers; p != NULL; p = next) {
 		struct agent *a = jobs_agent_of(p);
 		next = p->next;
-		if (a == NULL || a->message == NULL || service_of(q, a->place) != s)
+		if (a == NULL || a->message == NULL || schedule_service(q, a->place) != s)
 			continue;
 		if (a->since_ms + SCHEDULE_JOB_MS <= now)
 			q->schedule.hands->end(q, a);
 		else
-			look_again(s, a->since_ms + SCHEDULE_JOB_MS);
+			schedule_look_again(s, a->since_ms + SCHEDULE_JOB_MS);
 	}
 }
 
@@ -468,7 +181,7 @@ timer_fired(struct loop_timer *t)
 	while (s->idle_first != NULL && s->idle_first->since_ms + SCHEDULE_IDLE_MS <= now)
 		q->schedule.hands->end(q, s->idle_first);
 	if (s->idle_first != NULL)
-		look_again(s, s->idle_first->since_ms + SCHEDULE_IDLE_MS);
+		schedule_look_again(s, s->idle_first->since_ms + SCHEDULE_IDLE_MS);
 	end_silent(q, s, now);
 	for (size_t i = 0; i < SCHEDULE_WANTS_MAX; i++) {
 		struct want *w = &s->want[i];
@@ -478,7 +191,7 @@ timer_fired(struct loop_timer *t)
 			q->schedule.hands->end_parent(q, w->parent,
 						      "does not answer when an agent is wanted");
 		else
-			look_again(s, w->since_ms + SCHEDULE_WANT_MS);
+			schedule_look_again(s, w->since_ms + SCHEDULE_WANT_MS);
 	}
 	loop_task_wake(q->loop, &s->task);
 }
@@ -521,8 +234,8 @@ schedule_agent(struct manager *q, struct want *w, struct agent *a)
 {
 	struct place *p = w->place;
 	a->place = p;
-	p->agents++;
-	service_of(q, p)->agents++;
+	site_count_agents(p, 1);
+	schedule_service(q, p)->agents++;
 	idle_add(q, a);
 	drop_want(q, w);
 }
@@ -530,36 +243,30 @@ schedule_agent(struct manager *q, struct want *w, struct agent *a)
 void
 schedule_cannot(struct manager *q, struct want *w, const struct verdict *v)
 {
-	struct place *p = w->place;
-	p->verdict = *v;
-	p->host[0] = '\0';
-	window_back_off(p, &q->config->outbound);
-	place_dies(q, p, v->fate == FATE_FAILED ? SCHEDULE_REFUSED_MS : p->back_off_ms);
+	struct site *s = w->place->site;
+	s->verdict = *v;
+	s->host[0] = '\0';
+	s->meaning = REPLY_ORDINARY;
+	window_back_off(s, &q->config->outbound);
+	schedule_site_dies(q, s, v->fate == FATE_FAILED ? SCHEDULE_REFUSED_MS : s->back_off_ms);
 	drop_want(q, w);
-}
-
-void
-schedule_answered(struct manager *q, struct agent *a, const struct answer *answer, bool trouble)
-{
-	a->since_ms = manager_now_ms(q);
-	if (!trouble || a->had_trouble)
-		return;
-	a->had_trouble = true;
-	if (window_trouble(a->place, &q->config->outbound, answer))
-		place_dies(q, a->place, a->place->back_off_ms);
 }
 
 void
 schedule_agent_free(struct manager *q, struct agent *a)
 {
-	struct message *m = end_job(q, a);
+	struct message *m = serve_end_job(q, a);
+	struct place *p = a->place;
+	struct site *s = p->site;
 	a->jobs++;
-	if (!a->had_trouble)
-		window_well(a->place, schedule_window_max(q, a->place->kind), manager_now_ms(q));
 	idle_add(q, a);
-	schedule_touch(q, a->place);
+	if (!a->had_trouble && window_well(s, manager_now_ms(q)))
+		schedule_site_lives(q, s);
+	schedule_touch(q, p);
+	schedule_site_wake(q, s);
 	message_settle(q, m);
-	if (a->is_of_old || q->is_stopping)
+	release(q, s);
+	if (a->is_of_old || q->is_stopping || s->agents > window_size(s))
 		q->schedule.hands->end(q, a);
 }
 
@@ -573,12 +280,12 @@ job_died(struct manager *q, struct agent *a)
 		.host = SPAN_NONE};
 	struct message *m = a->message;
 	if (++m->deaths < SCHEDULE_DEATHS_MAX) {
-		give_back(q, a, soon(q));
+		serve_give_back(q, a, serve_soon(q));
 		return;
 	}
 	m->deaths = 0;
 	if (a->place->kind == JOBS_NOTICE) {
-		give_back(q, a, 0);
+		serve_give_back(q, a, 0);
 		message_not_notified(q, m, NULL, 0);
 		return;
 	}
@@ -591,22 +298,28 @@ void
 schedule_agent_gone(struct manager *q, struct agent *a, bool refused)
 {
 	struct place *p = a->place;
-	struct service *s = service_of(q, p);
+	struct service *s = schedule_service(q, p);
 	if (a->message != NULL) {
 		if (refused)
-			give_back(q, a, 0);
+			serve_give_back(q, a, 0);
 		else
 			job_died(q, a);
-		struct message *m = end_job(q, a);
-		if (p->is_dead && p->is_probing)
-			p->is_probing = false; /* the next one probes */
+		struct message *m = serve_end_job(q, a);
+		if (p->site->is_dead && p->site->is_probing) {
+			/* the next one probes */
+			p->site->is_probing = false;
+			schedule_site_wait(p->site, manager_now_ms(q) + SCHEDULE_PAUSE_MS);
+		}
 		message_settle(q, m);
 	} else {
 		idle_drop(q, a);
 	}
-	p->agents--;
+	if (a->is_connected)
+		site_count_connected(p, -1);
+	site_count_agents(p, -1);
 	s->agents--;
 	schedule_touch(q, p);
+	schedule_site_wake(q, p->site);
 }
 
 /* ---- all of them ---- */
@@ -615,6 +328,7 @@ static void
 make_stale(struct manager *q, struct place *p)
 {
 	p->is_stale = true;
+	site_reload(q, p->site);
 	schedule_touch(q, p);
 }
 
@@ -635,8 +349,11 @@ schedule_reload(struct manager *q)
 void
 schedule_forgive_place(struct manager *q, struct place *p)
 {
-	if (p->is_dead && !p->is_probing)
-		p->dead_until_ms = manager_now_ms(q);
+	struct site *s = p->site;
+	if (s->is_dead && !s->is_probing) {
+		s->dead_until_ms = manager_now_ms(q);
+		schedule_site_wait(s, s->dead_until_ms);
+	}
 	schedule_touch(q, p);
 }
 
@@ -667,4 +384,5 @@ schedule_free(struct manager *q)
 		loop_timer_clear(q->loop, &q->schedule.service[kind].timer);
 	}
 	queue_places_free(q);
+	sites_free(q);
 }

@@ -14,6 +14,7 @@
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
 #include "queue-manager/queue.h"
+#include "queue-manager/site.h"
 
 struct manager;
 struct message;
@@ -22,6 +23,7 @@ struct peer;
 
 #define SCHEDULE_TURN_JOBS \
 	10 /* an agent serves so many jobs before another place that waits gets its slot */
+#define SCHEDULE_TURN_RECIPIENTS 200 /* or so many recipients */
 #define SCHEDULE_IDLE_MS 5000 /* an agent that has nothing to do is kept so long for its place */
 #define SCHEDULE_DEATHS_MAX \
 	5 /* agents in a row that may die over one message before it is deferred */
@@ -41,12 +43,16 @@ struct agent {
 	struct message *message; /* of its job; NULL: idle */
 	uint32_t *numbers;	 /* recipients of its job, rising; 0: has its result */
 	uint32_t room, count, left;
-	uint32_t jobs;	  /* done since it came */
-	bool had_trouble; /* this job has told of trouble with the place already */
-	bool is_delay;	  /* this job is a notice about those who are delayed */
-	bool is_of_old;	  /* of a former configuration: ends when it is free */
-	int64_t since_ms; /* idle, or busy, since then */
+	uint32_t jobs;	     /* done since it came */
+	uint32_t recipients; /* given to it since then */
+	bool had_trouble;    /* this job has told of trouble with the place already */
+	bool is_delay;	     /* this job is a notice about those who are delayed */
+	bool is_connected;   /* it has told of what its host answered */
+	bool is_of_old;	     /* of a former configuration: ends when it is free */
+	int64_t since_ms;    /* idle, or busy, since then */
+	int64_t given_us;    /* its job was sent then */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
+	struct agent *site_next, *site_previous;   /* of its site */
 	struct agent *idle_next,
 		*idle_previous; /* idle ones of the service, the longest idle first */
 };
@@ -68,7 +74,7 @@ struct service {
 	uint32_t agents, wants;
 	struct want want[SCHEDULE_WANTS_MAX];
 	struct loop_task task;
-	struct loop_timer timer; /* idle agents, parents that do not answer, dead places */
+	struct loop_timer timer; /* idle agents, parents that do not answer */
 };
 
 enum schedule_given {
@@ -94,6 +100,7 @@ struct schedule {
 	const struct schedule_hands *hands;
 	struct service service[SCHEDULE_SERVICES]; /* by kind */
 	struct places places;
+	struct sites sites;
 	uint32_t last_want;
 	uint32_t active; /* jobs under way */
 };
@@ -111,8 +118,23 @@ void schedule_reload(struct manager *q);
 void schedule_forgive(struct manager *q);
 void schedule_forgive_place(struct manager *q, struct place *p);
 
-/* how many agents a place of that kind may have at best */
-uint32_t schedule_window_max(const struct manager *q, enum jobs_kind kind);
+/* ---- for those files that it is made of ---- */
+
+struct service *schedule_service(struct manager *q, const struct place *p);
+uint32_t schedule_agents_max(const struct manager *q, enum jobs_kind kind);
+/* something is to be looked at when that time has come */
+void schedule_look_again(struct service *s, int64_t at_ms);
+/* the next place that waits for the site is looked at */
+void schedule_site_wake(struct manager *q, struct site *s);
+/* the site is looked at when that time has come, at the latest */
+void schedule_site_wait(struct site *s, int64_t at_ms);
+/* it is dead for so long: what waits is deferred */
+void schedule_site_dies(struct manager *q, struct site *s, int64_t for_ms);
+/* it answers: what was deferred because it did not goes again, as its window allows */
+void schedule_site_lives(struct manager *q, struct site *s);
+void schedule_site_timer(struct loop_timer *t);
+
+/* ---- parents and agents ---- */
 
 void schedule_parent(struct manager *q, enum jobs_kind kind, struct peer *parent);
 void schedule_parent_gone(struct manager *q, struct peer *parent);
@@ -122,9 +144,6 @@ struct want *schedule_want_find(struct manager *q, uint32_t number);
 void schedule_agent(struct manager *q, struct want *w, struct agent *a);
 void schedule_cannot(struct manager *q, struct want *w, const struct verdict *v);
 
-/* an answer for a recipient of its job has been carried out; `trouble`: the place itself is in trouble */
-void schedule_answered(struct manager *q, struct agent *a, const struct answer *answer,
-		       bool trouble);
 /* its job is done */
 void schedule_agent_free(struct manager *q, struct agent *a);
 /* its connection is closed; `refused`: it did not take the job */

@@ -135,7 +135,7 @@ tell(struct peer *p, const struct site_row *row, uint32_t request, bool with_rep
 				 .known = r->is_known,
 				 .agents = r->agents,
 				 .window = r->window,
-				 .window_max = site_report_window_max(q, r),
+				 .window_max = site_report_window_max(r),
 				 .back_off_ms = (uint64_t)r->back_off_ms,
 				 .probe_ms = probe_ms > 0 ? (uint64_t)probe_ms : 0};
 	memcpy(c.age, row->age, sizeof(c.age));

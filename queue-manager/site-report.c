@@ -18,14 +18,14 @@
 
 /* "451 4.4.1 connection refused (host)" */
 static char *
-reply_of(const struct place *p)
+reply_of(const struct site *s)
 {
 	char text[CONTROL_TEXT_MAX + 1];
-	const struct verdict *v = &p->verdict;
+	const struct verdict *v = &s->verdict;
 	const struct journal_entry e = {.code = (uint64_t)v->code,
 					.status = span_of(v->status),
 					.reply = span_of(v->text),
-					.host = span_of(p->host)};
+					.host = span_of(s->host)};
 	select_reply(&e, text);
 	char *copy = strdup(text);
 	if (copy == NULL)
@@ -36,9 +36,9 @@ reply_of(const struct place *p)
 void
 site_report_add(struct site_report *r, struct manager *q, const struct place *p)
 {
-	bool is_worse = !r->is_known || (p->is_dead && !r->is_dead) ||
-			(p->is_dead && p->dead_until_ms > r->dead_until_ms);
-	(void)q;
+	const struct site *s = p->site;
+	bool is_worse = !r->is_known || (s->is_dead && !r->is_dead) ||
+			(s->is_dead && s->dead_until_ms > r->dead_until_ms);
 	if (p->is_stale)
 		return;
 	r->is_known = true;
@@ -46,18 +46,23 @@ site_report_add(struct site_report *r, struct manager *q, const struct place *p)
 	r->agents += p->agents;
 	r->busy += p->busy;
 	r->wants += p->wants;
-	r->window += p->window;
+	if (r->site != s)
+		r->window += s->window; /* its places share it */
+	r->site = s;
+	r->bound = s->bound;
+	r->concurrency = s->concurrency;
+	r->is_paused = s->meaning == REPLY_RATE;
 	r->ready += p->ready;
 	r->is_hungry = r->is_hungry || p->list == &q->schedule.service[p->kind].hungry;
 	if (!is_worse)
 		return;
-	r->is_dead = p->is_dead;
-	r->dead_until_ms = p->dead_until_ms;
-	r->back_off_ms = p->back_off_ms;
-	if (p->verdict.text[0] == '\0' && p->verdict.code == 0)
+	r->is_dead = s->is_dead;
+	r->dead_until_ms = s->dead_until_ms;
+	r->back_off_ms = s->back_off_ms;
+	if (s->verdict.text[0] == '\0' && s->verdict.code == 0)
 		return;
 	free(r->reply);
-	r->reply = reply_of(p);
+	r->reply = reply_of(s);
 }
 
 void
@@ -68,9 +73,9 @@ site_report_free(struct site_report *r)
 }
 
 uint32_t
-site_report_window_max(const struct manager *q, const struct site_report *r)
+site_report_window_max(const struct site_report *r)
 {
-	return r->is_known ? schedule_window_max(q, r->kind) : 0;
+	return r->concurrency < UINT32_MAX ? (uint32_t)r->concurrency : UINT32_MAX;
 }
 
 void
@@ -79,13 +84,16 @@ site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiti
 {
 	const struct service *s = &q->schedule.service[r->kind];
 	int64_t probe_ms = r->dead_until_ms - manager_now_ms(q);
-	uint32_t max = site_report_window_max(q, r);
+	uint32_t max = site_report_window_max(r);
 	to[0] = '\0';
 	if (!r->is_known) {
 		snprintf(to, size, "nothing was sent there since the start");
 		return;
 	}
-	if (r->is_dead && probe_ms > 0)
+	if (r->is_dead && probe_ms > 0 && r->is_paused)
+		snprintf(to, size, "a pause that the site asked for: %" PRId64 " s more",
+			 probe_ms / SECOND_MS + 1);
+	else if (r->is_dead && probe_ms > 0)
 		snprintf(to, size, "the site is in trouble: tried again in %" PRId64 " s",
 			 probe_ms / SECOND_MS + 1);
 	else if (r->is_dead)
@@ -101,6 +109,8 @@ site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiti
 	else if (r->is_hungry)
 		snprintf(to, size, "all agents are taken: limit %s",
 			 r->kind == JOBS_MAILBOX ? "mailbox-agents" : "agents");
+	else if (r->bound == SITE_BY_RATE)
+		snprintf(to, size, "its rate: limit rate");
 	else if (r->agents + r->wants >= max)
 		snprintf(to, size, "its connections: limit %s",
 			 r->kind == JOBS_MAILBOX ? "mailbox-concurrency" : "concurrency");

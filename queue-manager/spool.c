@@ -16,7 +16,8 @@
  * S2  ENVELOPED (intake.c) No writer is left but ours: the lease proved it, before we opened ours.  The header line is
  *               there, the journal has begun and has no `queued`.  Left by intake.c: to QUEUED, or removed.
  * S3  QUEUED    (intake.c) The head of the journal is whole and ends with `queued`.  Not yet fsynced: a power cut may
- *               leave any of S1, S2, S3 or S6 of it, and no 250 was given.  Left to KEPT or, on ABANDON, removed.
+ *               leave any of S1, S2, S3 or S6 of it, and no 250 was given.  Left to KEPT or, on ABANDON, removed.  With early delivery (early.c)
+ *               also removed once everybody has the message (then 250 is given), or its client was told that all refuse it.
  * S4  KEPT      The session has fsynced it and said 250.  From here on nothing but message.c's "done" (every recipient
  *               delivered, expanded or notified), the administrator's `remove`, or S6 takes the file away.
  * S5  UNQUEUED  (found at start) No `queued` line: never accepted.  Removed by replay.c.

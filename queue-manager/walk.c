@@ -73,7 +73,6 @@ find(struct peer *p, struct message *m)
 		return;
 	r->id = m->id;
 	r->index = 0;
-	r->end = m->count;
 	r->phase = r->selector.asks_recipients ? REQUEST_MATCH : meant(r);
 }
 
@@ -135,7 +134,7 @@ redirect(struct peer *p, struct message *m, uint32_t number)
 static uint32_t
 next_recipient(struct request *r, const struct message *m)
 {
-	if (r->index >= r->end || !m->is_queued) {
+	if (r->index >= m->count || !m->is_queued) {
 		r->phase = REQUEST_NEXT;
 		return 0;
 	}
@@ -287,13 +286,11 @@ void
 request_begin_at(struct peer *p, uint32_t number, uint64_t id)
 {
 	struct request *r = request_of(p);
-	const struct message *m = message_find(p->q, id);
 	r->selector = (struct selector){.all = true};
 	r->with_recipients = true;
 	request_begin(p, number, REQUEST_LIST);
 	message_cursor_end(p->q, &r->cursor); /* this one, and no other */
 	r->id = id;
-	r->end = m->count;
 	r->phase = meant(r);
 }
 

@@ -14,15 +14,25 @@
  *     A write that failed, a client that left: ABANDON, or our end of the connection closes; the file goes.
  *  3  ENVELOPE, RECIPIENTS, COMMIT are sent without waiting.  Gone or late now: 451.  It may be that COMMIT was carried out and
  *     QUEUED is on its way: then the queue-manager sees us gone after QUEUED and keeps the message, and the client sends it again: twice.
+ *     From COMMIT on it may give the message to those who deliver (early delivery): the content is whole and can no longer change (2), every
+ *     check of this session has passed before accept_message is called, and nobody is told anything by us before 7.
  *  4  QUEUED.  Sender, recipients and the `queued` line with the checksum are in the file as the kernel sees it, behind the content.
  *     Our descriptor is of that file.  If the queue-manager dies from here on, replay finds the line and the message lives.
+ *  4a FINISHED, for which we wait as long as QUEUED names, and a little: not when sessions run short.
+ *     DELIVERED: every recipient has been taken by somebody who answers for it, and no notice is owed.  There is nothing left that an fsync could
+ *     save: straight to 7.  If the machine stops now, the file may come back and the message with it: twice (RFC 1047).
+ *     REFUSED, by every recipient, and nothing was delivered: the client is told so itself, then ANSWERED: the file goes, and no notice is made.
+ *     If ANSWERED is lost with the queue-manager, replay finds the refusal in the file: a notice as well, twice told.  If we die before
+ *     the client has read it, it sends again.
+ *     NOT, nothing in time, or the queue-manager gone: on with 5, as if nothing had been waited for.  A FINISHED that comes too late crosses
+ *     our KEEP, which then counts: a refusal becomes a notice.
  *  5  fsync.  It covers the content, the journal up to `queued`, and (name first, then one fsync) the directory entry; see
  *     docs/architecture.md for the file systems where it does not, and what is done there.  On failure nothing may be said of what is on
  *     the disk: ABANDON, 451.  Should ABANDON be lost with the queue-manager, the message is delivered though refused: twice.
  *  6  KEEP.  The queue-manager may deliver now.  If it is gone, the message is on the disk and replay delivers it: still 250.
  *  7  250.  If the client does not read it, it will send again: RFC 5321, section 4.5.3.2.6 (and RFC 1047) leave no other way.
  *
- * So 250 is said on one line below, and every path to that line has passed 2, 4 and 5.
+ * So 250 is said on one line below, and every path to that line has passed 2 and 4, and 5 or 4a with DELIVERED.
  */
 #include "smtpd/accept.h"
 
@@ -36,11 +46,14 @@
 #include "smtpd/content.h"
 #include "smtpd/received.h"
 #include "smtpd/session.h"
+#include "smtpd/shortage.h"
 
 #define ACCEPT_CONNECT_MS 5000 /* a restarted queue-manager takes its backlog at once */
 #define ACCEPT_SEND_MS 30000
 #define ACCEPT_FILE_MS 60000 /* the client waits 2 minutes for 354 (RFC 5321, section 4.5.3.2.4) */
 #define ACCEPT_QUEUED_MS 240000 /* and 10 minutes for the last answer (4.5.3.2.6) */
+#define ACCEPT_FINISHED_GRACE_MS \
+	1000 /* the queue-manager says itself when its time is over; one that hangs is not waited for longer */
 
 void
 accept_init(struct accept *a, const char *path)
@@ -186,6 +199,13 @@ accept_abandon(struct session *s)
 
 /* ---- steps 3 to 7 ---- */
 
+/* what is to be done about a message that is queued */
+enum next {
+	SYNC,	 /* fsync, KEEP, 250 */
+	SAY_250, /* it is delivered */
+	SAID,	 /* the client was told that it is refused */
+};
+
 static enum intake_outcome
 send_message(struct session *s, const struct content *c)
 {
@@ -218,7 +238,7 @@ send_message(struct session *s, const struct content *c)
 	for (size_t i = 0; i < t->recipients.count && outcome == INTAKE_CLIENT_OK; i++)
 		outcome = intake_client_recipient(&a->client, &t->recipients.list[i], deadline_ms);
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_commit(&a->client, deadline_ms);
+		outcome = intake_client_commit(&a->client, !shortage_is(), deadline_ms);
 	return outcome;
 }
 
@@ -234,11 +254,82 @@ tell_accepted(const struct session *s, const struct content *c)
 	      event_number("recipients", (int64_t)t->recipients.count));
 }
 
+/* 4a, REFUSED: the words of those who refused it, or more general ones, are the queue-manager's */
+static void
+hand_back(struct session *s, const struct intake_finished *f)
+{
+	struct accept *a = &s->accept;
+	const struct recipients *to = &s->transaction.recipients;
+	char status[STATUS_MAX];
+
+	if (!status_is_valid(f->status) || span_copy(f->status, status, sizeof(status)) != 0)
+		strlcpy(status, "5.0.0", sizeof(status));
+	/* who it is about is known where there is one alone */
+	s->about = to->count == 1 ? to->list[0].address : SPAN_NONE;
+	session_reply(s, (int)f->code, status, "%.*s", SPAN_ARG(f->text));
+	s->about = SPAN_NONE;
+	EVENT("handed-back", event_string("session", s->id), event_id(a->id),
+	      event_number("code", (int64_t)f->code), event_string("status", status));
+	/* lost: a notice will tell the sender once more */
+	tell_trouble(s, intake_client_answered(&a->client, until(ACCEPT_SEND_MS)), "answered");
+}
+
+/* 4a */
+static enum next
+await_finished(struct session *s, uint64_t wait_ms)
+{
+	struct intake_finished f;
+	enum intake_outcome outcome;
+
+	if (wait_ms == 0)
+		return SYNC;
+	outcome = intake_client_await_finished(&s->accept.client, &f,
+					       until((int64_t)wait_ms + ACCEPT_FINISHED_GRACE_MS));
+	if (outcome != INTAKE_CLIENT_OK) {
+		tell_trouble(s, outcome, "finished");
+		return SYNC;
+	}
+	switch ((enum intake_finish)f.finish) {
+	case INTAKE_FINISH_DELIVERED:
+		return SAY_250;
+	case INTAKE_FINISH_REFUSED:
+		if (f.code < 500 || f.code > 599)
+			break; /* no refusal: the notice will say what it was */
+		hand_back(s, &f);
+		return SAID;
+	case INTAKE_FINISH_NOT:
+		break;
+	}
+	return SYNC;
+}
+
+/* 5 and 6; false: the client was told that the message is not taken */
+static bool
+keep(struct session *s, int queued)
+{
+	struct accept *a = &s->accept;
+	int64_t begun_us = clock_monotonic_us();
+	int error = fsync(queued) == 0 ? 0 : errno;
+
+	if (error != 0) {
+		accept_abandon(s);
+		EVENT("sync-failed", event_string("session", s->id), event_id(a->id),
+		      event_string("errno", strerror(error)));
+		session_reply(s, 451, "4.3.0", "the message could not be kept, try again later");
+		return false;
+	}
+	/* 0 would say that it was not measured */
+	uint64_t took_us = (uint64_t)(clock_monotonic_us() - begun_us) + 1;
+	tell_trouble(s, intake_client_keep(&a->client, took_us, until(ACCEPT_SEND_MS)), "keep");
+	return true;
+}
+
 void
 accept_message(struct session *s, const struct content *c)
 {
 	struct accept *a = &s->accept;
 	enum intake_outcome outcome;
+	uint64_t wait_ms = 0;
 	int queued = -1;
 
 	/* 2: no writer is left */
@@ -260,23 +351,18 @@ accept_message(struct session *s, const struct content *c)
 		return;
 	}
 	/* 4 */
-	outcome = intake_client_await_queued(&a->client, &queued, until(ACCEPT_QUEUED_MS));
+	outcome =
+		intake_client_await_queued(&a->client, &queued, &wait_ms, until(ACCEPT_QUEUED_MS));
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "queued");
 		return;
 	}
-	/* 5 */
-	error = fsync(queued) == 0 ? 0 : errno;
+	/* 4a, 5, 6 */
+	enum next next = await_finished(s, wait_ms);
+	bool is_ours = next == SAY_250 || (next == SYNC && keep(s, queued));
 	close(queued);
-	if (error != 0) {
-		accept_abandon(s);
-		EVENT("sync-failed", event_string("session", s->id), event_id(a->id),
-		      event_string("errno", strerror(error)));
-		session_reply(s, 451, "4.3.0", "the message could not be kept, try again later");
+	if (!is_ours)
 		return;
-	}
-	/* 6 */
-	tell_trouble(s, intake_client_keep(&a->client, until(ACCEPT_SEND_MS)), "keep");
 	/* 7 */
 	session_reply(s, 250, "2.0.0", "kept as %013" PRIX64, a->id);
 	s->messages++;

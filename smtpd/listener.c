@@ -38,6 +38,7 @@
 #include "common/system/loop.h"
 #include "smtpd/clients.h"
 #include "smtpd/session.h"
+#include "smtpd/shortage.h"
 
 #define ACCEPT_BATCH 64 /* connections of one socket in one turn */
 #define PAUSE_MS 200	/* when the kernel has no descriptor, process or memory for another one */
@@ -153,6 +154,14 @@ become_session(struct listener *l, const struct session_start *start)
 	_exit(0);
 }
 
+/* after each change of how many there are */
+static void
+tell_shortage(const struct listener *l)
+{
+	shortage_tell(clients_own(l->clients) + clients_inherited(l->clients),
+		      l->config->limits.sessions);
+}
+
 static void
 give_session(struct listener *l, const struct door *d, int fd,
 	     const struct sockaddr_storage *client)
@@ -190,6 +199,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 	if (clients_add(l->clients, pid, client) == -1)
 		/* it is served, but not counted: better than a client turned away in the middle */
 		pause_all(l, "memory", ENOMEM);
+	tell_shortage(l);
 }
 
 static void
@@ -338,6 +348,7 @@ session_ended(void *owner)
 			      event_number("signal", WTERMSIG(status)));
 		has_died = has_died || WIFSIGNALED(status);
 	}
+	tell_shortage(l);
 	if (has_died)
 		make_way(l);
 	end_if_done(l);
@@ -483,6 +494,7 @@ listener_new(const struct start *s, const struct config *config)
 	l->lookup = start_path(s, "lookup");
 	l->log = start_path(s, "log");
 	l->clients = clients_new(config->limits.sessions);
+	shortage_start();
 	if (l->clients == NULL)
 		fatal(EXIT_OS, errno, "memory of the clients");
 	l->loop = loop_new();

@@ -49,12 +49,14 @@ struct config_limits {
 	uint64_t line;			     /* bytes of a line of content, CRLF included */
 	uint64_t recipients_per_transaction; /* outgoing */
 	uint64_t reply_time;		     /* ms, at most for one reply of another host */
-	uint64_t concurrency;		     /* connections per place */
-	uint64_t agents;		     /* delivery agents in all */
-	uint64_t mailbox_agents;	     /* file agents in all */
-	uint64_t mailbox_concurrency;	     /* file agents per user */
-	uint64_t etrn_interval;		     /* ms between two ETRN for one domain */
-	uint64_t disk_floor;		     /* bytes free on the spool */
+	uint64_t concurrency;		     /* connections per site */
+	uint64_t messages_per_connection;
+	uint64_t rate;	 /* of a site: microseconds from one message to the next; 0: no limit */
+	uint64_t agents; /* delivery agents in all */
+	uint64_t mailbox_agents;      /* file agents in all */
+	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t etrn_interval;	      /* ms between two ETRN for one domain */
+	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
 	uint64_t trace_size; /* bytes of the trace store */
@@ -99,6 +101,16 @@ struct config_table {
 	const char *query; /* sqlite alone */
 };
 
+/* may a session wait until a message is delivered, before it is brought to the disk? */
+enum config_early { CONFIG_EARLY_UNSAID, CONFIG_EARLY_AUTO, CONFIG_EARLY_OFF, CONFIG_EARLY_WAIT };
+
+struct config_early_delivery {
+	enum config_early how;
+	uint64_t wait; /* ms; CONFIG_EARLY_WAIT alone */
+};
+
+#define CONFIG_EARLY_WAIT_MAX_MS 20000
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -109,6 +121,7 @@ struct config_domain {
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
 	enum config_ending deliver;
 	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
+	struct config_early_delivery early;
 };
 
 /* a local name; config->names has each, sorted by bytes */
@@ -145,9 +158,26 @@ struct config_route {
 	enum config_route_action action;
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
+	struct config_early_delivery early;
 	struct config_network
 		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
 	size_t etrn_from_count;
+};
+
+/* what a reply means, before what comes with Culver is asked; the line is one of common/config/replies.h */
+struct config_reply {
+	char *line;
+	char *file; /* where it stands */
+	unsigned number;
+};
+
+/* receivers that belong together: hosts of that name are one site, with these limits; 0: that of `limit` */
+struct config_site {
+	char **names; /* lower case; `*.` at the front: all names below */
+	size_t name_count;
+	uint64_t concurrency;
+	uint64_t messages_per_connection;
+	uint64_t rate;
 };
 
 struct config_outbound {
@@ -158,6 +188,9 @@ struct config_outbound {
 	uint64_t lifetime;    /* ms */
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
+	struct config_early_delivery early;
+	struct config_reply *replies; /* in their order */
+	size_t reply_count;
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
@@ -179,6 +212,7 @@ struct config {
 	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
+	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
 	struct config_table *named_tables;
@@ -191,9 +225,11 @@ struct config {
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;
-	char *trust_anchor;	     /* file; NULL: the default one, if it is there */
-	bool is_unvalidated;	     /* `trust-anchor none` */
-	bool hosts;		     /* /etc/hosts is asked before the DNS */
+	char *trust_anchor;	   /* file; NULL: the default one, if it is there */
+	bool is_unvalidated;	   /* `trust-anchor none` */
+	bool hosts;		   /* /etc/hosts is asked before the DNS */
+	struct config_site *sites; /* in their order */
+	size_t site_count;
 	struct config_route *routes; /* sorted by name */
 	size_t route_count;
 	struct config_limits limits;
@@ -267,7 +303,17 @@ const struct config_domain *config_domain_find(const struct config *c, struct sp
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));
+/* the `site` that a mail host belongs to; NULL: none names it */
+const struct config_site *config_site_find(const struct config *c, struct span host);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
+/*
+ * config_early_of - what the block says that a place is of, else the general line, else auto; never UNSAID
+ *
+ * `block` as in a leaf of lookup: "outbound", the name of a route, or the first name of a domain.
+ */
+struct config_early_delivery config_early_of(const struct config *c, struct span block);
+/* the longest that any place may be waited for, ms; `standard` is what auto means; 0: none may */
+uint64_t config_early_longest(const struct config *c, uint64_t standard);
 
 #endif

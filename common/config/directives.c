@@ -88,6 +88,10 @@ const struct directive directives[] = {
 	 .standard = "yes",
 	 IN(config, hosts), .take = take_yes,
 	 .sentence = "addresses of names in /etc/hosts are taken from there"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_GENERAL, ONE,
+	 .standard = "auto", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config, early), .take = take_early,
+	 .sentence = "how long a client waits for its mail to be delivered at once, in place of the disk"},
 	{.word = "include", .arguments = "FILE", .where = PLACE_ANY, ONE, .repeats = true,
 	 .take = take_include,
 	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
@@ -146,6 +150,10 @@ const struct directive directives[] = {
 	 .standard = "maildir ~/Maildir",
 	 IN(config_domain, deliver_path), .take = take_deliver,
 	 .sentence = "where the mail of a user goes"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_DOMAIN, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_domain, early), .take = take_early,
+	 .sentence = "the same, for mail of these domains only"},
 
 	/* ---- outbound ---- */
 	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
@@ -168,6 +176,16 @@ const struct directive directives[] = {
 	 .standard = "4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, delay_notice), .take = take_delay_notice,
 	 .sentence = "when the sender is told, once, that his message is still being tried"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_OUTBOUND, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_outbound, early), .take = take_early,
+	 .sentence = "the same, for mail that takes no route"},
+
+	{.word = "reply", .arguments = "/PATTERN/[FLAGS] MEANING [TIME]", .where = PLACE_OUTBOUND, .repeats = true,
+	 .min_words = 2, .max_words = 3,
+	 .otherwise = "the patterns that come with Culver, which are asked after these",
+	 IN(config_outbound, replies), .take = take_reply,
+	 .sentence = "what a host means that refuses with such a reply"},
 
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
@@ -198,11 +216,34 @@ const struct directive directives[] = {
 	 .otherwise = "see smtp",
 	 IN(config_route, text), .take = take_route_hold,
 	 .sentence = "held until the administrator releases it"},
+	{.word = "early-delivery", .arguments = "auto|off|TIME", .where = PLACE_ROUTE, ONE,
+	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
+	 IN(config_route, early), .take = take_early,
+	 .sentence = "the same, for this route only"},
 
 	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
 	 .otherwise = "none: nobody may",
 	 IN(config_route, etrn_from), .take = take_etrn_from,
 	 .sentence = "clients that may ask by ETRN for the mail of the domain to be sent now"},
+
+	/* ---- site ---- */
+	{.word = "site", .arguments = "HOST|*.DOMAIN...", .where = PLACE_GENERAL, .opens = PLACE_SITE,
+	 .needs_block = true, .repeats = true, ANY,
+	 .otherwise = "each set of MX hosts is a site, with the limits of `limit`",
+	 IN(config, sites), .take = take_site,
+	 .sentence = "receivers behind hosts of these names are one site, with limits of its own"},
+	{.word = "concurrency", .where = PLACE_SITE, COUNT(1, 10000), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, concurrency), .take = take_number,
+	 .sentence = "connections to the site at the same time"},
+	{.word = "messages-per-connection", .where = PLACE_SITE, COUNT(1, MILLION), ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, messages_per_connection), .take = take_number,
+	 .sentence = "messages that one connection to the site takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT", .where = PLACE_SITE, ONE,
+	 .otherwise = "that of limit",
+	 IN(config_site, rate), .take = take_rate,
+	 .sentence = "messages to the site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
@@ -250,7 +291,14 @@ const struct directive directives[] = {
 	 .sentence = "the wait for one reply of another host, where RFC 5321 has no shorter one"},
 	{LIMIT("concurrency", concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "20",
-	 .sentence = "connections to one place at the same time"},
+	 .sentence = "connections to one site at the same time"},
+	{LIMIT("messages-per-connection", messages_per_connection), .where = PLACE_LIMIT,
+	 COUNT(1, MILLION), .standard = "1000",
+	 .sentence = "messages that one connection to another host takes"},
+	{.word = "rate", .arguments = "NUMBER/[COUNT]UNIT|none", .where = PLACE_LIMIT, ONE,
+	 .standard = "none",
+	 .field = offsetof(struct config_limits, rate), .take = take_rate,
+	 .sentence = "messages to one site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 	{LIMIT("agents", agents), .where = PLACE_LIMIT, COUNT(1, 100000),
 	 .standard = "100",
 	 .sentence = "connections to other hosts at the same time, in all"},
@@ -295,7 +343,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "alias-commands-as", "budget",     "dkim", "early-delivery", "milter",
+		"access", "alias-commands-as", "budget",     "dkim", "milter",
 		"policy", "source-address",    "spool-sync", "tls",
 	};
 
@@ -327,6 +375,8 @@ place_name(unsigned place)
 		return "outbound";
 	case PLACE_ROUTE:
 		return "route";
+	case PLACE_SITE:
+		return "site";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

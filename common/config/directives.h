@@ -27,7 +27,8 @@ enum place {
 	PLACE_LIMIT = 32,	 /* limit { }			[struct config_limits] */
 	PLACE_LISTEN_LIMIT = 64, /* listen { limit { } }	[struct config_limits] */
 	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
-	PLACE_ANY = 255,
+	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
+	PLACE_ANY = 511,
 };
 
 enum unit {

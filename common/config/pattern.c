@@ -6,6 +6,22 @@
 #include <stdio.h>
 
 #define REASON_MAX 200
+#define MATCH_STEPS_MAX 200000
+#define MATCH_DEPTH_MAX 2000
+#define MATCH_MEMORY_KB 4096
+
+pcre2_match_context *
+pattern_bounds(void)
+{
+	pcre2_match_context *bounds = pcre2_match_context_create(NULL);
+
+	if (bounds == NULL)
+		return NULL;
+	(void)pcre2_set_match_limit(bounds, MATCH_STEPS_MAX);
+	(void)pcre2_set_depth_limit(bounds, MATCH_DEPTH_MAX);
+	(void)pcre2_set_heap_limit(bounds, MATCH_MEMORY_KB);
+	return bounds;
+}
 
 static uint32_t
 options_of(struct span flags)

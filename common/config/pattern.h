@@ -12,6 +12,8 @@
 
 #include "common/config/rules.h"
 
+/* pattern_bounds - what strangers send is matched within these: steps, depth, memory; NULL: no memory */
+pcre2_match_context *pattern_bounds(void);
 /* pattern_compile - NULL: said why; its groups are as many as the value names, or more */
 pcre2_code *pattern_compile(const struct rules_reader *r, const struct rules_pattern *p);
 

@@ -3,6 +3,8 @@
  */
 #include <arpa/inet.h>
 
+#include <string.h>
+
 #include "common/config/values.h"
 #include "common/mail/domain.h"
 #include "common/text/number.h"
@@ -217,4 +219,51 @@ value_mailbox_path(struct span word, size_t *at)
 	if (word.at[word.len - 1] == '/')
 		return "expected the name of a Maildir behind the last `/`";
 	return NULL;
+}
+
+#define RATE_DIGITS 3 /* behind the point */
+#define RATE_UNIT 1000
+#define RATE_MAX 1000000
+
+/* thousandths of NUMBER or NUMBER.DIGITS */
+static int
+thousandths(struct span word, uint64_t *value)
+{
+	struct span rest = word;
+	struct span whole = span_cut(&rest, '.');
+	uint64_t n, part = 0;
+
+	if (number_parse(whole, 0, RATE_MAX, &n) < 0)
+		return -1;
+	if (whole.len < word.len) {
+		if (rest.len > RATE_DIGITS || number_parse(rest, 0, RATE_UNIT - 1, &part) < 0)
+			return -1;
+		for (size_t i = rest.len; i < RATE_DIGITS; i++)
+			part *= 10;
+	}
+	*value = n * RATE_UNIT + part;
+	return *value > 0 ? 0 : -1;
+}
+
+int
+value_rate(struct span word, uint64_t *us)
+{
+	char period[32] = "";
+	struct span rest = word;
+	struct span number = span_cut(&rest, '/');
+	uint64_t messages, ms, between;
+
+	if (rest.len == 0 || rest.len > sizeof(period) - 2 || thousandths(number, &messages) < 0)
+		return -1;
+	/* the unit alone is one of it */
+	if (rest.at[0] < '0' || rest.at[0] > '9')
+		period[0] = '1';
+	strncat(period, rest.at, rest.len);
+	if (number_parse_duration(span_of(period), 1, VALUE_RATE_MAX_US / 1000, &ms) < 0)
+		return -1;
+	between = ms * 1000 * RATE_UNIT / messages;
+	if (between < 1 || between > VALUE_RATE_MAX_US)
+		return -1;
+	*us = between;
+	return 0;
 }

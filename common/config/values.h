@@ -28,6 +28,9 @@ int value_host_port(struct span word, struct span *host, uint16_t *port)
 /* DOMAIN or DOMAIN:PORT, what stands behind `mx:`; the port is 25 where there is none */
 int value_mx(struct span word, struct span *domain, uint16_t *port)
 	__attribute__((warn_unused_result));
+/* a rate like 100/m, 5/10s or 0.5/s: microseconds from one to the next, 1 to VALUE_RATE_MAX_US */
+#define VALUE_RATE_MAX_US (UINT64_C(7) * 24 * 3600 * 1000000)
+int value_rate(struct span word, uint64_t *us) __attribute__((warn_unused_result));
 /* absolute, no `.` or `..` as component, at most VALUE_PATH_MAX bytes; `to` is without a slash at the end */
 int value_path(struct span word, struct span *to) __attribute__((warn_unused_result));
 

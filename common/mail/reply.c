@@ -151,3 +151,30 @@ reply_verdict(const struct reply *r, struct verdict *v)
 		status = fate == FATE_DELIVERED ? "2.0.0" : fate == FATE_FAILED ? "5.0.0" : "4.0.0";
 	verdict_set(v, fate, r->code, status, "%s", r->text);
 }
+
+/* ---- meanings ---- */
+
+static const char *const meaning_words[REPLY_MEANINGS] = {
+	[REPLY_ORDINARY] = "ordinary", [REPLY_CONNECTING] = "connecting",
+	[REPLY_BUSY] = "busy",	       [REPLY_GREYLIST] = "greylist",
+	[REPLY_RATE] = "rate",	       [REPLY_RECIPIENT] = "recipient",
+	[REPLY_BROKEN] = "broken",     [REPLY_CONTENT] = "content",
+	[REPLY_BLOCKED] = "blocked",
+};
+
+const char *
+reply_meaning_word(enum reply_meaning m)
+{
+	return meaning_words[m];
+}
+
+int
+reply_meaning_find(struct span word, enum reply_meaning *m)
+{
+	for (int i = 0; i < REPLY_MEANINGS; i++)
+		if (span_equal(word, span_of(meaning_words[i]))) {
+			*m = (enum reply_meaning)i;
+			return 0;
+		}
+	return -1;
+}

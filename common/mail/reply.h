@@ -32,6 +32,29 @@ struct verdict {
 void verdict_set(struct verdict *v, enum fate fate, int code, const char *status, const char *text,
 		 ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * what a refusal means for those who wait for the same place (numbers go over the wire: never reused)
+ *
+ * The fate of the recipient does not depend on it, but for when it is tried again.
+ */
+enum reply_meaning {
+	REPLY_ORDINARY = 0, /* this recipient's or this message's trouble, for all that is known */
+	REPLY_CONNECTING = 1, /* no host of the place could be reached */
+	REPLY_BUSY = 2,	      /* turned away at the greeting: fewer connections would do */
+	REPLY_GREYLIST = 3,   /* the same again a little later is taken */
+	REPLY_RATE = 4,	      /* we send too much: a pause for the whole place */
+	REPLY_RECIPIENT = 5,  /* the recipient's own: full, unknown, disabled */
+	REPLY_CONTENT = 6,    /* what the message says is not wanted */
+	REPLY_BLOCKED = 7,    /* who we are is not wanted, by anybody there */
+	REPLY_BROKEN = 8,     /* the connection ended in the midst of it */
+	REPLY_MEANINGS
+};
+
+/* reply_meaning_word - as patterns and listings name it */
+const char *reply_meaning_word(enum reply_meaning m);
+/* reply_meaning_find - of a word; -1: there is no such one */
+int reply_meaning_find(struct span word, enum reply_meaning *m) __attribute__((warn_unused_result));
+
 /* a reply that is read line by line from a peer */
 struct reply {
 	int code;

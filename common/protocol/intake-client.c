@@ -56,6 +56,13 @@ ask(struct intake_client *c, uint16_t type, const void *message, int64_t deadlin
 	return ended(c, wire_send_wait(c->fd, shape, 0, c->request, message, NULL, deadline_ms));
 }
 
+/* FINISHED of an earlier transaction, which crossed the KEEP of one who had lost patience */
+static bool
+is_passed_over(const struct intake_client *c, const struct wire_header *h)
+{
+	return h->type == INTAKE_FINISHED && h->request != c->request;
+}
+
 /*
  * answer - waits for `type`, or for REFUSED; `fds` has what came with it
  */
@@ -67,18 +74,24 @@ answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds
 	struct wire_header h;
 	struct span datagram;
 	size_t len = 0;
-	enum intake_outcome outcome;
+	enum channel_outcome received;
 
 	fds->count = 0;
 	if (c->fd < 0)
 		return INTAKE_CLIENT_GONE;
-	outcome = ended(c, channel_receive_wait(c->fd, c->in, &len, fds, deadline_ms));
-	if (outcome != INTAKE_CLIENT_OK)
-		return outcome;
-	datagram = span_from(c->in, len);
-	if (wire_peek(datagram, &h) == -1 || h.request != c->request || h.flags != 0)
+	do {
+		received = channel_receive_wait(c->fd, c->in, &len, fds, deadline_ms);
+		if (received == CHANNEL_AGAIN && type == INTAKE_FINISHED)
+			return INTAKE_CLIENT_LATE;
+		if (received != CHANNEL_OK)
+			return ended(c, received);
+		datagram = span_from(c->in, len);
+		if (wire_peek(datagram, &h) == -1)
+			goto wrong;
+	} while (is_passed_over(c, &h));
+	if (h.request != c->request || h.flags != 0)
 		goto wrong;
-	if (h.type != type && h.type != INTAKE_REFUSED)
+	if (h.type != type && (h.type != INTAKE_REFUSED || type == INTAKE_FINISHED))
 		goto wrong;
 	shape = wire_find(intake_answers, h.type);
 	if (shape == NULL || fds->count != shape->fds)
@@ -174,9 +187,9 @@ intake_client_recipient(struct intake_client *c, const struct intake_recipient *
 }
 
 enum intake_outcome
-intake_client_commit(struct intake_client *c, int64_t deadline_ms)
+intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 {
-	struct intake_commit m = {.count = c->count};
+	struct intake_commit m = {.count = c->count, .early = early};
 	enum intake_outcome outcome = send_recipients(c, deadline_ms);
 
 	if (outcome != INTAKE_CLIENT_OK)
@@ -185,20 +198,41 @@ intake_client_commit(struct intake_client *c, int64_t deadline_ms)
 }
 
 enum intake_outcome
-intake_client_await_queued(struct intake_client *c, int *reader, int64_t deadline_ms)
+intake_client_await_queued(struct intake_client *c, int *reader, uint64_t *wait_ms,
+			   int64_t deadline_ms)
 {
+	struct intake_queued m;
 	struct channel_fds fds;
-	enum intake_outcome outcome = answer(c, INTAKE_QUEUED, NULL, &fds, deadline_ms);
+	enum intake_outcome outcome = answer(c, INTAKE_QUEUED, &m, &fds, deadline_ms);
 
-	if (outcome == INTAKE_CLIENT_OK)
-		*reader = fds.fd[0];
-	return outcome;
+	if (outcome != INTAKE_CLIENT_OK)
+		return outcome;
+	*reader = fds.fd[0];
+	*wait_ms = m.wait_ms;
+	return INTAKE_CLIENT_OK;
 }
 
 enum intake_outcome
-intake_client_keep(struct intake_client *c, int64_t deadline_ms)
+intake_client_await_finished(struct intake_client *c, struct intake_finished *finished,
+			     int64_t deadline_ms)
 {
-	return ask(c, INTAKE_KEEP, NULL, deadline_ms);
+	struct channel_fds fds;
+
+	return answer(c, INTAKE_FINISHED, finished, &fds, deadline_ms);
+}
+
+enum intake_outcome
+intake_client_keep(struct intake_client *c, uint64_t sync_us, int64_t deadline_ms)
+{
+	struct intake_keep m = {.sync_us = sync_us};
+
+	return ask(c, INTAKE_KEEP, &m, deadline_ms);
+}
+
+enum intake_outcome
+intake_client_answered(struct intake_client *c, int64_t deadline_ms)
+{
+	return ask(c, INTAKE_ANSWERED, NULL, deadline_ms);
 }
 
 enum intake_outcome

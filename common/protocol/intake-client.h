@@ -10,7 +10,8 @@
  *     intake_client_recipient          for each
  *     intake_client_commit
  *     intake_client_await_queued       a descriptor to fsync
- *     intake_client_keep, or intake_client_abandon when the fsync failed
+ *     intake_client_await_finished     if QUEUED named a time to wait: perhaps that is not necessary
+ *     intake_client_keep, or intake_client_abandon when the fsync failed, or intake_client_answered
  *
  * After every outcome but OK and REFUSED the connection is closed: what had no QUEUED yet is then gone by itself, what had
  * one is kept (docs/architecture.md, "How a message comes in").  Nothing here decides about mail; the caller does.
@@ -18,6 +19,7 @@
 #ifndef COMMON_PROTOCOL_INTAKE_CLIENT_H
 #define COMMON_PROTOCOL_INTAKE_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/protocol/intake.h"
@@ -62,13 +64,26 @@ enum intake_outcome intake_client_recipient(struct intake_client *c,
 					    const struct intake_recipient *recipient,
 					    int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-enum intake_outcome intake_client_commit(struct intake_client *c, int64_t deadline_ms)
+/* `early`: the caller would wait for FINISHED */
+enum intake_outcome intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-/* on OK *reader is the caller's: fsync it, then keep */
+/* on OK *reader is the caller's: fsync it, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all */
 enum intake_outcome intake_client_await_queued(struct intake_client *c, int *reader,
-					       int64_t deadline_ms)
+					       uint64_t *wait_ms, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-enum intake_outcome intake_client_keep(struct intake_client *c, int64_t deadline_ms)
+/*
+ * intake_client_await_finished - its spans live until the next call
+ *
+ * After LATE, and only here, the connection stays open: the transaction goes on with KEEP, and what crosses that is passed over.
+ */
+enum intake_outcome intake_client_await_finished(struct intake_client *c,
+						 struct intake_finished *finished,
+						 int64_t deadline_ms)
+	__attribute__((warn_unused_result));
+/* `sync_us`: what the fsync took, 0: not measured */
+enum intake_outcome intake_client_keep(struct intake_client *c, uint64_t sync_us,
+				       int64_t deadline_ms) __attribute__((warn_unused_result));
+enum intake_outcome intake_client_answered(struct intake_client *c, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 enum intake_outcome intake_client_abandon(struct intake_client *c, int64_t deadline_ms)
 	__attribute__((warn_unused_result));

@@ -5,6 +5,7 @@
 
 #define LENGTH_MAX (UINT64_C(1) << 48)
 #define RECIPIENTS_MAX 1000000
+#define SYNC_US_MAX (UINT64_C(1) << 40)
 
 const struct wire_shape intake_recipient_shape = WIRE_SHAPE(
 	0, intake_recipient, 0, WIRE_FIELD_SPAN(intake_recipient, address, 1, INTAKE_RECIPIENT_MAX),
@@ -31,9 +32,12 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_LIST(intake_recipients, recipients, 1, UINT16_MAX,
 				   &intake_recipient_shape)),
 	WIRE_SHAPE(INTAKE_COMMIT, intake_commit, 0,
-		   WIRE_FIELD_U64(intake_commit, count, 1, RECIPIENTS_MAX)),
-	WIRE_SHAPE_EMPTY(INTAKE_KEEP, 0),
+		   WIRE_FIELD_U64(intake_commit, count, 1, RECIPIENTS_MAX),
+		   WIRE_FIELD_U64(intake_commit, early, 0, 1)),
+	WIRE_SHAPE(INTAKE_KEEP, intake_keep, 0,
+		   WIRE_FIELD_U64(intake_keep, sync_us, 0, SYNC_US_MAX)),
 	WIRE_SHAPE_EMPTY(INTAKE_ABANDON, 0),
+	WIRE_SHAPE_EMPTY(INTAKE_ANSWERED, 0),
 	WIRE_SHAPE(INTAKE_RETRY, intake_retry, 0,
 		   WIRE_FIELD_SPAN(intake_retry, domain, 1, INTAKE_DOMAIN_MAX),
 		   WIRE_FIELD_U64(intake_retry, below, 0, 1)),
@@ -46,7 +50,14 @@ const struct wire_shape intake_answers[] = {
 		   WIRE_FIELD_U64(intake_refused, code, 400, 599),
 		   WIRE_FIELD_SPAN(intake_refused, status, 5, 11),
 		   WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
-	WIRE_SHAPE_EMPTY(INTAKE_QUEUED, 1),
+	WIRE_SHAPE(INTAKE_QUEUED, intake_queued, 1,
+		   WIRE_FIELD_U64(intake_queued, wait_ms, 0, INTAKE_WAIT_MAX_MS)),
+	WIRE_SHAPE(
+		INTAKE_FINISHED, intake_finished, 0,
+		WIRE_FIELD_U64(intake_finished, finish, INTAKE_FINISH_DELIVERED, INTAKE_FINISH_NOT),
+		WIRE_FIELD_U64(intake_finished, code, 0, 599),
+		WIRE_FIELD_SPAN(intake_finished, status, 0, 11),
+		WIRE_FIELD_SPAN(intake_finished, text, 0, 512)),
 	WIRE_SHAPE(
 		INTAKE_RETRYING, intake_retrying, 0,
 		WIRE_FIELD_U64(intake_retrying, outcome, INTAKE_RETRY_STARTED, INTAKE_RETRY_SOON)),

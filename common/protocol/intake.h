@@ -19,16 +19,20 @@ enum intake_type { /* numbers are never reused */
 			   2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
 		   INTAKE_RECIPIENTS = 3, /* as many as fit; again */
 		   INTAKE_COMMIT =
-			   4, /* that was all of them  <- INTAKE_QUEUED + reader | INTAKE_REFUSED */
+			   4, /* that was all of them  <- INTAKE_QUEUED + reader, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
 		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
 		   INTAKE_ABANDON =
 			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
 		   INTAKE_RETRY =
 			   7, /* what is deferred for a domain, now (ETRN)  <- INTAKE_RETRYING; between transactions */
+		   INTAKE_ANSWERED =
+			   8, /* the client was told the refusal of FINISHED: nobody owes it a notice (no answer) */
 		   INTAKE_FILE = 101,
 		   INTAKE_REFUSED = 102,
 		   INTAKE_QUEUED = 103,
 		   INTAKE_RETRYING = 104,
+		   INTAKE_FINISHED =
+			   105, /* once, if QUEUED named a time to wait, and KEEP was not there before */
 };
 
 enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };
@@ -84,7 +88,35 @@ struct intake_recipients {
 
 struct intake_commit {
 	uint64_t count; /* recipients in all */
+	uint64_t early; /* 1: I would wait for FINISHED before I call fsync */
 };
+
+struct intake_keep {
+	uint64_t sync_us; /* how long the fsync took; 0: not measured */
+};
+
+struct intake_queued {
+	uint64_t wait_ms; /* FINISHED comes by then at the latest; 0: it does not come */
+};
+
+/* what became of the message while the session waited */
+enum intake_finish {
+	INTAKE_FINISH_DELIVERED =
+		1, /* every recipient: 250 without fsync; nothing more need be said of it */
+	/* by every recipient: code, status, text are for the client, then ANSWERED.  Who had lost patience says KEEP */
+	INTAKE_FINISH_REFUSED = 2,
+	INTAKE_FINISH_NOT = 3, /* it goes on as queued mail: fsync and KEEP now */
+};
+
+struct intake_finished {
+	uint64_t finish;    /* enum intake_finish */
+	uint64_t code;	    /* 5xx; 0 unless REFUSED */
+	struct span status; /* empty unless REFUSED */
+	struct span text;
+};
+
+#define INTAKE_WAIT_MAX_MS \
+	20000 /* of intake_queued; the client waits 10 minutes (RFC 5321, section 4.5.3.2.6) */
 
 struct intake_file {
 	uint64_t id;

@@ -156,6 +156,31 @@ jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
 			  "a result that cannot be spelled");
 }
 
+static enum jobs_outcome
+tell(struct jobs_agent_end *a, enum jobs_type type, const void *message)
+{
+	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, (uint16_t)type), 0,
+					 a->request, message, NULL,
+					 clock_monotonic_ms() + JOBS_AGENT_RESULT_MS),
+			  "what was learned cannot be spelled");
+}
+
+enum jobs_outcome
+jobs_agent_site(struct jobs_agent_end *a, struct span name)
+{
+	const struct jobs_site m = {name};
+
+	return tell(a, JOBS_SITE, &m);
+}
+
+enum jobs_outcome
+jobs_agent_host(struct jobs_agent_end *a, struct span host)
+{
+	const struct jobs_host m = {cut(host, JOBS_HOST_MAX)};
+
+	return tell(a, JOBS_HOST, &m);
+}
+
 void
 jobs_agent_leave(struct jobs_agent_end *a)
 {

@@ -3,6 +3,8 @@
  */
 #include "common/protocol/jobs.h"
 
+#include "common/mail/reply.h"
+
 #define LENGTH_MAX (UINT64_C(1) << 48)
 #define ADDRESS_MAX_BYTES 512
 #define STATUS_MAX_BYTES 11
@@ -44,9 +46,12 @@ const struct wire_shape jobs_calls[] = {
 		   WIRE_FIELD_SPAN(jobs_result, text, 0, JOBS_REPLY_MAX),
 		   WIRE_FIELD_SPAN(jobs_result, host, 0, JOBS_HOST_MAX),
 		   WIRE_FIELD_U64(jobs_result, last, 0, 1),
-		   WIRE_FIELD_U64(jobs_result, connection, 0, 1),
-		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT)),
+		   WIRE_FIELD_U64(jobs_result, relayed, 0, JOBS_RELAYED_SILENT),
+		   WIRE_FIELD_U64(jobs_result, meaning, 0, REPLY_MEANINGS - 1),
+		   WIRE_FIELD_U64(jobs_result, pause_ms, 0, JOBS_PAUSE_MAX)),
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
+	WIRE_SHAPE(JOBS_SITE, jobs_site, 0, WIRE_FIELD_SPAN(jobs_site, name, 1, JOBS_SITE_MAX)),
+	WIRE_SHAPE(JOBS_HOST, jobs_host, 0, WIRE_FIELD_SPAN(jobs_host, host, 1, JOBS_HOST_MAX)),
 	{.name = NULL},
 };
 
@@ -64,7 +69,8 @@ const struct wire_shape jobs_orders[] = {
 		   WIRE_FIELD_U64(jobs_job, ret, 0, 2), WIRE_FIELD_SPAN(jobs_job, envid, 0, 100),
 		   WIRE_FIELD_SPAN(jobs_job, sender, 0, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(jobs_job, top, 0, TOP_MAX),
-		   WIRE_FIELD_U64(jobs_job, recipients, 1, UINT32_MAX)),
+		   WIRE_FIELD_U64(jobs_job, recipients, 1, UINT32_MAX),
+		   WIRE_FIELD_SPAN(jobs_job, avoid, 0, JOBS_AVOID_MAX)),
 	WIRE_SHAPE(
 		JOBS_RECIPIENTS, jobs_recipients, 0,
 		WIRE_FIELD_LIST(jobs_recipients, recipients, 1, UINT16_MAX, &jobs_recipient_shape)),

@@ -20,6 +20,8 @@ enum jobs_type {		  /* numbers are never reused */
 		 JOBS_RESULT = 4, /* agent: what became of one recipient */
 		 JOBS_LEAVE =
 			 5, /* agent: idle for long, or its peer closed; no job will be taken any more */
+		 JOBS_SITE = 6,	  /* agent, with a job: the place is behind these hosts */
+		 JOBS_HOST = 7,	  /* agent, with a job: that host takes no connection */
 		 JOBS_WANT = 101, /* queue-manager -> parent: an agent for this place, please */
 		 JOBS_JOB =
 			 102, /* queue-manager -> agent: a message + its descriptor; RECIPIENTS (or FAILURES) follow */
@@ -35,6 +37,9 @@ enum jobs_kind {
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
+#define JOBS_SITE_MAX 2048  /* bytes of a site's name */
+#define JOBS_AVOID_MAX 4096 /* bytes of the hosts to be tried last */
+#define JOBS_PAUSE_MAX (UINT64_C(7) * 24 * 3600 * 1000)
 
 struct jobs_parent {
 	uint64_t kind; /* enum jobs_kind */
@@ -71,6 +76,8 @@ struct jobs_job {
 	struct span sender;  /* canonical; empty: null reverse-path */
 	struct span top;     /* header lines put on top of the content */
 	uint64_t recipients; /* in all parts */
+	struct span
+		avoid; /* smtp: hosts that are tried last, as results name them, parted by blanks */
 };
 
 struct jobs_recipient {
@@ -121,9 +128,19 @@ struct jobs_result {
 	struct span text; /* reply or reason */
 	struct span host; /* NAME[ADDRESS]:PORT, a mailbox path, the id of the notice */
 	uint64_t last;	  /* 1: the job is done, I am free */
-	/* 1: the place itself is in trouble (could not connect, 421): not this recipient's fault */
-	uint64_t connection;
 	uint64_t relayed; /* enum jobs_relayed, of what was delivered */
+	uint64_t meaning; /* enum reply_meaning, of what was refused */
+	uint64_t
+		pause_ms; /* what the reply asks for, of REPLY_RATE and REPLY_GREYLIST; 0: nothing */
+};
+
+/* the canonical MX set: NAME:PORT in lower case, in the order of bytes, parted by blanks; what is too long ends in `...` */
+struct jobs_site {
+	struct span name;
+};
+
+struct jobs_host {
+	struct span host; /* NAME[ADDRESS]:PORT, or a path */
 };
 
 /* who tells the sender of success, where he asked for it (RFC 3461, section 5.2.2) */

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Nothing accepted is lost: every program is killed (SIGKILL) while at least 20 sessions bring mail.
 
-    nothing_lost.py [--messages 2000] [--mode user|root|both] [--sessions 20] [--seed N]
+    nothing_lost.py [--messages 2000] [--mode user|root|both] [--early off|TIME|both] [--sessions 20] [--seed N]
 
 Run by `make crash` and `make crash-short`.  Each client writes each 250 (tag and id) to a file, flushed, before it
-sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each program, some of its sessions or agents, master and all at once
-are killed; the times in the log prove it.  At the end every 250 must have arrived where it was to go (ways.py) or, where
-the next hop refused, as a notice.
+sends on; some bring theirs by sendmail(1), whose exit status 0 is a 250.  Between the first and the last message each
+program, some of its sessions or agents, master and all at once are killed; the times in the log prove it.  At the
+end every 250 must have arrived where it was to go (ways.py) or, where the next hop refused, as a notice.
+Each run is made without early delivery (a 250 means: in the spool) and with it (a 250 means: in the spool, or already
+there); then a client may be told the refusal itself, which is the end of that message.
 
 A message may arrive twice in one window only: its delivery was under way when something was killed that delivers or
 that notes deliveries (queue-manager, delivery, local, bounce, master).  Such doubles are counted; any other is a failure.
@@ -55,6 +57,7 @@ class Traffic:
         self.lock = threading.Condition()
         self.next_number = 0
         self.accepted = {}  # tag -> id
+        self.refused = 0  # told to the client: nobody owes anything
         self.failures = collections.Counter()
         self.limit = 0  # no message above this number is begun
         self.up = threading.Event()
@@ -80,7 +83,7 @@ class Traffic:
     def wait_accepted(self, count, deadline=READY_S):
         """Until that many have their 250."""
         with self.lock:
-            good = self.lock.wait_for(lambda: self.wrong or len(self.accepted) >= count, deadline) and not self.wrong
+            good = self.lock.wait_for(lambda: self.wrong or len(self.accepted) + self.refused >= count, deadline) and not self.wrong
         assert good, self.wrong or f"only {len(self.accepted)} of {count} messages accepted after {deadline} s: {self.failures}"
 
     def finish(self):
@@ -114,6 +117,11 @@ class Traffic:
             self.accepted[tag] = ident
             self.lock.notify_all()
 
+    def _was_refused(self):
+        with self.lock:
+            self.refused += 1
+            self.lock.notify_all()
+
     def _end(self, why):
         """What no client may see: the run ends."""
         with self.lock:
@@ -127,12 +135,18 @@ class Traffic:
 
     def _sendmail(self, number, tag):
         """sendmail(1) as a user; whether it says that the message is taken."""
-        done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
-                                   input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        try:
+            done = self.instance.named("sendmail", "-v", "-i", "-f", self.instance.address, self.recipient(number),
+                                       input=mail.lf(self.content(number, tag)), entry=self.instance.place.users[0])
+        except subprocess.TimeoutExpired:
+            self._end(f"{tag}: sendmail hangs")
         if done.returncode == 0:
             self._record(tag, re.search(rb"<<< 250 .*\b([0-9A-F]{13,})\b", done.stderr)[1].decode())
             with self.lock:
                 self.by_sendmail += 1
+            return True
+        if b"<<< 550 " in done.stderr and self.recipient(number).startswith("refused"):
+            self._was_refused()
             return True
         # a negative one: it was killed with all the others
         self._failed(f"sendmail {done.returncode}")
@@ -167,6 +181,9 @@ class Traffic:
                     reply = client.message(self.instance.address, [self.recipient(number)], self.content(number, tag))
                     if reply.code == 250:
                         self._record(tag, self.instance.accepted_id(reply))
+                        break
+                    if reply.code == 550 and self.recipient(number).startswith("refused"):
+                        self._was_refused()
                         break
                     self._failed(str(reply.code))
                     if reply.code >= 500:
@@ -317,9 +334,10 @@ def drain(instance):
             pass
 
 
-def run(place, messages, sessions):
+def run(place, messages, sessions, early):
     """One run in one place; prints its numbers and returns whether all is well."""
     instance = helper.Culver(place)
+    instance.replaced["early-delivery"] = early
     instance.outbound.append("retry 200ms 1s")
     instance.limit += ["sessions-per-client 200", "concurrency 5", "errors 1000"]
     with ways.Ways(instance) as there:
@@ -344,7 +362,7 @@ def run(place, messages, sessions):
             traffic.wait_accepted(messages, 300)
             traffic.finish()
             drain(instance)
-            return report(instance, there, traffic, killer)
+            return report(instance, there, traffic, killer, early)
         except BaseException:
             print(f"---- end of the log\n{instance.log.tail()}\n---- stderr\n{instance.stderr()[-3000:]}", file=sys.stderr)
             raise
@@ -370,7 +388,7 @@ def is_under_way(times, kills, delivered):
                for n, (at, later) in enumerate(zip(times, times[1:])))
 
 
-def report(instance, there, traffic, killer):
+def report(instance, there, traffic, killer, early):
     """Compares what was promised with what came."""
     with open(os.path.join(instance.logs, "accepted"), encoding="ascii") as file:
         promised = dict(line.split() for line in file)
@@ -405,7 +423,11 @@ def report(instance, there, traffic, killer):
         print(f"  LOST {tag} {promised[tag]}")
     for tag, times in list(outside.items())[:20]:
         print(f"  DOUBLE outside of the window: {tag} {promised.get(tag)} at {times}")
-    good = not (lost or outside or unjust or unkind or unused or damaged) and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0
+    # a run with early delivery that had none proves nothing
+    has_early = traffic.refused > 0 or early == "off"
+    print(f"  early delivery {early}: {traffic.refused} refusals told to the client")
+    good = (not (lost or outside or unjust or unkind or unused or damaged)
+            and traffic.by_sendmail > 0 and between and queued > 0 and unqueued > 0 and has_early)
     print(f"crash: {instance.place.mode}: {len(promised)} accepted, {len(promised) - len(lost)} arrived, {len(lost)} lost, "
           f"{len(twice)} doubled in the window of a kill, {len(outside)} doubled outside, {unpromised} arrived whose 250 "
           f"was cut off: {'PASSED' if good else 'FAILED'}")
@@ -418,6 +440,7 @@ def main():
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--mode", default=" ".join(helper.modes()).replace("user root", "both"))
+    parser.add_argument("--early", default="both", help="what `early-delivery` says: off, auto or a time; both: off, then 5s")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     random.seed(options.seed)
@@ -431,7 +454,8 @@ def main():
             except helper.Unusable as reason:
                 print(f"crash: {mode}: left out: {reason}")
                 continue
-            good = run(place, options.messages, options.sessions) and good
+            for early in ["off", "5s"] if options.early == "both" else [options.early]:
+                good = run(place, options.messages, options.sessions, early) and good
     finally:
         helper.close_all()
     return 0 if good else 1

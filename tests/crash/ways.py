@@ -16,13 +16,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-import accounts  # noqa: E402
 import culver as helper  # noqa: E402
 import dns  # noqa: E402
+import dovecot  # noqa: E402
 import mail  # noqa: E402
 import peers  # noqa: E402
 import smtp  # noqa: E402
-import test_lmtp  # noqa: E402
 import test_tables  # noqa: E402
 
 SITES = 5  # that the MX way knows: so that agents come and go, and ask
@@ -77,6 +76,13 @@ class Ways:
         self.name_server = self.dovecot = self.virtual = None
 
     def __enter__(self):
+        try:
+            return self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _open(self):
         self.instance.relay_to(self.sink.start().port)
         self._name_server()
         self._dovecot()
@@ -101,10 +107,11 @@ class Ways:
                                   for n in range(SITES)]
 
     def _dovecot(self):
-        if not (accounts.is_root() and os.path.exists(test_lmtp.DOVECOT) and os.path.exists(test_lmtp.LMTP)):
-            self.left_out.append("LMTP: no Dovecot that we may start")
+        try:
+            self.dovecot = dovecot.Taker(self.instance.place.users[0])
+        except peers.Unavailable as reason:
+            self.left_out.append(f"LMTP: {reason}")
             return
-        self.dovecot = test_lmtp.Dovecot(self.instance.place.users[0])
         self.dovecot.start()
         self.instance.general.append(helper.block("route box.test", [f"lmtp {self.dovecot.socket}"]))
 

@@ -1,8 +1,15 @@
-"""Writes files of the spool as the queue-manager does (docs/spool.md), for queues that are too big to be sent."""
+"""Writes files of the spool as the queue-manager does (spool(5)), for queues that are too big to be sent.
+
+    CULVER_BUILD=build python3 tests/system/spool.py SPOOL COUNT [DOMAINS]
+
+fills an existing spool, of a system that is stopped, with COUNT deferred messages for d0.test to d99.test (or DOMAINS of them), due in a day, owned by the
+owner of SPOOL/queue.
+"""
 
 import ctypes
 import os
 import re
+import sys
 import time
 
 import wire
@@ -74,3 +81,14 @@ def fill(folder, count, owner, domains=100, wait_s=86400):
         os.close(fd)
         ids.append(name)
     return ids
+
+
+def main():
+    """Called as a program."""
+    folder, count = sys.argv[1], int(sys.argv[2])
+    owner = os.stat(os.path.join(folder, "queue"))
+    fill(folder, count, (owner.st_uid, owner.st_gid), int(sys.argv[3]) if len(sys.argv) > 3 else 100)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,7 @@
-"""200,000 queued messages: starting, taking new mail meanwhile, and what a turn of the loop costs."""
+"""200,000 queued messages: starting, taking new mail meanwhile, what a turn of the loop costs, and that nothing is gathered in memory.
+
+CULVER_BIG_QUEUE=1000000 makes it a million; spool.py, which writes the files, can be run alone.  The last figures are in docs/performance.md.
+"""
 
 import json
 import os
@@ -17,9 +20,12 @@ import smtp
 import spool
 
 COUNT = int(os.environ.get("CULVER_BIG_QUEUE", "200000"))
-TURN_MS = 25
+# One turn that looked at each message would take 300 ms and more; what is less may be the machine's, which is not judged.
+TURN_MS = 150
 CALLS_PER_MESSAGE = 40  # 32 when this was written: 4 opens, 4 closes, 7 datagrams in, 7 out ...
-KB_PER_MESSAGE = 1.0
+BYTES_PER_MESSAGE = 250  # resident, with all that the queue-manager has: 208 of them are the message, its recipient and its tables
+GATHERED_KB = 8192  # more than that while everything is listed would grow with the queue
+ANSWER_S = 600
 
 
 def state(instance):
@@ -45,6 +51,7 @@ def flatten(value):
 def test_200_000_queued_messages(culver):
     port = peers.free_port()
     culver.relay_to(port)
+    culver.outbound += ["retry 1d 1d"]  # the queue is at rest
     # once, so that every folder is there with its owner
     culver.start()
     culver.stop()
@@ -59,19 +66,21 @@ def test_200_000_queued_messages(culver):
         client.ehlo()
         reply = client.message("a@client.test", [culver.address], mail.small("meanwhile"))
         smtp.check(reply, 250)
+    taken_s = time.monotonic() - start
     culver.wait_event("delivered", 30, since=since, id=culver.accepted_id(reply))
+    delivered_s = time.monotonic() - start
     early = not culver.events("replayed", since=since)
-    replayed = culver.wait_event("replayed", 300, since=since)
+    replayed = culver.wait_event("replayed", ANSWER_S, since=since)
     took = time.monotonic() - start
     assert int(replayed["queued"]) in (COUNT, COUNT + 1), replayed
     assert (replayed["unqueued"], replayed["damaged"]) == ("0", "0")
     numbers = state(culver)
     longest = float(numbers["longest_turn_us"]) / 1000
     memory = processes.memory_kb(manager)[0]
-    print(f"\n{COUNT} messages replayed in {took:.1f} s, new mail {'meanwhile' if early else 'after'}; longest turn "
-          f"{longest:.1f} ms; {memory / COUNT * 1024:.0f} bytes of memory a message")
+    print(f"\n{COUNT} messages replayed in {took:.1f} s, new mail {'meanwhile' if early else 'after'}: 250 after {taken_s:.1f} s, "
+          f"delivered after {delivered_s:.1f} s; longest turn {longest:.1f} ms; {memory / COUNT * 1024:.0f} bytes of memory a message")
     assert int(numbers["messages"]) == COUNT
-    assert memory / COUNT <= KB_PER_MESSAGE or COUNT < 10000
+    assert memory * 1024 / COUNT <= BYTES_PER_MESSAGE or COUNT < 100000
 
     # what is asked and done now, with all of them there
     calls = None
@@ -100,18 +109,25 @@ def test_200_000_queued_messages(culver):
     turns, took_s = {"replay": longest}, {}
     listed = culver.command("queue", "domain=d7.test", "--json", check=0).stdout.splitlines()
     assert len(listed) >= COUNT // 100
-    asked = {"list some": [["domain=d7.test"]] * 3, "list all": [[]] * 3,
-             "hold some": [["hold", f"domain=d{n}.test"] for n in (7, 8, 9)],
-             "release some": [["release", f"domain=d{n}.test"] for n in (7, 8, 9)]}
+    asked = {"list some": [["domain=d7.test"]] * 3, "list all": [[]] * 3, "by reason": [["reason=no such reason"]] * 3,
+             "sites": [["sites"]] * 3,
+             "hold a site": [["hold", f"site=d{n}.test"] for n in (7, 8, 9)],
+             "release a site": [["release", f"site=d{n}.test"] for n in (7, 8, 9)]}
     for what, questions in asked.items():
         best = []
         for words in questions:
             began = time.monotonic()
-            culver.command("queue", *words, check=0)
+            done = culver.command("queue", *words, deadline=ANSWER_S)
+            assert done.returncode == (1 if what == "by reason" else 0), done.stderr
             took_s[what] = time.monotonic() - began
             best.append(float(state(culver)["longest_turn_us"]) / 1000)
         # the best of three: other programs of this machine, and the disk, are not what is measured
         turns[what] = min(best)
     print(", ".join(f"{what}: {turn:.1f} ms" + (f" (answered in {took_s[what]:.1f} s)" if what in took_s else "")
                     for what, turn in turns.items()))
+    grown = processes.memory_kb(manager)[0] - memory
+    print(f"memory grew by {grown} KB meanwhile")
+    assert grown <= GATHERED_KB
+    if COUNT > 200000:
+        del turns["replay"]  # files that are read from the disk: a turn is as long as one of them takes
     assert all(turn <= TURN_MS for turn in turns.values()), turns

@@ -203,7 +203,7 @@ def test_a_writer_that_is_left_is_found(culver, how):
             peer.send("INTAKE_ENVELOPE", request=1, origin=1, client="127.0.0.1", helo="inner", protocol="ESMTP",
                       sender="a@client.test", length=len(content), checksum=wire.checksum(content), top="")
             peer.send("INTAKE_RECIPIENTS", request=1, recipients=[{"address": culver.address}])
-            peer.send("INTAKE_COMMIT", request=1, count=1)
+            peer.send("INTAKE_COMMIT", request=1, count=1, early=0)
         except OSError:
             pass  # cut off already
         culver.wait_event("kept-writer", id=ident)

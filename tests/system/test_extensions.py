@@ -81,6 +81,45 @@ def test_dsn_goes_on_to_who_takes_it(culver):
         assert not culver.events("notified", id=ident)
 
 
+def test_dsn_goes_on_through_aliases_and_lists(culver):
+    """RFC 3461, section 5.2.7: an alias for one address passes all on, one for several all but SUCCESS, which is told as `expanded`."""
+    culver.aliases = "one: a@remote.test\nmany: b@remote.test, c@remote.test\nnever: d@remote.test, e@remote.test\n"
+    domain = culver.address.split("@")[1]
+    with smtp.Sink(extensions=ALL) as sink:
+        culver.relay_to(sink.port).start()
+        ident = submit(culver, culver.address,
+                       [(f"one@{domain}", f" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;o+2B1@{domain}"),
+                        (f"many@{domain}", f" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;m@{domain}"),
+                        (f"never@{domain}", " NOTIFY=NEVER")],
+                       mail.small("aliases"), " RET=FULL ENVID=QQ+2B1")
+        culver.wait_event("done", id=ident)
+        lines = [line for _, line in sink.commands]
+        assert all("RET=FULL" in line and "ENVID=QQ+2B1" in line for line in lines if line.startswith("MAIL"))
+        assert sorted(line for line in lines if line.startswith("RCPT")) == [
+            f"RCPT TO:<a@remote.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;o+2B1@{domain}",
+            f"RCPT TO:<b@remote.test> NOTIFY=FAILURE ORCPT=rfc822;m@{domain}",
+            f"RCPT TO:<c@remote.test> NOTIFY=FAILURE ORCPT=rfc822;m@{domain}",
+            "RCPT TO:<d@remote.test> NOTIFY=NEVER", "RCPT TO:<e@remote.test> NOTIFY=NEVER"]
+        (_, notice), = await_notice(culver, ident)
+        message, (block,) = fields_of(notice)
+        assert message["Original-Envelope-Id"] == "QQ+1"
+        assert (block["Action"], block["Original-Recipient"]) == ("expanded", f"rfc822; m@{domain}")
+        assert block["Final-Recipient"] == f"rfc822; many@{domain}"
+
+
+def test_many_recipients_are_told_of_in_one_notice(culver):
+    with smtp.Sink(answer=lambda verb, *_: b"550 5.1.1 no\r\n" if verb == "RCPT" else None) as sink:
+        culver.relay_to(sink.port).start()
+        addresses = [f"u{n}@remote.test" for n in range(250)]
+        ident = submit(culver, culver.address, [(a, f" ORCPT=rfc822;o{n}@remote.test") for n, a in enumerate(addresses)],
+                       mail.small("many"))
+        (_, notice), = await_notice(culver, ident)
+        _, blocks = fields_of(notice)
+        assert [b["Final-Recipient"].split()[-1] for b in blocks] == addresses
+        assert [b["Original-Recipient"] for b in blocks] == [f"rfc822; o{n}@remote.test" for n in range(250)]
+        assert {(b["Action"], b["Status"]) for b in blocks} == {("failed", "5.1.1")}
+
+
 def test_success_is_told_of_where_the_way_of_dsn_ends(culver):
     with smtp.Sink(extensions=PLAIN) as sink:
         culver.relay_to(sink.port).start()

@@ -114,7 +114,8 @@ def intake_sample(name, source):
                             "sender": "a@client.test", "length": source.getrandbits(10),
                             "checksum": source.getrandbits(64), "top": "Received: x\r\n"},
         "INTAKE_RECIPIENTS": {"recipients": [{"address": "b@local.test"}] * source.randint(1, 3)},
-        "INTAKE_COMMIT": {"count": source.randint(1, 3)},
+        "INTAKE_COMMIT": {"count": source.randint(1, 3), "early": source.randint(0, 1)},
+        "INTAKE_KEEP": {"sync_us": 0},
     }
     return wire.encode(name, source.getrandbits(8), **values.get(name, {}))
 
@@ -252,7 +253,7 @@ def test_intake_as_it_should_be(culver):
         name, _, got = commit_message(peer, content, culver.address)
         assert name == "INTAKE_QUEUED"
         os.fsync(got[0])
-        peer.send("INTAKE_KEEP", request=1)
+        peer.send("INTAKE_KEEP", request=1, sync_us=0)
         culver.wait_event("done", id=ident)
         for fd in [fds[1], *got]:
             os.close(fd)
@@ -293,5 +294,5 @@ def commit_message(peer, content, to):
     peer.send("INTAKE_ENVELOPE", request=1, origin=1, client="127.0.0.1", helo="inner", protocol="ESMTP",
               sender="a@client.test", length=len(content), checksum=wire.checksum(content), top="Received: test\r\n")
     peer.send("INTAKE_RECIPIENTS", request=1, recipients=[{"address": to}])
-    peer.send("INTAKE_COMMIT", request=1, count=1)
+    peer.send("INTAKE_COMMIT", request=1, count=1, early=0)
     return peer.receive()

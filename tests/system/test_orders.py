@@ -44,6 +44,8 @@ def test_selectors_sites_and_redirect(culver):
         assert told["limit"] == "each message waits for its own next attempt"
         assert site in culver.command("queue", "sites", "domain=two.test", check=0).stdout
 
+        assert site in culver.command("top", check=0).stdout
+
         # only said
         dry = culver.command("queue", "remove", "all", "--dry-run", check=0).stdout
         assert here in dry and other in dry and "2 messages would be removed" in dry

@@ -24,7 +24,8 @@ FATE_OF_ACTION = {"failed": "failed", "failure": "failed", "delayed": "deferred"
 # (what we do, what the case says): why ours is right all the same
 DIFFERENCES = {
     "bounces": {
-        ("deferred", "failed"): "4xx, and its sender gave up (its time had run out, or it tries once only) or warns in words only; we retry for our `lifetime`",
+        ("deferred", "failed"): "4xx, and its sender gave up (its time had run out, or it tries once only) or warns in words only; "
+                                "we retry for our `lifetime`",
     },
     "zone-mta": {
         ("failed", "defer"): "5xx is the end of it (RFC 5321, 4.2.1); ZoneMTA has other addresses to send from, and tries those",
@@ -46,6 +47,7 @@ class Case:
         found = [m for m in (re.match(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)", line[4:].lstrip()) for line in lines) if m]
         # an enhanced status of another class than the code is none (RFC 2034, section 4)
         same = [m[1] for m in found if m[1][0] == lines[0][0]]
+        self.is_liar = bool(found) and not same
         self.status = same[0] if same else f"{lines[0][0]}.0.0"
 
     def wire(self):
@@ -217,6 +219,7 @@ def judge(instance, source, cases):
         numbers["code"] += kept[0] == case.code
         numbers["status"] += kept[1] == case.status
         numbers["of the peer"] += case.status[1:] != ".0.0"
+        numbers["liars"] += case.is_liar
         numbers["lines"] += len(case.lines) > 1
         if kept != (case.code, case.status):
             wrong.append(f"{case.where}: {case.lines}: read as {kept}, not {(case.code, case.status)}")
@@ -232,7 +235,8 @@ def judge(instance, source, cases):
         else:
             wrong.append(f"{case.where}: {case.lines}: {fate}, not {verdict}")
     print(f"{source}: {len(cases)} replies, {numbers['lines']} of several lines; {numbers['parsed']} parsed, {numbers['code']} codes and "
-          f"{numbers['status']} statuses right ({numbers['of the peer']} of them the peer's own), {numbers['agreed']} agree with the verdict"
+          f"{numbers['status']} statuses right ({numbers['of the peer']} the peer's own, {numbers['liars']} of another class than its code, "
+          f"and so none), {numbers['agreed']} agree with the verdict"
           + "".join(f"\n    {count} {ours} where it says {theirs}: {DIFFERENCES[source][ours, theirs]}"
                     for (ours, theirs), count in explained.items()))
     assert not wrong, "\n".join(wrong)

@@ -21,16 +21,18 @@ INTAKE_CALLS = {
                             ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
-    "INTAKE_COMMIT": (4, [("count", N)]),
-    "INTAKE_KEEP": (5, []),
+    "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
+    "INTAKE_KEEP": (5, [("sync_us", N)]),
     "INTAKE_ABANDON": (6, []),
     "INTAKE_RETRY": (7, [("domain", S), ("below", N)]),
+    "INTAKE_ANSWERED": (8, []),
 }
 INTAKE_ANSWERS = {
     "INTAKE_FILE": (101, [("id", N)]),
     "INTAKE_REFUSED": (102, [("code", N), ("status", S), ("text", S)]),
-    "INTAKE_QUEUED": (103, []),
+    "INTAKE_QUEUED": (103, [("wait_ms", N)]),
     "INTAKE_RETRYING": (104, [("outcome", N)]),
+    "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]
@@ -41,13 +43,16 @@ JOBS_CALLS = {
     "JOBS_CANNOT": (2, [("fate", N), ("status", S), ("text", S)]),
     "JOBS_AGENT": (3, [("want", N)]),
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
-                        ("connection", N), ("relayed", N)]),
+                        ("relayed", N), ("meaning", N), ("pause_ms", N)]),
     "JOBS_LEAVE": (5, []),
+    "JOBS_SITE": (6, [("name", S)]),
+    "JOBS_HOST": (7, [("host", S)]),
 }
 JOBS_ORDERS = {
     "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N)]),
+                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
+                       ("avoid", S)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }

@@ -253,9 +253,9 @@ take_notice(const char *to, const char *protocol, bool keep)
 	request = expect_call(INTAKE_COMMIT, &c);
 	assert_int_equal(c.count, 1);
 	expect_nothing_yet();
-	answer(INTAKE_QUEUED, request, NULL, &t.file);
+	answer(INTAKE_QUEUED, request, &(struct intake_queued){0}, &t.file);
 	if (keep)
-		expect_call(INTAKE_KEEP, NULL);
+		expect_call(INTAKE_KEEP, &(struct intake_keep){0});
 }
 
 static void
@@ -364,7 +364,8 @@ an_intake_that_goes_away_or_is_wrong_defers_and_is_asked_anew(void **state)
 		} else if (i == 1) { /* QUEUED before anything */
 			int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-			answer(INTAKE_QUEUED, expect_call(INTAKE_OPEN, &m), NULL, &null);
+			answer(INTAKE_QUEUED, expect_call(INTAKE_OPEN, &m),
+			       &(struct intake_queued){0}, &null);
 			close(null);
 		} else if (i == 2) { /* an answer to another question */
 			fds[0] = fds[1] = open("/dev/null", O_RDONLY | O_CLOEXEC);

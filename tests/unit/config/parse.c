@@ -75,8 +75,10 @@ an_empty_text_is_all_defaults(void **state)
 	assert_int_equal(c->limits.command_time, 300000);
 	assert_int_equal(c->limits.reply_time, 600000);
 	assert_int_equal(c->limits.trace_size, 256 << 20);
+	assert_int_equal(c->limits.rate, 0);
 	for (size_t i = 0; i < sizeof(c->limits) / sizeof(uint64_t); i++)
-		assert_int_not_equal(((const uint64_t *)(const void *)&c->limits)[i], 0);
+		if (i != offsetof(struct config_limits, rate) / sizeof(uint64_t))
+			assert_int_not_equal(((const uint64_t *)(const void *)&c->limits)[i], 0);
 	config_free(c);
 }
 
@@ -440,10 +442,32 @@ the_resolver_asks_whom_the_file_names(void **state)
 	config_free(c);
 }
 
+static void
+sites_have_limits_and_names(void **state)
+{
+	struct config *c = parse("site MX.example.net *.example.com {\n\trate 0.5/s\n\tconcurrency "
+				 "3\n}\nsite mx.example.org {\n\trate 100/m\n}\nlimit {\n\trate "
+				 "5/10s\n}\n");
+	(void)state;
+
+	assert_int_equal(c->site_count, 2);
+	assert_int_equal(c->sites[0].rate, 2000000);
+	assert_int_equal(c->sites[0].concurrency, 3);
+	assert_int_equal(c->sites[0].messages_per_connection, 0);
+	assert_int_equal(c->sites[1].rate, 600000);
+	assert_int_equal(c->limits.rate, 2000000);
+	assert_ptr_equal(config_site_find(c, SPAN("mx.EXAMPLE.net")), &c->sites[0]);
+	assert_ptr_equal(config_site_find(c, SPAN("a.b.example.com")), &c->sites[0]);
+	assert_null(config_site_find(c, SPAN("example.com")));
+	assert_ptr_equal(config_site_find(c, SPAN("mx.example.org")), &c->sites[1]);
+	config_free(c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sites_have_limits_and_names),
 		cmocka_unit_test(an_empty_text_is_all_defaults),
 		cmocka_unit_test(each_directive_fills_its_field),
 		cmocka_unit_test(one_time_of_retry_never_passes_the_other),

@@ -331,15 +331,21 @@ sites_stand_with_the_fullest_first(void **state)
 	assert_int_equal(sites_add(&s, &one), 0);
 	assert_int_equal(sites_add(&s, &two), 0);
 	buffer_clear(&out);
-	sites_print(&s, false, NOW_US, &out);
+	sites_print(&s, SIZE_MAX, false, NOW_US, &out);
 	buffer_char(&out, '\0');
 	assert_null(strchr(out.at, 0x1b));
 	const char *first = strstr(out.at, "b.example"), *second = strstr(out.at, "a.example");
 	assert_true(first != NULL && second != NULL && first < second);
 	assert_non_null(strstr(out.at, "   1   2/20\n    a\\x1b[2Jreason\n    421 later\n"));
 	assert_non_null(strstr(out.at, "2 sites, 32 recipients, the oldest for 5d\n"));
+	/* what does not fit is counted */
 	buffer_clear(&out);
-	sites_print(&s, true, NOW_US, &out);
+	sites_print(&s, 1, false, NOW_US, &out);
+	buffer_char(&out, '\0');
+	assert_null(strstr(out.at, "a.example"));
+	assert_non_null(strstr(out.at, "2 sites, 32 recipients"));
+	buffer_clear(&out);
+	sites_print(&s, SIZE_MAX, true, NOW_US, &out);
 	buffer_char(&out, '\0');
 	assert_true(strncmp(out.at,
 			    "{\"site\":\"b.example\",\"recipients\":30,\"active\":1,"

@@ -61,6 +61,10 @@ static const struct names_row rows[] = {
 	MX("numbers.test", 10, "192.0.2.1"),
 	MX("numbers.test", 20, "a_b.test"),
 	A("a_b.test", "192.0.2.30"),
+	MX("mixed.test", 10, "B.test"),
+	MX("mixed.test", 20, "a.test"),
+	MX("xedim.test", 10, "a.test"),
+	MX("xedim.test", 10, "b.test"),
 	{NULL, 0, 0, 0, NULL},
 };
 
@@ -96,7 +100,7 @@ all_of(const char *place)
 	const struct hosts_address *a;
 
 	text[0] = '\0';
-	hosts_start(&hosts, span_of(place));
+	hosts_start(&hosts, span_of(place), SPAN_NONE);
 	while ((a = hosts_next(&hosts)) != NULL) {
 		size_t len = strlen(text);
 
@@ -140,7 +144,7 @@ static void
 hops_are_asked_for_when_it_is_their_turn(void **state)
 {
 	(void)state;
-	hosts_start(&hosts, SPAN("192.0.2.7:25 a.test:25 b.test:25"));
+	hosts_start(&hosts, SPAN("192.0.2.7:25 a.test:25 b.test:25"), SPAN_NONE);
 	assert_non_null(hosts_next(&hosts));
 	assert_true(hosts_has_more(&hosts));
 	assert_int_equal(names.asked, 0);
@@ -167,7 +171,7 @@ equal_mx_are_shuffled(void **state)
 
 	(void)state;
 	for (int i = 0; i < 300; i++) {
-		hosts_start(&hosts, SPAN("mx:equal.test:25"));
+		hosts_start(&hosts, SPAN("mx:equal.test:25"), SPAN_NONE);
 		first[hosts_next(&hosts)->text[0] - 'a']++;
 	}
 	/* each 100 times; less than 50 is one in 10^9 runs */
@@ -257,7 +261,7 @@ lmtp_may_go_to_a_path(void **state)
 	const struct hosts_address *a;
 
 	(void)state;
-	hosts_start(&hosts, SPAN("lmtp:/run/lmtp lmtp:192.0.2.7:24"));
+	hosts_start(&hosts, SPAN("lmtp:/run/lmtp lmtp:192.0.2.7:24"), SPAN_NONE);
 	a = hosts_next(&hosts);
 	assert_true(a->is_lmtp && a->address.ss_family == AF_UNIX);
 	assert_string_equal(a->text, "/run/lmtp");
@@ -287,11 +291,29 @@ without_a_resolver_all_is_deferred(void **state)
 
 	(void)state;
 	hosts_init(&alone, &config, NULL);
-	hosts_start(&alone, SPAN("mx:sorted.test:25"));
+	hosts_start(&alone, SPAN("mx:sorted.test:25"), SPAN_NONE);
 	assert_null(hosts_next(&alone));
 	assert_int_equal(alone.why.fate, FATE_DEFERRED);
 	assert_non_null(strstr(alone.why.text, "resolver"));
 	hosts_free(&alone);
+}
+
+static void
+domains_with_the_same_hosts_are_one_site(void **state)
+{
+	(void)state;
+	(void)all_of("mx:null.test:25");
+	assert_string_equal(hosts.site, "");
+	(void)all_of("mx:mixed.test:25");
+	assert_string_equal(hosts.site, "a.test:25 b.test:25");
+	/* in another order of preference */
+	(void)all_of("mx:xedim.test:25");
+	assert_string_equal(hosts.site, "a.test:25 b.test:25");
+	(void)all_of("mx:a.test:2525");
+	assert_string_equal(hosts.site, "a.test:2525");
+	/* sites are of MX alone */
+	(void)all_of("mx:mixed.test:25 a.test:25");
+	assert_string_equal(hosts.site, "");
 }
 
 int
@@ -300,6 +322,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 	const struct CMUnitTest tests[] = {
 		TEST(literals_ask_nobody),
+		TEST(domains_with_the_same_hosts_are_one_site),
 		TEST(a_host_is_tried_at_all_its_addresses_of_both_kinds),
 		TEST(hops_are_asked_for_when_it_is_their_turn),
 		TEST(mx_are_tried_by_preference),

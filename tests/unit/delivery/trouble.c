@@ -206,7 +206,7 @@ a_reason_given_in_the_middle_of_the_data_is_read(void **state)
 	send_recipients(1, 1, false);
 	/* a reset may have thrown the reply away on its way: then it is a lost connection */
 	take_result(&r);
-	assert_true(r.last == 1 && r.connection == 0);
+	assert_true(r.last == 1 && r.meaning == REPLY_ORDINARY);
 	assert_true(r.fate == FATE_FAILED ? r.code == 554 : r.fate == FATE_DEFERRED && r.code == 0);
 	end();
 	free(text);
@@ -265,6 +265,33 @@ a_host_that_does_not_answer_is_passed_over(void **state)
 }
 
 static void
+a_host_that_is_to_be_avoided_comes_last(void **state)
+{
+	struct sink dead;
+	char place[128], avoid[128];
+	(void)state;
+
+	for (int is_avoided = 0; is_avoided < 2; is_avoided++) {
+		sink_start(&dead, NULL, 0);
+		close(dead.listener);
+		sink_start(&sink, take_several_messages, 1);
+		snprintf(place, sizeof(place), "127.0.0.1:%u 127.0.0.1:%u", dead.port, sink.port);
+		snprintf(avoid, sizeof(avoid), "other[192.0.2.1]:25 127.0.0.1[127.0.0.1]:%u",
+			 dead.port);
+		agent.avoid = is_avoided ? avoid : NULL;
+		agent.host[0] = '\0';
+		start_agent(place);
+		send_job("A: b\r\n\r\n", 1);
+		expect((struct outcome){1, FATE_DELIVERED, 250, NULL, true, false});
+		/* tried, and told of, only where nobody said that it is dead */
+		assert_string_equal(agent.host, is_avoided ? "" : avoid + 20);
+		agent.avoid = NULL;
+		end();
+		free(dead.data);
+	}
+}
+
+static void
 nobody_there_defers_with_a_reason(void **state)
 {
 	struct sink dead;
@@ -279,7 +306,7 @@ nobody_there_defers_with_a_reason(void **state)
 	send_job("A: b\r\n\r\n", 1);
 	take_result(&r);
 	assert_int_equal(r.fate, FATE_DEFERRED);
-	assert_int_equal(r.connection, 1);
+	assert_int_equal(r.meaning, REPLY_CONNECTING);
 	assert_non_null(memmem(r.text.at, r.text.len, "refused", 7));
 	assert_true(span_starts(r.host, SPAN("127.0.0.1[127.0.0.1]:")));
 	end_agent();
@@ -405,6 +432,7 @@ main(void)
 		cmocka_unit_test(a_reason_given_in_the_middle_of_the_data_is_read),
 		cmocka_unit_test(a_peer_that_talks_nonsense_defers),
 		cmocka_unit_test(a_host_that_does_not_answer_is_passed_over),
+		cmocka_unit_test(a_host_that_is_to_be_avoided_comes_last),
 		cmocka_unit_test(nobody_there_defers_with_a_reason),
 		cmocka_unit_test(nothing_is_delivered_that_nobody_would_remember),
 		cmocka_unit_test(an_order_that_is_none_ends_the_agent),

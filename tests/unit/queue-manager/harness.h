@@ -53,6 +53,7 @@ default_config(struct config *c)
 	c->limits = (struct config_limits){.sessions = 100,
 					   .recipients_per_transaction = 100,
 					   .concurrency = 20,
+					   .messages_per_connection = 1000,
 					   .agents = 50,
 					   .mailbox_agents = 20,
 					   .mailbox_concurrency = 2};
@@ -338,7 +339,7 @@ session_recipients(struct session *s, const char *addresses)
 __attribute__((unused)) static void
 session_commit(struct session *s, uint64_t count)
 {
-	const struct intake_commit c = {count};
+	const struct intake_commit c = {count, 0};
 	say(s->fd, intake_calls, INTAKE_COMMIT, 1, &c);
 }
 
@@ -373,7 +374,7 @@ accept_message(struct harness *h, const char *sender, const char *addresses)
 {
 	struct session s = {.writer = -1};
 	session_queue(h, &s, sender, addresses);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	session_close(&s);
 	turns(h);
@@ -502,7 +503,7 @@ say_result(int agent, uint64_t number, enum fate fate, bool last, bool trouble)
 				      .text = SPAN("so it is"),
 				      .host = SPAN("mx.example[192.0.2.2]:25"),
 				      .last = last,
-				      .connection = trouble};
+				      .meaning = trouble ? REPLY_CONNECTING : REPLY_ORDINARY};
 	say(agent, jobs_calls, JOBS_RESULT, 0, &r);
 }
 

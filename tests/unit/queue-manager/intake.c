@@ -177,12 +177,13 @@ static void
 intake_ends_a_peer_out_of_turn(void **state)
 {
 	struct harness *h = *state;
-	const struct intake_commit c = {1};
+	const struct intake_commit c = {1, 0};
+	const struct intake_keep k = {0};
 	const struct intake_open o = {0};
 	const struct {
 		uint16_t type;
 		const void *message;
-	} wrong[] = {{INTAKE_KEEP, NULL}, {INTAKE_ABANDON, NULL}, {INTAKE_COMMIT, &c}};
+	} wrong[] = {{INTAKE_KEEP, &k}, {INTAKE_ABANDON, NULL}, {INTAKE_COMMIT, &c}};
 	for (size_t i = 0; i < 3; i++) {
 		int fd = connect_to(h, "intake");
 		say(fd, intake_calls, wrong[i].type, 1, wrong[i].message);
@@ -263,7 +264,7 @@ intake_takes_100000_recipients(void **state)
 	session_commit(&s, 100000);
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	struct message *m = message_find(h->q, s.id);
 	assert_int_equal(m->count, 100000);

@@ -270,7 +270,7 @@ message_holds_a_double_bounce_that_fails(void **state)
 	session_commit(&s, session_recipients(&s, "postmaster@y.example"));
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	(void)answer_lookup(h, refused);
 	struct message *m = message_find(h->q, s.id);
 	assert_true(m->is_held);
@@ -343,7 +343,7 @@ message_is_routed_but_not_delivered_before_keep(void **state)
 	h->parent = parent_of(h, JOBS_SMTP);
 	assert_int_equal(hear(h, h->parent, &w), 0);
 	assert_int_equal(message_in(message_find(h->q, s.id), RECIPIENT_READY), 1);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	assert_int_equal(hear(h, h->parent, &w), JOBS_WANT);
 	session_close(&s);
 }

@@ -42,7 +42,7 @@ accept_with(struct harness *h, const char *sender, const struct intake_recipient
 	session_commit(&s, count);
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
-	say(s.fd, intake_calls, INTAKE_KEEP, 1, NULL);
+	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	session_close(&s);
 	turns(h);

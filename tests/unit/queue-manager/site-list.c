@@ -76,6 +76,12 @@ recipients_are_counted_by_site_and_age(void **state)
 }
 
 static void
+reload_site(struct manager *q, struct place *p)
+{
+	site_reload(q, p->site);
+}
+
+static void
 the_limit_that_binds_is_named(void **state)
 {
 	struct harness *h = *state;
@@ -89,7 +95,7 @@ the_limit_that_binds_is_named(void **state)
 	f = site(h, "", SMARTHOST);
 	assert_int_equal(f.site.active, 1);
 	assert_int_equal(f.site.agents, 1);
-	assert_int_equal(f.site.window, QUEUE_WINDOW_FIRST);
+	assert_int_equal(f.site.window, SITE_WINDOW_FIRST);
 	assert_int_equal(f.site.window_max, h->config.limits.concurrency);
 	assert_string_equal(f.limit, "");
 	/* more than the window has room for, two of which are asked for */
@@ -99,9 +105,11 @@ the_limit_that_binds_is_named(void **state)
 	f = site(h, "", SMARTHOST);
 	assert_string_equal(f.limit, "its window, which grows while it answers well");
 	h->config.limits.concurrency = 1;
+	queue_places_each(h->q, reload_site);
 	f = site(h, "", SMARTHOST);
 	assert_string_equal(f.limit, "its connections: limit concurrency");
 	h->config.limits.concurrency = 20;
+	queue_places_each(h->q, reload_site);
 	say_result(agent, 1, FATE_DEFERRED, true, false);
 	assert_int_equal(act(h, CONTROL_HOLD, "state=ready"), 2); /* the agent has the third */
 	f = site(h, "state=deferred", SMARTHOST);

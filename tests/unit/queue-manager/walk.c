@@ -92,6 +92,7 @@ a_reason_is_a_part_of_the_last_reply(void **state)
 	/* it is over for whom it was said of */
 	assert_int_equal(act(h, CONTROL_BOUNCE, "reason=451"), 1);
 	assert_int_equal(list(h, "reason=451", false, NULL), 0);
+	assert_int_equal(list(h, "reason=returned", false, NULL), 0);
 	assert_non_null(message_find(h->q, id));
 }
 
@@ -168,14 +169,19 @@ redirect_is_there_after_a_crash(void **state)
 {
 	struct harness *h = *state;
 	uint64_t id = accept_message(h, "anna@b.example", "x@y.example p@y.example");
+	struct message *m = message_find(h->q, id);
+	m->recipients[0].notify = INTAKE_NOTIFY_FAILURE;
+	m->recipients[1].notify = INTAKE_NOTIFY_NEVER;
 	const struct control_act a = {.verb = CONTROL_REDIRECT,
 				      .selector = words("all"),
 				      .address = SPAN("new@n.example")};
 	assert_int_equal(order(h, &a, NULL), 1);
+	/* the one that stands for both has what the first wanted to be told: so a replay says, too */
+	assert_int_equal(m->recipients[2].notify, INTAKE_NOTIFY_FAILURE);
 	restart(h, "boot-1");
 	for (int i = 0; i < 100 && !h->q->replay.is_done; i++)
 		turns(h);
-	struct message *m = message_find(h->q, id);
+	m = message_find(h->q, id);
 	assert_non_null(m);
 	assert_int_equal(m->count, 3);
 	assert_int_equal(message_open_recipients(m), 1);

@@ -3,7 +3,7 @@
  *
  * Included by tests/unit/smtpd/session.c and tests/fuzz/smtpd/session.c.  The two servers are processes that listen below a fresh folder and
  * behave as the test says; what the intake was told comes back as lines through a pipe, so that a test waits for what must happen:
- * `OPEN 0`, `ENVELOPE from=a@b helo=c size=3 ok`, `TO d@e`, `COMMIT 1`, `KEEP`, `ABANDON`, `GONE`.
+ * `OPEN 0`, `ENVELOPE from=a@b helo=c size=3 ok`, `TO d@e`, `COMMIT 1 early`, `KEEP`, `ABANDON`, `ANSWERED`, `GONE`.
  */
 #ifndef TESTS_UNIT_SMTPD_DRIVER_H
 #define TESTS_UNIT_SMTPD_DRIVER_H
@@ -47,6 +47,13 @@ enum fault {
 	FAULT_REFUSES_COMMIT,	/* 452 */
 	FAULT_NO_SYNC,		/* QUEUED with a descriptor that cannot be synced */
 	FAULT_CLOSES_AFTER_QUEUED,
+	/* no faults: QUEUED names a time to wait, with a descriptor that cannot be synced where it need not be, then FINISHED */
+	EARLY_DELIVERED,
+	EARLY_REFUSED,
+	EARLY_REFUSED_WITHOUT_CODE,
+	EARLY_NOT,
+	EARLY_TOO_LATE, /* it crosses KEEP */
+	EARLY_CLOSES,	/* in place of FINISHED */
 	FAULT_LOOKUP_CLOSES_ONCE,
 	FAULT_LOOKUP_CLOSES,
 };
@@ -180,6 +187,20 @@ driver_recipient(const struct driver_intake *in, const struct intake_recipient *
 }
 
 static void
+driver_finished(int fd, uint32_t request, enum intake_finish finish, uint64_t code)
+{
+	bool is_refused = finish == INTAKE_FINISH_REFUSED;
+	const struct intake_finished f = {
+		.finish = finish,
+		.code = is_refused ? code : 0,
+		.status = is_refused ? SPAN("5.7.1") : SPAN_NONE,
+		.text = is_refused ? SPAN("not liked there") : SPAN_NONE,
+	};
+
+	driver_answer(fd, intake_answers, INTAKE_FINISHED, request, &f, NULL);
+}
+
+static void
 driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 {
 	struct intake_refused full = {
@@ -193,11 +214,25 @@ driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->file);
 	int reader = open(path, O_RDONLY | O_CLOEXEC);
-	if (in->fault == FAULT_NO_SYNC && pipe2(pipes, O_CLOEXEC) != 0)
+	bool is_early = in->fault >= EARLY_DELIVERED && in->fault <= EARLY_CLOSES;
+	bool no_sync = in->fault == FAULT_NO_SYNC || in->fault == EARLY_DELIVERED ||
+		       in->fault == EARLY_REFUSED;
+	if (no_sync && pipe2(pipes, O_CLOEXEC) != 0)
 		abort();
-	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, NULL,
-		      in->fault == FAULT_NO_SYNC ? pipes : &reader);
+	const struct intake_queued queued = {!is_early			   ? 0
+					     : in->fault == EARLY_TOO_LATE ? 1
+									   : DRIVER_WAIT_MS};
+	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued,
+		      no_sync ? pipes : &reader);
 	close(reader);
+	if (in->fault == EARLY_DELIVERED)
+		driver_finished(fd, request, INTAKE_FINISH_DELIVERED, 0);
+	if (in->fault == EARLY_REFUSED)
+		driver_finished(fd, request, INTAKE_FINISH_REFUSED, 554);
+	if (in->fault == EARLY_REFUSED_WITHOUT_CODE)
+		driver_finished(fd, request, INTAKE_FINISH_REFUSED, 0);
+	if (in->fault == EARLY_NOT)
+		driver_finished(fd, request, INTAKE_FINISH_NOT, 0);
 }
 
 /* one datagram; false: the connection is over */
@@ -239,13 +274,19 @@ driver_take(struct driver_intake *in, int fd)
 	case INTAKE_COMMIT:
 		if (wire_decode(datagram, wire_find(intake_calls, INTAKE_COMMIT), &commit) == -1)
 			return false;
-		driver_tell(in, "COMMIT %" PRIu64 "\n", commit.count);
+		driver_tell(in, "COMMIT %" PRIu64 "%s\n", commit.count,
+			    commit.early != 0 ? " early" : "");
 		if (in->fault == FAULT_CLOSES_AT_COMMIT)
 			return false;
 		driver_queued(in, fd, h.request);
-		return in->fault != FAULT_CLOSES_AFTER_QUEUED;
+		return in->fault != FAULT_CLOSES_AFTER_QUEUED && in->fault != EARLY_CLOSES;
 	case INTAKE_KEEP:
 		driver_tell(in, "KEEP\n");
+		if (in->fault == EARLY_TOO_LATE)
+			driver_finished(fd, h.request, INTAKE_FINISH_REFUSED, 554);
+		return true;
+	case INTAKE_ANSWERED:
+		driver_tell(in, "ANSWERED\n");
 		return true;
 	case INTAKE_ABANDON:
 		driver_tell(in, "ABANDON\n");

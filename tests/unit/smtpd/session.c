@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "smtpd/shortage.h"
 #include "tests/unit/smtpd/driver.h"
 
 #include "common/system/events.h"
@@ -623,6 +624,106 @@ what_is_on_the_disk_is_accepted_though_nobody_hears_keep(void **state)
 	quit(d);
 }
 
+/* the content of a message that is queued, and the answer to it */
+static void
+hand_in(struct driver *d, const char *reply)
+{
+	ask(d, "DATA", "354 ");
+	ask(d, "x\r\n.", reply);
+	expect_told(d, "OPEN 100");
+	expect_told(d, "ENVELOPE");
+	expect_told(d, "TO c@example.org");
+	expect_told(d, "COMMIT 1 early");
+}
+
+static void
+what_is_delivered_already_is_not_synced(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	/* its descriptor cannot be synced: 250 shows that nobody tried; and no KEEP is said */
+	enveloped(d, EARLY_DELIVERED);
+	hand_in(d, "250 2.0.0 kept as 5000000000001");
+	ask(d, "QUIT", "221 ");
+	expect_end(d);
+	expect_told(d, "GONE");
+	driver_stop(d);
+}
+
+static void
+what_all_have_refused_is_handed_back(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	enveloped(d, EARLY_REFUSED);
+	hand_in(d, "554 5.7.1 not liked there");
+	expect_told(d, "ANSWERED");
+	/* the session serves on */
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	quit(d);
+}
+
+static void
+what_is_not_finished_is_kept(void **state)
+{
+	const enum fault cases[] = {EARLY_NOT, EARLY_REFUSED_WITHOUT_CODE};
+	struct driver *d = &driver;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enveloped(d, cases[i]);
+		hand_in(d, "250 2.0.0 kept as 5000000000001");
+		expect_told(d, "KEEP");
+		quit(d);
+	}
+	enveloped(d, EARLY_CLOSES);
+	hand_in(d, "250 2.0.0 kept as 5000000000001");
+	expect_told(d, "GONE");
+	quit(d);
+}
+
+static void
+a_verdict_after_the_deadline_is_not_taken_for_the_next_one(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	enveloped(d, EARLY_TOO_LATE);
+	for (int i = 0; i < 2; i++) {
+		if (i > 0) {
+			ask(d, "MAIL FROM:<a@b.example> SIZE=100", "250 ");
+			ask(d, "RCPT TO:<c@example.org>", "250 ");
+		}
+		hand_in(d, "250 2.0.0 kept as 500000000000");
+		expect_told(d, "KEEP");
+	}
+	quit(d);
+}
+
+static void
+nobody_waits_when_sessions_run_short(void **state)
+{
+	struct driver *d = &driver;
+	(void)state;
+
+	shortage_start();
+	for (uint64_t sessions = 75; sessions <= 76; sessions++) {
+		shortage_tell(sessions, 100);
+		enveloped(d, FAULT_NONE);
+		ask(d, "DATA", "354 ");
+		ask(d, "x\r\n.", "250 ");
+		expect_told(d, "OPEN 100");
+		expect_told(d, "ENVELOPE");
+		expect_told(d, "TO c@example.org");
+		expect_told(d, "COMMIT 1");
+		assert_int_equal(strcmp(d->text, "COMMIT 1 early") == 0, sessions == 75);
+		quit(d);
+	}
+	shortage_tell(0, 100);
+}
+
 static void
 a_client_that_leaves_in_the_data_leaves_nothing(void **state)
 {
@@ -745,6 +846,11 @@ main(void)
 		cmocka_unit_test(a_queue_manager_that_was_restarted_is_asked_again),
 		cmocka_unit_test(what_is_not_on_the_disk_is_not_accepted),
 		cmocka_unit_test(what_is_on_the_disk_is_accepted_though_nobody_hears_keep),
+		cmocka_unit_test(what_is_delivered_already_is_not_synced),
+		cmocka_unit_test(what_all_have_refused_is_handed_back),
+		cmocka_unit_test(what_is_not_finished_is_kept),
+		cmocka_unit_test(a_verdict_after_the_deadline_is_not_taken_for_the_next_one),
+		cmocka_unit_test(nobody_waits_when_sessions_run_short),
 		cmocka_unit_test(a_client_that_leaves_in_the_data_leaves_nothing),
 		cmocka_unit_test(one_file_serves_mail_after_rset),
 		cmocka_unit_test(lookup_gone_is_no_permission),

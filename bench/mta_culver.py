@@ -1,0 +1,62 @@
+"""Culver, as `make install` puts it, run by root with its own users; as an ordinary user, the build tree under his uid.
+
+Its limits are raised to what the bench asks for; everything else is the default.  `early` says whether `early-delivery` is
+left at its default or is `off`; a build that does not know the directive syncs everything.
+"""
+
+import os
+import shutil
+import subprocess
+
+import culver as helper
+import mta
+
+
+class Culver(mta.Mta):
+    """One instance of it."""
+
+    def __init__(self, place, disk, routes, mailbox, early):
+        self.instance = helper.Culver(place)
+        self.name = "Culver" if early else "Culver synced"
+        folder = os.path.join(disk, f"culver-{'early' if early else 'synced'}")
+        os.makedirs(folder, 0o755)
+        if place.mode == "user":
+            os.chown(folder, place.runner.pw_uid, -1)
+        self.place, self.process_ids = place, []
+        self.instance.spool = os.path.join(folder, "spool")
+        self.instance.trace = os.path.join(folder, "trace")
+        super().__init__()
+        self.instance.port = self.port
+        self.instance.maildir_name = f"Maildir-culver-{'early' if early else 'synced'}"
+        self.new_folder = mta.prepare_maildir(mailbox, os.path.join(mailbox.pw_dir, self.instance.maildir_name))
+        self.instance.limit = ["sessions 2000", "sessions-per-client 2000", "recipients 50000", "reserve 64M"]
+        self.instance.outbound = ["retry 5m 4h"] + ([] if early else ["early-delivery off"])
+        self.instance.general = [f"route {domain} {{\n    smtp {' '.join(f'127.0.0.1:{port}' for port in ports)}\n}}"
+                                 for domain, ports in routes.items()]
+        self.version = subprocess.run([place.command, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+
+    def knows_early(self):
+        """Whether this build has the directive at all."""
+        kept = self.instance.outbound
+        self.instance.outbound = ["early-delivery off"]
+        self.instance.write()
+        self.instance.outbound = kept
+        return self.instance.command("check").returncode == 0
+
+    def start(self):
+        self.instance.start()
+
+    def stop(self):
+        self.instance.stop()
+
+    def empty_queue(self):
+        shutil.rmtree(self.instance.spool, ignore_errors=True)
+
+    def pids(self):
+        if not self.instance.process:
+            return []
+        return [pid for group in self.instance.pids().values() for pid in group]
+
+    def close(self):
+        """Nothing of it stays."""
+        self.instance.close()
