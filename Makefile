@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver log culver
+PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver signer log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -36,9 +36,13 @@ LDFLAGS   += -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
 # what one program needs alone: LIBS_PROGRAM (Debian 12's libunbound.pc asks for that of libevent, which only a static link needs)
 LIBS_resolver = -lunbound
+# TLS: only where its files (common/tls) are used
+LIBS_signer = -lcrypto
+LIBS_smtpd = -lssl -lcrypto
+LIBS_tls = $(LIBS_smtpd)
 # tables: patterns and databases, served by lookup, looked through by `culver check`
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
-LIBS_culver = -lpcre2-8 -lsqlite3
+LIBS_culver = -lpcre2-8 -lsqlite3 -lcrypto
 LIBS_delivery = -lpcre2-8
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)

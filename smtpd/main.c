@@ -14,6 +14,7 @@
 #include "common/system/start.h"
 #include "smtpd/listener.h"
 #include "smtpd/syscalls.h"
+#include "smtpd/tls.h"
 
 #define DESCRIPTORS 128 /* the listener's sockets, or those of one session and its message */
 #define MEMORY_MAX \
@@ -45,6 +46,8 @@ main(int argc, char **argv)
 	}
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
+	if (strcmp(name, "smtpd") == 0)
+		tls_start(start, config);
 	confine(start, smtpd_syscalls, &limits);
 	struct listener *listener = listener_new(start, config);
 	start_serving(start);
