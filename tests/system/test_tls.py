@@ -217,6 +217,7 @@ def may_connect(culver, context):
         return True
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_policy_takes_what_it_says_and_nothing_else(culver, policy):
     """Versions 1.0 to 1.3; ciphers of TLS 1.2, with key exchange by RSA and DHE in no policy."""
@@ -408,6 +409,8 @@ def test_a_pair_that_does_not_fit_is_refused(with_tls):
     done = culver.command("check")
     assert done.returncode == 1 and culver.pair.certificate in done.stderr + done.stdout, done
     culver.command("reload", check=1)
+    # told without a look before: master has the same answer
+    culver.process.send_signal(signal.SIGHUP)
     assert culver.pair.certificate in culver.wait_event("reload-refused")["reason"]
     with secure(culver) as client:
         client.ehlo()
@@ -416,6 +419,22 @@ def test_a_pair_that_does_not_fit_is_refused(with_tls):
     culver.start(wait=False)
     assert culver.process.wait(30) == 78
     assert culver.pair.certificate in culver.stderr()
+
+
+def test_check_warns_of_what_is_no_mistake_yet(with_tls):
+    """About to expire, a key for everybody to read: said, and no mistake; files that are not there, or hold something else: mistakes."""
+    culver = with_tls
+    certificates.make(culver.pair.certificate, culver.pair.key, days=3, owner=culver.pair.owner)
+    os.chmod(culver.pair.key, 0o644)
+    culver.write()
+    done = culver.command("check", check=0)
+    assert f"{culver.pair.certificate}: warning: the certificate expires within 14 days" in done.stderr
+    assert f"{culver.pair.key}: warning: everybody can read this private key" in done.stderr
+    with open(culver.pair.key, "w", encoding="ascii") as file:
+        file.write("nothing\n")
+    assert "there is no private key" in culver.command("check", check=1).stderr
+    os.unlink(culver.pair.certificate)
+    assert f"{culver.pair.certificate}: No such file" in culver.command("check", check=1).stderr
 
 
 def test_a_certificate_renewed_under_load_costs_nobody_an_error(with_tls):
