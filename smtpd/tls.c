@@ -24,10 +24,11 @@
 #include "common/tls/remote-key.h"
 #include "smtpd/signing.h"
 
-#define GROUPS "X25519:P-256:P-384"
-#define SCHEMES \
-	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:" \
-	"RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512"
+/* no `const`: OpenSSL's macros cast it away */
+static char groups[] = "X25519:P-256:P-384";
+static char schemes[] =
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:"
+	"RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 #define CIPHERS \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
@@ -89,23 +90,22 @@ read_pair(struct pair *p, const char *name, int fd)
 		fatal(EXIT_OS, errno, "%s", name);
 }
 
-/* all that are for that host, so that the client's algorithms decide between RSA and ECDSA; false: none is, or memory is out */
+/*
+ * all that are for that host, so that the client's algorithms decide between RSA and ECDSA; false: none is, or memory is out
+ *
+ * Of two with keys of one type the first is shown: the last that is set stays.  A context (`ssl` NULL) has the default at least.
+ */
 static bool
 use_pairs(SSL *ssl, SSL_CTX *context, const struct config_tls *tls, const char *host)
 {
 	bool is_used = false;
 
-	for (size_t i = 0; i < tls->pair_count; i++) {
+	for (size_t i = tls->pair_count; i-- > 0;) {
 		const struct pair *p = &pairs[tls->pairs[i]];
 		const struct certificate *c = &p->certificate;
 		bool is_default = ssl == NULL && i == 0;
 
 		if (!is_default && (host == NULL || !certificate_names(c, host)))
-			continue;
-		/* of two with keys of one type the first is shown: the last that is set stays */
-		if (is_used && ssl == NULL &&
-		    EVP_PKEY_get_base_id(c->public) ==
-			    EVP_PKEY_get_base_id(pairs[tls->pairs[0]].certificate.public))
 			continue;
 		if ((ssl != NULL ? SSL_use_cert_and_key(ssl, c->leaf, p->key, c->chain, 1)
 				 : SSL_CTX_use_cert_and_key(context, c->leaf, p->key, c->chain,
@@ -235,8 +235,8 @@ add_address(const struct config_listen *listen)
 	*a = (struct tls_address){
 		.listen = listen, .has_tickets = listen->role != CONFIG_MX, .context = c};
 	if (c == NULL || !set_policy(c, listen->tls.policy) || !set_tickets(c, a->has_tickets) ||
-	    SSL_CTX_set1_groups_list(c, GROUPS) != 1 ||
-	    SSL_CTX_set1_sigalgs_list(c, SCHEMES) != 1 ||
+	    SSL_CTX_set1_groups_list(c, groups) != 1 ||
+	    SSL_CTX_set1_sigalgs_list(c, schemes) != 1 ||
 	    !use_pairs(NULL, c, &listen->tls, pairs[listen->tls.pairs[0]].name)) {
 		char text[256];
 		ERR_error_string_n(ERR_get_error(), text, sizeof(text));

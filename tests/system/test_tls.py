@@ -176,11 +176,13 @@ def test_implicit(with_tls, implicit_port):
 # ---- which certificate, which version ----
 
 def test_the_name_that_a_client_asks_for_chooses(culver):
-    """SNI; none, or one that nobody has, gets the first; of two for one host the client's algorithms decide."""
+    """SNI; none, or one that nobody has, gets the first; of two for one host the client's algorithms decide, then the
+    order."""
     first, second = pair(culver, "one"), pair(culver, "two", hosts=["two.test", "*.wild.test"])
     elliptic = pair(culver, "three", kind="ecdsa", hosts=["two.test"])
     edwards = pair(culver, "four", kind="ed25519")
-    culver.general.append(tls_block(first, second, elliptic, edwards))
+    later = pair(culver, "later", hosts=["two.test"])
+    culver.general.append(tls_block(first, second, elliptic, edwards, later))
     culver.start()
     cases = [
         (None, None, first), ("one.test", None, first), ("nobody.test", None, first),

@@ -98,8 +98,8 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd", "submit", "delivery", "local", "bounce",
-					      "signer"};
+	static const char *const nothing[] = {"smtpd", "submit", "delivery",
+					      "local", "bounce", "signer"};
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);
