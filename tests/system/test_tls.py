@@ -15,6 +15,7 @@ import certificates
 import culver as helper
 import mail
 import peers
+import postfix
 import smtp
 import wire
 
@@ -275,6 +276,23 @@ def test_openssl_and_swaks(with_tls, implicit_port):
                     culver.address, "--helo", "client.test", "--suppress-data"])
         assert "250 2.0.0 kept as" in text or "250 2" in text, text
     assert len(culver.events("accepted")) == 2
+
+
+def test_postfix_sends_by_starttls(with_tls, request):
+    """At its level `may`: by TLS where it is offered."""
+    culver = with_tls.start()
+    try:
+        sender = postfix.Postfix(culver.port, {})
+    except peers.Unavailable as reason:
+        pytest.skip(str(reason))
+    request.node.strangers = [sender]
+    with sender.start():
+        with smtp.Client(sender.port) as client:
+            client.ehlo()
+            smtp.check(client.message("a@client.test", [culver.address], mail.small("postfix"), pipeline=False), 250)
+        assert culver.wait_event("accepted", helo="mx.postfix.test")["tls"].startswith("TLSv1.3 ")
+        culver.wait_event("delivered", to=culver.address)
+    mail.below(culver.maildir().one("postfix"), mail.lf(mail.small("postfix")))
 
 
 # ---- the signer ----
