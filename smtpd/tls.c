@@ -247,6 +247,31 @@ add_address(const struct config_listen *listen)
 	SSL_CTX_set_cert_cb(c, choose, a);
 }
 
+/*
+ * warm_up - a handshake in memory, up to the signature, which nobody makes here
+ *
+ * OpenSSL looks algorithms up at their first use: a session finds them in the memory that it inherits (docs/performance.md).
+ */
+static void
+warm_up(const struct tls_address *a)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *client = context != NULL ? SSL_new(context) : NULL, *server = tls_new(a);
+	BIO *one = NULL, *two = NULL;
+
+	if (client != NULL && server != NULL && BIO_new_bio_pair(&one, 0, &two, 0) == 1) {
+		SSL_set_connect_state(client);
+		SSL_set_bio(client, one, one);
+		SSL_set_bio(server, two, two);
+		(void)SSL_do_handshake(client);
+		(void)SSL_do_handshake(server);
+	}
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(context);
+	ERR_clear_error();
+}
+
 void
 tls_start(const struct start *s, const struct config *c)
 {
@@ -257,7 +282,6 @@ tls_start(const struct start *s, const struct config *c)
 	/* no file of configuration, engines or modules is looked for */
 	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		fatal(EXIT_OS, 0, "OpenSSL does not start");
-	signing_start(start_path(s, "signer"));
 	if (remote_key_start(&signing_signer) != 0)
 		fatal(EXIT_OS, 0, "OpenSSL does not take keys of another process");
 	for (size_t i = 0; i < c->pair_count; i++) {
@@ -269,7 +293,9 @@ tls_start(const struct start *s, const struct config *c)
 			add_address(&c->listens[i]);
 	if (tls_has_tickets())
 		tls_renew_tickets();
-	ERR_clear_error();
+	if (address_count > 0)
+		warm_up(&addresses[0]);
+	signing_start(start_path(s, "signer"));
 }
 
 /* ---- for sessions ---- */
