@@ -17,7 +17,7 @@
 #include "common/tls/certificate.h"
 
 #define SOON_DAYS 14
-#define DAY_S (24 * 60 * 60)
+#define DAY_S (INT64_C(24) * 60 * 60)
 
 /* the whole file, to be freed; NULL: *wrong says why not */
 static char *

@@ -14,6 +14,7 @@
 #define DIRECTORY_CERTIFICATE "fullchain.pem"
 #define DIRECTORY_KEY "privkey.pem"
 #define IMPLICIT_PORT 465 /* submissions (RFC 8314, section 3.3) */
+#define PATH_ROOM (VALUE_PATH_MAX + 32u)
 
 void
 take_tls(struct parse *p, const struct directive *d, const struct grammar_line *line, void *object)
@@ -130,7 +131,7 @@ of_directory(struct parse *p, const char *directory)
 	struct config_pair pair;
 	struct buffer path;
 
-	buffer_init(&path, 2 * VALUE_PATH_MAX);
+	buffer_init(&path, PATH_ROOM);
 	buffer_format(&path, "%s" DIRECTORY_CERTIFICATE, directory);
 	pair.certificate = parse_keep(p, buffer_get(&path));
 	buffer_clear(&path);

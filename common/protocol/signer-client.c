@@ -68,7 +68,7 @@ ask(struct signer_client *c, uint16_t type, const void *call, uint16_t wanted, v
 {
 	struct signer_refused refused;
 	struct wire_header h;
-	struct span datagram = SPAN_NONE;
+	struct span datagram;
 	size_t len = 0;
 	enum channel_outcome outcome = CHANNEL_CLOSED;
 

@@ -103,53 +103,60 @@ say(char wrong[LAYER_WRONG_MAX], ssize_t outcome)
 	ERR_clear_error();
 }
 
+/* one step; STREAM_INTERRUPTED: there are more, when *wants allows it */
+static enum stream_outcome
+step(SSL *ssl, short *wants, char wrong[LAYER_WRONG_MAX])
+{
+	ERR_clear_error();
+	errno = 0;
+	int done = SSL_do_handshake(ssl);
+	if (done == 1)
+		return STREAM_OK;
+	switch (SSL_get_error(ssl, done)) {
+	case SSL_ERROR_WANT_READ:
+		*wants = POLLIN;
+		return STREAM_INTERRUPTED;
+	case SSL_ERROR_WANT_WRITE:
+		*wants = POLLOUT;
+		return STREAM_INTERRUPTED;
+	default:
+		say(wrong, errno == 0 ? 0 : -1);
+		return STREAM_CLOSED;
+	}
+}
+
 enum stream_outcome
 layer_start(struct stream *s, SSL *ssl, char wrong[LAYER_WRONG_MAX])
 {
 	enum stream_outcome outcome = STREAM_ERROR;
-	int done = 0;
+	short wants;
 
 	/* a record that was begun is sent on from wherever its bytes lie then */
 	SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
-	wrong[0] = '\0';
 	if (SSL_set_fd(ssl, s->fd) != 1) {
 		say(wrong, -1);
-		SSL_free(ssl);
-		return STREAM_ERROR;
+		goto out;
 	}
-	while (done != 1) {
-		short wants = POLLIN;
-		ERR_clear_error();
-		errno = 0;
-		done = SSL_do_handshake(ssl);
-		if (done == 1)
+	for (;;) {
+		outcome = step(ssl, &wants, wrong);
+		if (outcome != STREAM_INTERRUPTED)
 			break;
-		/* the error is looked at before its queue is cleared */
-		int kind = SSL_get_error(ssl, done);
-		if (kind != SSL_ERROR_WANT_READ && kind != SSL_ERROR_WANT_WRITE) {
-			ssize_t what = kind == SSL_ERROR_ZERO_RETURN ? 0 : -1;
-			if (kind == SSL_ERROR_SYSCALL && errno == 0)
-				what = 0;
-			say(wrong, what);
-			outcome = STREAM_CLOSED;
-			goto failed;
-		}
-		wants = kind == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
 		outcome = stream_wait(s, wants);
-		if (outcome != STREAM_OK) {
-			snprintf(wrong, LAYER_WRONG_MAX, "%s",
-				 outcome == STREAM_TIMEOUT ? "the handshake took too long"
-							   : "interrupted");
-			goto failed;
-		}
+		if (outcome == STREAM_OK)
+			continue;
+		snprintf(wrong, LAYER_WRONG_MAX, "%s",
+			 outcome == STREAM_TIMEOUT ? "the handshake took too long" : "interrupted");
+		break;
+	}
+out:
+	if (outcome != STREAM_OK) {
+		SSL_free(ssl);
+		return outcome;
 	}
 	s->layer = &layer;
 	s->owner = ssl;
 	return STREAM_OK;
-failed:
-	SSL_free(ssl);
-	return outcome;
 }
 
 SSL *
