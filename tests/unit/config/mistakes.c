@@ -130,8 +130,6 @@ words_of_later_versions_are_named_plainly(void **state)
 	(void)state;
 	assert_mistake("listen [::]:587 submission\n", "1:17",
 		       "does not know it yet; expected `mx`");
-	assert_mistake("domain a.example {\n\tdeliver mbox /x\n}\n", "2:10",
-		       "does not know it yet; expected `maildir`");
 }
 
 static void
