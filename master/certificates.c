@@ -98,7 +98,7 @@ add_file(struct start *s, const char *kind, size_t number, int fd)
 {
 	struct start_file *f = &s->files[s->file_count++];
 
-	snprintf(f->name, sizeof(f->name), "%s.%zu", kind, number);
+	snprintf(f->name, sizeof(f->name), "%s.%u", kind, (unsigned)number);
 	f->fd = fd;
 }
 
@@ -131,7 +131,7 @@ tell(const struct config *c, struct span said, struct buffer *why)
 
 	if (number.len == 2)
 		n = n * 10 + (size_t)(number.at[1] - '0');
-	if (n >= c->pair_count) {
+	if (kind.len == 0 || n >= c->pair_count) {
 		buffer_string(why, "the files of `tls` could not be looked at: see the log");
 		return;
 	}
