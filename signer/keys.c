@@ -132,8 +132,8 @@ keys_check(const struct start *s, struct buffer *why)
 		char certificate[START_NAME_MAX], key[START_NAME_MAX];
 		const char *whose;
 
-		snprintf(certificate, sizeof(certificate), "certificate.%zu", i);
-		snprintf(key, sizeof(key), "key.%zu", i);
+		snprintf(certificate, sizeof(certificate), "certificate.%u", (unsigned)i);
+		snprintf(key, sizeof(key), "key.%u", (unsigned)i);
 		const char *wrong =
 			check_pair(start_file(s, certificate), start_file(s, key), &whose);
 		if (wrong != NULL) {

@@ -285,7 +285,7 @@ tls_start(const struct start *s, const struct config *c)
 	if (remote_key_start(&signing_signer) != 0)
 		fatal(EXIT_OS, 0, "OpenSSL does not take keys of another process");
 	for (size_t i = 0; i < c->pair_count; i++) {
-		snprintf(name, sizeof(name), "certificate.%zu", i);
+		snprintf(name, sizeof(name), "certificate.%u", (unsigned)i);
 		read_pair(&pairs[i], name, start_file(s, name));
 	}
 	for (size_t i = 0; i < c->listen_count; i++)
