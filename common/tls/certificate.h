@@ -33,7 +33,7 @@ const char *certificate_read(struct span pem, struct certificate *to)
 void certificate_free(struct certificate *c);
 /* certificate_names - is the certificate for that host? */
 bool certificate_names(const struct certificate *c, const char *host);
-/* certificate_first_name - the first host that it names; NULL: none.  Lives as long as the certificate. */
+/* certificate_first_name - the first host that it names; NULL: none.  Static, until the next call. */
 const char *certificate_first_name(const struct certificate *c);
 /* certificate_is_over - is `now` (seconds, wall clock) behind its last one, or less than `ahead` seconds before it? */
 bool certificate_is_over(const struct certificate *c, int64_t now, int64_t ahead);
