@@ -229,6 +229,7 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 					   .client = e->client,
 					   .helo = e->helo,
 					   .protocol = e->protocol,
+					   .tls = e->tls,
 					   .sender = e->sender};
 	journal_write(&t->head, t->id, &from);
 	put_top(&t->head, t->id, e->top);

@@ -158,6 +158,10 @@ put_from(struct buffer *to, const struct journal_entry *e)
 		buffer_string(to, " envid=");
 		escape_word(to, e->envid);
 	}
+	if (e->tls.len > 0) {
+		buffer_string(to, " tls=");
+		escape_word(to, e->tls);
+	}
 }
 
 static void
@@ -362,6 +366,8 @@ take_from_more(struct span *rest, struct buffer *words, struct journal_entry *e)
 {
 	if (span_starts(*rest, SPAN("envid=")))
 		return take_named(rest, words, "envid=", &e->envid);
+	if (span_starts(*rest, SPAN("tls=")))
+		return take_named(rest, words, "tls=", &e->tls);
 	struct span word = span_cut(rest, ' ');
 	struct span value = word;
 	struct span key = span_cut(&value, '=');

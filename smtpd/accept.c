@@ -229,6 +229,7 @@ send_message(struct session *s, const struct content *c)
 		.client = s->is_local ? SPAN_NONE : span_of(s->client),
 		.helo = span_of(s->helo),
 		.protocol = span_of(received_protocol(s)),
+		.tls = span_of(s->tls),
 		.sender = span_from(t->sender.text, t->sender.len),
 		.eight_bit = t->eight_bit || c->has_high,
 		.utf8 = t->is_utf8,
@@ -256,7 +257,8 @@ tell_accepted(const struct session *s, const struct content *c)
 	      event_string("client", s->client), event_string("helo", s->helo),
 	      event_text("from", span_from(t->sender.text, t->sender.len)),
 	      event_number("size", (int64_t)c->size),
-	      event_number("recipients", (int64_t)t->recipients.count));
+	      event_number("recipients", (int64_t)t->recipients.count),
+	      event_string("tls", s->tls));
 }
 
 /* 4a, REFUSED: the words of those who refused it, or more general ones, are the queue-manager's */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "common/mail/domain.h"
+#include "smtpd/starttls.h"
 
 static bool
 take_name(struct session *s, struct span argument)
@@ -48,6 +49,8 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "SMTPUTF8");
 	session_reply_more(s, 250, NULL, "CHUNKING");
 	session_reply_more(s, 250, NULL, "DSN");
+	if (starttls_is_offered(s))
+		session_reply_more(s, 250, NULL, "STARTTLS");
 	if (s->may_etrn)
 		session_reply_more(s, 250, NULL, "ETRN");
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */

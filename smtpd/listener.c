@@ -40,6 +40,7 @@
 #include "smtpd/feeder.h"
 #include "smtpd/session.h"
 #include "smtpd/shortage.h"
+#include "smtpd/tls.h"
 
 #define ACCEPT_BATCH 64 /* connections of one socket in one turn */
 #define PAUSE_MS 200	/* when the kernel has no descriptor, process or memory for another one */
@@ -68,6 +69,7 @@ struct listener {
 	struct loop_timer pause;
 	struct loop_timer stop;
 	struct loop_timer sweep;
+	struct loop_timer tickets;
 	int64_t stop_at_ms;
 	uint64_t last_us; /* of the youngest session's id */
 	bool is_closing;
@@ -186,6 +188,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.fd = fd,
 		.client = *client,
 		.is_local = d->is_local,
+		.tls = tls_find(d->listen),
 		.started_us = (uint64_t)clock_wall_us(),
 	};
 
@@ -485,6 +488,15 @@ on_retire(void *owner)
 	end_if_done(l);
 }
 
+static void
+renew_tickets(struct loop_timer *t)
+{
+	struct listener *l = t->owner;
+
+	tls_renew_tickets();
+	loop_timer_set(l->loop, t, loop_now_ms(l->loop) + TLS_TICKETS_MS);
+}
+
 /* ---- start ---- */
 
 static void
@@ -538,6 +550,8 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->stop.owner = l;
 	l->sweep.fire = sweep;
 	l->sweep.owner = l;
+	l->tickets.fire = renew_tickets;
+	l->tickets.owner = l;
 	l->program = s->program;
 	l->master = (struct loop_watch){
 		.fd = start_listen(s, "master")->fd, .ready = master_ready, .owner = l};
@@ -564,6 +578,8 @@ listener_serve(struct listener *l)
 	for (size_t i = 0; i < l->door_count; i++)
 		loop_watch(l->loop, &l->doors[i].watch, EPOLLIN);
 	loop_watch(l->loop, &l->master, EPOLLIN);
+	if (tls_has_tickets())
+		loop_timer_set(l->loop, &l->tickets, loop_now_ms(l->loop) + TLS_TICKETS_MS);
 	feeder_begin(&l->feeder);
 	loop_run(l->loop);
 	events_end();

@@ -19,6 +19,7 @@
 #include "common/system/events.h"
 #include "smtpd/chunks.h"
 #include "smtpd/envelope.h"
+#include "smtpd/starttls.h"
 #include "smtpd/verbs.h"
 
 #define REPLY_MAX \
@@ -306,6 +307,8 @@ begin(struct session *s, const struct session_start *start)
 	s->stage = STAGE_GREETED;
 	s->about = SPAN_NONE;
 	s->author = SPAN_NONE;
+	s->tls_address = start->tls;
+	s->is_implicit = start->tls != NULL && start->listen->implicit_tls;
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);
 	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;
@@ -335,6 +338,8 @@ catch_signals(void)
 static void
 greet(struct session *s)
 {
+	if (s->is_implicit && !starttls_implicit(s))
+		return;
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
 	if (stream_has_input(&s->stream)) {
 		session_reply(s, 554, "5.5.1", "you spoke before the greeting");
@@ -352,7 +357,7 @@ linger(struct session *s)
 	size_t taken = 0;
 
 	s->stream.deadline_ms = clock_monotonic_ms() + LINGER_MS;
-	if (stream_flush(&s->stream) != STREAM_OK || !stream_has_input(&s->stream))
+	if (stream_finish(&s->stream) != STREAM_OK || !stream_has_input(&s->stream))
 		return;
 	shutdown(s->stream.fd, SHUT_WR);
 	while (taken < LINGER_BYTES && stream_chunk(&s->stream, &chunk) == STREAM_OK) {

@@ -27,6 +27,7 @@
 #define SESSION_TRANSACTION_MAX \
 	(256u << 20) /* bytes of memory of one transaction, all recipients */
 #define SESSION_HELO_MAX 256
+#define SESSION_TLS_MAX 64 /* the longest name of a cipher has 45 bytes */
 #define SESSION_LOCAL_CLIENT \
 	"uid:"		     /* and the uid: what events call the client of a local session */
 #define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
@@ -51,7 +52,8 @@ struct session_start {
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
 	struct span author; /* his full name, for a From field if there is none; empty: not known */
-	uint64_t started_us; /* wall clock; gives the session's id */
+	uint64_t started_us;	       /* wall clock; gives the session's id */
+	const struct tls_address *tls; /* NULL: no TLS here */
 };
 
 struct session_transaction {
@@ -86,8 +88,11 @@ struct session {
 	int64_t ends_ms;	     /* monotonic: session-time */
 	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */
 	bool extended;		     /* EHLO, not HELO */
-	struct span word, rest;	     /* of the command at hand */
-	const char *ended;	     /* why: set, the session reads no further command */
+	const struct tls_address *tls_address; /* NULL: no TLS here */
+	bool is_implicit;		       /* TLS comes before the greeting */
+	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
+	struct span word, rest;		       /* of the command at hand */
+	const char *ended;		       /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */
 	uint64_t commands, errors, messages;
 	struct session_transaction transaction;

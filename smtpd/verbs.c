@@ -12,6 +12,7 @@
 #include "smtpd/etrn.h"
 #include "smtpd/hello.h"
 #include "smtpd/queries.h"
+#include "smtpd/starttls.h"
 
 #define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT | STAGE_CHUNKS)
 #define LISTED_WORDS 11 /* the first rows; those below are for few, or known only to be refused */
@@ -37,7 +38,9 @@ static const struct verb verbs[] = {
 	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
 	{"AUTH", ANY, queries_unsupported, "", .ends_group = false},
-	{"STARTTLS", ANY, queries_unsupported, "", .ends_group = true},
+	/* what follows it is dropped by its own handler */
+	{"STARTTLS", STAGE_GREETED | STAGE_READY, starttls_starttls,
+	 "STARTTLS comes outside of a transaction", .ends_group = false},
 	/* a browser was made to speak to us: nothing that follows is a command */
 	{"GET", ANY, queries_other_protocol, "", .ends_group = false},
 	{"POST", ANY, queries_other_protocol, "", .ends_group = false},

@@ -213,6 +213,8 @@ place_phrase(unsigned place)
 		return "the block of `domain`";
 	case PLACE_OUTBOUND:
 		return "the block of `outbound`";
+	case PLACE_TLS:
+		return "the block of `tls`";
 	case PLACE_SITE:
 		return "the block of `site`";
 	case PLACE_ROUTE:

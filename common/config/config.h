@@ -66,12 +66,37 @@ struct config_limits {
 	uint64_t trace_size; /* bytes of the trace store */
 };
 
+#define CONFIG_PAIRS_MAX 16 /* certificates with their keys, in all */
+
+struct config_pair {
+	char *certificate, *key; /* paths of files */
+};
+
+struct config_words {
+	char **words;
+	size_t count;
+};
+
+/* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
+enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
+
+struct config_tls {
+	bool is_given;
+	struct config_words certificates; /* as written: a directory ends with a slash */
+	struct config_words keys;
+	enum config_tls_policy policy;
+	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
+	size_t pair_count;		/* 0: no TLS */
+};
+
 struct config_listen {
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	char *name; /* as written: [::]:25 */
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
+	struct config_tls tls;	     /* that of the block, else the general one */
+	bool implicit_tls;	     /* from the first byte on */
 };
 
 enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP };
@@ -227,6 +252,9 @@ struct config {
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
+	struct config_tls tls;
+	struct config_pair pairs[CONFIG_PAIRS_MAX];
+	size_t pair_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */

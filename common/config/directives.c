@@ -115,6 +115,36 @@ const struct directive directives[] = {
 	 IN(config_listen, limits), .take = take_limits,
 	 .sentence = "limits for this address only"},
 
+	{.word = "implicit-tls", .arguments = "yes|no", .where = PLACE_LISTEN, ONE,
+	 .otherwise = "yes at port 465, else no",
+	 IN(config_listen, implicit_tls), .take = take_yes,
+	 .sentence = "a connection begins with TLS, instead of with a greeting and STARTTLS"},
+	{.word = "tls", .where = PLACE_LISTEN, .opens = PLACE_TLS, .needs_block = true,
+	 .otherwise = "the general one",
+	 IN(config_listen, tls), .take = take_tls,
+	 .sentence = "in place of the whole general one; an empty block: no TLS at this address"},
+
+	/* ---- tls ---- */
+	{.word = "tls", .where = PLACE_GENERAL, .opens = PLACE_TLS, .needs_block = true,
+	 .otherwise = "none: STARTTLS is not offered",
+	 IN(config, tls), .take = take_tls,
+	 .sentence = "the certificates of this host, and how it speaks TLS"},
+	{.word = "certificate", .arguments = "FILE|DIRECTORY/...", .where = PLACE_TLS,
+	 .min_words = 1, .max_words = CONFIG_PAIRS_MAX,
+	 .otherwise = "none; the general `tls` must have one",
+	 IN(config_tls, certificates), .take = take_certificate,
+	 .sentence = "certificates with their chains (PEM), the first for clients that name no host of them; "
+		     "a directory has fullchain.pem and privkey.pem"},
+	{.word = "key", .arguments = "FILE...", .where = PLACE_TLS,
+	 .min_words = 1, .max_words = CONFIG_PAIRS_MAX,
+	 .otherwise = "none: every certificate is a directory",
+	 IN(config_tls, keys), .take = take_key,
+	 .sentence = "the private keys of the certificates that are files, in their order"},
+	{.word = "policy", .arguments = "modern|intermediate|old", .where = PLACE_TLS, ONE,
+	 .otherwise = "intermediate",
+	 IN(config_tls, policy), .take = take_tls_policy,
+	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or with older ones too"},
+
 	/* ---- domain ---- */
 	{.word = "table", .arguments = "NAME file|pcre|cidr|sqlite PATH [QUERY]", .where = PLACE_GENERAL,
 	 .repeats = true, .min_words = 3, .max_words = 4,
@@ -372,8 +402,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "budget",	    "dkim",	  "milter",
-		"policy", "source-address", "spool-sync", "tls",
+		"access", "budget", "dkim", "milter", "policy", "source-address", "spool-sync",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
@@ -404,6 +433,8 @@ place_name(unsigned place)
 		return "outbound";
 	case PLACE_ROUTE:
 		return "route";
+	case PLACE_TLS:
+		return "tls";
 	case PLACE_SITE:
 		return "site";
 	case PLACE_LIMIT:

@@ -218,6 +218,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 		return;
 	finish_names(p);
 	finish_listens(p);
+	parse_finish_tls(p);
 	parse_finish_routes(p);
 }
 

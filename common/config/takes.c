@@ -324,6 +324,7 @@ take_listen(struct parse *p, const struct directive *d, const struct grammar_lin
 			SPAN_ARG(word));
 	l->name = parse_keep(p, word);
 	l->role = CONFIG_MX;
+	l->implicit_tls = parse_is_implicit(&l->address);
 	(void)take_choice(p, line, 1, roles);
 }
 

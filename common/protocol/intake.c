@@ -19,6 +19,7 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_SPAN(intake_envelope, client, 0, 64),
 		   WIRE_FIELD_SPAN(intake_envelope, helo, 0, INTAKE_HELO_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, protocol, 1, 32),
+		   WIRE_FIELD_SPAN(intake_envelope, tls, 0, INTAKE_TLS_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, sender, 0, INTAKE_SENDER_MAX),
 		   WIRE_FIELD_U64(intake_envelope, eight_bit, 0, 1),
 		   WIRE_FIELD_U64(intake_envelope, utf8, 0, 1),

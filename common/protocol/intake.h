@@ -53,6 +53,7 @@ enum intake_notify {
 #define INTAKE_ORCPT_MAX 512
 #define INTAKE_RECIPIENT_MAX 512
 #define INTAKE_HELO_MAX 512
+#define INTAKE_TLS_MAX 64
 #define INTAKE_TOP_MAX 32768
 
 struct intake_open {
@@ -64,6 +65,7 @@ struct intake_envelope {
 	struct span client; /* address of the client, as text; empty for a notice */
 	struct span helo;
 	struct span protocol; /* SMTP, ESMTP, LOCAL, NOTICE */
+	struct span tls;      /* version and cipher; empty: plain text */
 	struct span sender;   /* canonical; empty: the null reverse-path */
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
 	uint64_t utf8;	      /* 1: SMTPUTF8 was said (RFC 6531) */

@@ -29,8 +29,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "signer", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "signer", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 

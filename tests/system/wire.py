@@ -17,7 +17,7 @@ N, S = "number", "span"
 
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
-    "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("sender", S),
+    "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
                             ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
@@ -77,6 +77,12 @@ RESOLVER_ANSWERS = {
                               ("records", [("preference", N), ("name", S), ("data", S)])]),
 }
 
+SIGNER_CALLS = {"SIGNER_READY": (1, [("key", N)]), "SIGNER_SIGN": (2, [("key", N), ("scheme", N), ("text", S)])}
+SIGNER_ANSWERS = {
+    "SIGNER_HAS": (101, [("key", N)]),
+    "SIGNER_SIGNED": (102, [("signature", S)]),
+    "SIGNER_REFUSED": (103, [("reason", N)]),
+}
 RUNNER_CALLS = {
     "RUNNER_BIND": (1, [("user", S), ("what", N), ("domain", S)]),
     "RUNNER_RUN": (2, [("command", S), ("sender", S), ("recipient", S), ("original", S), ("ext", S), ("id", N), ("size", N)]),
@@ -93,10 +99,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "control": CONTROL_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS,
+         "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
 def _put(fields, values):
