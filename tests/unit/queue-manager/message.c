@@ -269,7 +269,6 @@ message_holds_a_double_bounce_that_fails(void **state)
 	session_envelope(&s, CONTENT, "", "DOUBLE-BOUNCE");
 	session_commit(&s, session_recipients(&s, "postmaster@y.example"));
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
-	channel_close_fds(&w.fds);
 	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	(void)answer_lookup(h, refused);
 	struct message *m = message_find(h->q, s.id);
