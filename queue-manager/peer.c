@@ -143,9 +143,17 @@ peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32
 		peer_end(p, "a message to it could not be spelled");
 		return false;
 	}
+	return peer_send_datagram(p, &w, fds, shape->fds);
+}
+
+bool
+peer_send_datagram(struct peer *p, const struct wire *w, const int *fds, size_t fd_count)
+{
+	if (p->ended)
+		return false;
 	if (p->first == NULL) {
 		enum channel_outcome o =
-			channel_send(p->watch.fd, span_from(w.at, w.len), fds, shape->fds);
+			channel_send(p->watch.fd, span_from(w->at, w->len), fds, fd_count);
 		if (o == CHANNEL_OK)
 			return true;
 		if (o != CHANNEL_AGAIN) {
@@ -154,7 +162,7 @@ peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32
 			return false;
 		}
 	}
-	if (keep_for_later(p, &w, fds, shape->fds))
+	if (keep_for_later(p, w, fds, fd_count))
 		return true;
 	peer_end(p, "does not read what it is sent");
 	return false;

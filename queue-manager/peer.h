@@ -97,5 +97,7 @@ void peer_end_all(struct manager *q);
  */
 bool peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 	       const void *message, const int *fds);
+/* peer_send_datagram - the same, of what is spelled already: one message, or several where the protocol says so */
+bool peer_send_datagram(struct peer *p, const struct wire *w, const int *fds, size_t fd_count);
 
 #endif
