@@ -121,6 +121,12 @@ destination_place_name(const struct place *p, char to[DESTINATION_NAME_MAX])
 	case JOBS_MAILBOX:
 		len = snprintf(to, DESTINATION_NAME_MAX, "mailbox:%.*s", SPAN_ARG(p->domain));
 		break;
+	case JOBS_LINE:
+		len = snprintf(to, DESTINATION_NAME_MAX, "command:%.*s", SPAN_ARG(p->domain));
+		break;
+	case JOBS_ALIAS:
+		len = snprintf(to, DESTINATION_NAME_MAX, "alias:%.*s", SPAN_ARG(p->domain));
+		break;
 	case JOBS_NOTICE:
 		len = snprintf(to, DESTINATION_NAME_MAX, "notices");
 		break;

@@ -107,7 +107,9 @@ put_recipient(struct manager *q, struct agent *a, struct order *order, uint32_t 
 					 .address = e.text,
 					 .original = o.original,
 					 .notify = a->message->recipients[number - 1].notify,
-					 .orcpt = o.orcpt};
+					 .orcpt = o.orcpt,
+					 .direct = e.direct,
+					 .line = e.line};
 	return order_item(order, wire_find(jobs_orders, JOBS_RECIPIENTS), &jobs_recipient_shape, &r)
 		       ? LISTED
 		       : LISTED_PEER_GONE;
@@ -190,6 +192,9 @@ put_job(struct manager *q, struct agent *a, struct order *order)
 		return LISTED_UNREADABLE;
 	}
 	memcpy(envid, from.envid.at != NULL ? from.envid.at : "", from.envid.len);
+	struct span sender;
+	if (message_sender(q, m, a->numbers[0], &sender) != 0)
+		return LISTED_UNREADABLE;
 	order->content = spool_open(&q->spool, m->id, O_RDONLY);
 	if (order->content < 0)
 		return LISTED_UNREADABLE;
@@ -202,7 +207,7 @@ put_job(struct manager *q, struct agent *a, struct order *order)
 				     .utf8 = from.utf8,
 				     .ret = from.ret,
 				     .envid = span_from(envid, from.envid.len),
-				     .sender = name_text(m->sender),
+				     .sender = sender,
 				     .top = buffer_get(&top),
 				     .recipients = a->count,
 				     .avoid = buffer_get(&avoid)};
