@@ -211,7 +211,6 @@ turns(struct harness *h)
 		run_for(h, 0);
 }
 
-
 __attribute__((unused)) static void
 say(int fd, const struct wire_shape *shapes, uint16_t type, uint32_t request, const void *message)
 {
