@@ -112,7 +112,7 @@ answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds
 	if (c->fd < 0)
 		return INTAKE_CLIENT_GONE;
 	do {
-		received = channel_receive_wait(c->fd, c->in, &len, fds, deadline_ms);
+		received = channel_await(c->fd, c->in, &len, fds, deadline_ms);
 		if (received == CHANNEL_AGAIN && type == INTAKE_FINISHED)
 			return INTAKE_CLIENT_LATE;
 		if (received != CHANNEL_OK)
@@ -149,8 +149,9 @@ intake_client_connect(struct intake_client *c, const char *path, int64_t deadlin
 	if (path == NULL)
 		return INTAKE_CLIENT_GONE;
 	c->fd = channel_connect(path, deadline_ms);
-	if (c->fd >= 0)
+	if (c->fd >= 0 && channel_block(c->fd) == 0)
 		return INTAKE_CLIENT_OK;
+	intake_client_close(c);
 	return errno == ETIMEDOUT || errno == EAGAIN ? INTAKE_CLIENT_LATE : INTAKE_CLIENT_GONE;
 }
 
