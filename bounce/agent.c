@@ -204,7 +204,7 @@ soon(void)
 
 /* envelope to QUEUED, the writer being closed */
 static enum intake_outcome
-commit(struct agent *a, const struct intake_envelope *e, int *reader)
+commit(struct agent *a, const struct intake_envelope *e)
 {
 	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
 	uint64_t wait_ms; /* 0: a notice is not waited for */
@@ -215,29 +215,26 @@ commit(struct agent *a, const struct intake_envelope *e, int *reader)
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->intake, false, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_queued(&a->intake, reader, &wait_ms, soon());
+		outcome = intake_client_await_queued(&a->intake, &wait_ms, soon());
 	return outcome;
 }
 
 /* the file of a new message: 0, or -1 and *v */
 static int
-open_message(struct agent *a, uint64_t *id, int *writer, struct verdict *v)
+open_message(struct agent *a, uint64_t *id, int *writer, int *reader, struct verdict *v)
 {
 	enum intake_outcome outcome = INTAKE_CLIENT_OK;
-	int reader = -1;
 
 	if (a->intake.fd < 0)
 		outcome = intake_client_connect(&a->intake, a->intake_path, soon());
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_open(&a->intake, 0, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_file(&a->intake, id, writer, &reader, soon());
-	if (outcome != INTAKE_CLIENT_OK) {
-		not_handed_in(a, outcome, v);
-		return -1;
-	}
-	close(reader);
-	return 0;
+		outcome = intake_client_await_file(&a->intake, id, writer, reader, soon());
+	if (outcome == INTAKE_CLIENT_OK)
+		return 0;
+	not_handed_in(a, outcome, v);
+	return -1;
 }
 
 /* a promise that cannot be kept: the message ends, the notice is tried again later */
@@ -269,22 +266,22 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 	enum intake_outcome outcome;
 	int writer, reader;
 
-	if (open_message(a, id, &writer, v) == -1)
+	if (open_message(a, id, &writer, &reader, v) == -1)
 		return;
 	if (write_content(a, c, writer, &e) == -1) {
 		abandon(a, "written", v);
 		close(writer);
-		return;
+		goto out;
 	}
 	/* a promise of the intake: no writer is left when the envelope comes */
 	if (close(writer) == -1) {
 		abandon(a, "written", v);
-		return;
+		goto out;
 	}
-	outcome = commit(a, &e, &reader);
+	outcome = commit(a, &e);
 	if (outcome != INTAKE_CLIENT_OK) {
 		not_handed_in(a, outcome, v);
-		return;
+		goto out;
 	}
 	int64_t begun_us = clock_monotonic_us();
 	if (fsync(reader) == -1) {
@@ -296,6 +293,7 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 			EVENT("keep-unsaid", event_id(*id));
 		verdict_set(v, FATE_DELIVERED, 0, "2.0.0", "notice to %s", a->notice.to);
 	}
+out:
 	close(reader);
 }
 

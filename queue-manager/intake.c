@@ -4,8 +4,8 @@
  * The promise: a client that was told 250 has its message on stable storage here, whole, as its session wrote it; and nothing that
  * was not written by that session, or changed after it was judged, is ever delivered.  The steps, and why each is where it is:
  *
- * 1. OPEN.  We create the file under its final name (handle_open) and give the session a writer and a reader; our own writer
- *    is closed.  The name is there before the session's fsync, so that one fsync of the file is enough (no fsync of the folder).
+ * 1. OPEN.  We create the file under its final name (handle_open) and give the session a writer and a reader, which it will call fsync
+ *    on (4); our own writer is closed.  The name is there before the session's fsync, so that one fsync of the file is enough (no fsync of the folder).
  *    The session cannot open the file again: it is ours, 0600, and the session sees no spool.
  * 2. ENVELOPE says that the session has closed its writer.  We do not believe it, we ask the kernel (handle_envelope): a read lease is
  *    granted only if no descriptor of the file is open for writing anywhere, also none in flight on a socket.  So from here on the
@@ -407,8 +407,7 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	p->stage = QUEUED;
 	p->its_turn = true;
 	const struct intake_queued answer = {c->early != 0 ? early_begin(q, m, p) : 0};
-	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer,
-		      &t->reader))
+	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer, NULL))
 		message_settle(q, m);
 	return NULL;
 }

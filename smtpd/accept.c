@@ -8,7 +8,7 @@
  * machine stops at whatever moment.  A client that reads 4xx or 5xx, or nothing, still owns its message; it may then arrive twice,
  * never not at all.  The steps, and what holds after each (the other half is queue-manager/intake.c):
  *
- *  1  OPEN, FILE.  The file has its final name.  It has no `queued` line: replay removes it.  Nobody was promised anything.
+ *  1  OPEN, FILE.  The file has its final name, and we have two descriptors of it, one to write and one to read.  It has no `queued` line: replay removes it.  Nobody was promised anything.
  *     REFUSED (disk at its floor) and a missing queue-manager are told before 354: no data is taken for nothing.
  *  2  The content is written and the writer closed.  Nobody can change the content any more: the queue-manager proves it with a lease.
  *     A write that failed, a client that left: ABANDON, or our end of the connection closes; the file goes.
@@ -17,7 +17,7 @@
  *     From COMMIT on it may give the message to those who deliver (early delivery): the content is whole and can no longer change (2), every
  *     check of this session has passed before accept_message is called, and nobody is told anything by us before 7.
  *  4  QUEUED.  Sender, recipients and the `queued` line with the checksum are in the file as the kernel sees it, behind the content.
- *     Our descriptor is of that file.  If the queue-manager dies from here on, replay finds the line and the message lives.
+ *     The descriptor that we read by is of that file (1).  If the queue-manager dies from here on, replay finds the line and the message lives.
  *  4a FINISHED, for which we wait as long as QUEUED names, and a little: not when sessions run short.
  *     DELIVERED: every recipient has been taken by somebody who answers for it, and no notice is owed.  There is nothing left that an fsync could
  *     save: straight to 7.  If the machine stops now, the file may come back and the message with it: twice (RFC 1047).
@@ -62,7 +62,7 @@ accept_init(struct accept *a, const char *path)
 	a->path = path;
 	a->is_asked = false;
 	a->announced = 0;
-	a->writer = -1;
+	a->writer = a->reader = -1;
 	a->id = 0;
 	intake_client_init(&a->client);
 }
@@ -114,17 +114,26 @@ reply_outcome(struct session *s, enum intake_outcome outcome, const char *at)
 
 /* ---- step 1 ---- */
 
+static void
+close_file(struct accept *a)
+{
+	if (a->writer >= 0)
+		close(a->writer);
+	if (a->reader >= 0)
+		close(a->reader);
+	a->writer = a->reader = -1;
+}
+
 /* a file that came and was never written to, or that is still to come: not for this message */
 static void
 drop_file(struct session *s)
 {
 	struct accept *a = &s->accept;
-	int reader = -1;
 
 	if (a->is_asked && a->writer < 0 &&
-	    intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
-				     until(ACCEPT_FILE_MS)) == INTAKE_CLIENT_OK)
-		close(reader);
+	    intake_client_await_file(&a->client, &a->id, &a->writer, &a->reader,
+				     until(ACCEPT_FILE_MS)) != INTAKE_CLIENT_OK)
+		a->writer = a->reader = -1;
 	if (a->writer >= 0)
 		accept_abandon(s);
 	a->is_asked = false;
@@ -168,7 +177,6 @@ accept_file(struct session *s)
 {
 	struct accept *a = &s->accept;
 	enum intake_outcome outcome = INTAKE_CLIENT_GONE;
-	int reader = -1;
 
 	if (a->writer >= 0)
 		return true;
@@ -176,15 +184,13 @@ accept_file(struct session *s)
 	for (int attempt = 0; attempt < 2 && outcome == INTAKE_CLIENT_GONE; attempt++) {
 		outcome = a->is_asked ? INTAKE_CLIENT_OK : ask_for_file(s);
 		if (outcome == INTAKE_CLIENT_OK)
-			outcome = intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
-							   until(ACCEPT_FILE_MS));
+			outcome = intake_client_await_file(&a->client, &a->id, &a->writer,
+							   &a->reader, until(ACCEPT_FILE_MS));
 		a->is_asked = outcome == INTAKE_CLIENT_OK;
 	}
-	if (outcome == INTAKE_CLIENT_OK) {
-		close(reader);
+	if (outcome == INTAKE_CLIENT_OK)
 		return true;
-	}
-	a->writer = -1;
+	a->writer = a->reader = -1;
 	reply_outcome(s, outcome, "file");
 	return false;
 }
@@ -194,9 +200,7 @@ accept_abandon(struct session *s)
 {
 	struct accept *a = &s->accept;
 
-	if (a->writer >= 0)
-		close(a->writer);
-	a->writer = -1;
+	close_file(a);
 	a->is_asked = false;
 	/* lost: the queue-manager drops what has no COMMIT when it sees us go */
 	tell_trouble(s, intake_client_abandon(&a->client, until(ACCEPT_SEND_MS)), "abandon");
@@ -312,11 +316,11 @@ await_finished(struct session *s, uint64_t wait_ms)
 
 /* 5 and 6; false: the client was told that the message is not taken */
 static bool
-keep(struct session *s, int queued)
+keep(struct session *s)
 {
 	struct accept *a = &s->accept;
 	int64_t begun_us = clock_monotonic_us();
-	int error = fsync(queued) == 0 ? 0 : errno;
+	int error = fsync(a->reader) == 0 ? 0 : errno;
 
 	if (error != 0) {
 		accept_abandon(s);
@@ -331,43 +335,56 @@ keep(struct session *s, int queued)
 	return true;
 }
 
-void
-accept_message(struct session *s, const struct content *c)
+/* 2: no writer is left; false: the client was told that what it sent could not be written */
+static bool
+end_content(struct session *s)
+{
+	struct accept *a = &s->accept;
+	int error = close(a->writer) == 0 ? 0 : errno;
+
+	a->writer = -1;
+	a->is_asked = false;
+	if (error == 0)
+		return true;
+	accept_abandon(s);
+	EVENT("write-failed", event_string("session", s->id), event_id(a->id),
+	      event_string("errno", strerror(error)));
+	session_reply(s, 451, "4.3.0", "the message could not be written, try again later");
+	return false;
+}
+
+/* 3 to 6; false: the client was told what became of it */
+static bool
+make_ours(struct session *s, const struct content *c)
 {
 	struct accept *a = &s->accept;
 	enum intake_outcome outcome;
 	uint64_t wait_ms = 0;
-	int queued = -1;
-
-	/* 2: no writer is left */
-	int error = close(a->writer) == 0 ? 0 : errno;
-	a->writer = -1;
-	a->is_asked = false;
-	if (error != 0) {
-		accept_abandon(s);
-		EVENT("write-failed", event_string("session", s->id), event_id(a->id),
-		      event_string("errno", strerror(error)));
-		session_reply(s, 451, "4.3.0", "the message could not be written, try again later");
-		return;
-	}
 
 	/* 3 */
 	outcome = send_message(s, c);
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "commit");
-		return;
+		return false;
 	}
 	/* 4 */
-	outcome =
-		intake_client_await_queued(&a->client, &queued, &wait_ms, until(ACCEPT_QUEUED_MS));
+	outcome = intake_client_await_queued(&a->client, &wait_ms, until(ACCEPT_QUEUED_MS));
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "queued");
-		return;
+		return false;
 	}
 	/* 4a, 5, 6 */
 	enum next next = await_finished(s, wait_ms);
-	bool is_ours = next == SAY_250 || (next == SYNC && keep(s, queued));
-	close(queued);
+	return next == SAY_250 || (next == SYNC && keep(s));
+}
+
+void
+accept_message(struct session *s, const struct content *c)
+{
+	struct accept *a = &s->accept;
+	bool is_ours = end_content(s) && make_ours(s, c);
+
+	close_file(a);
 	if (!is_ours)
 		return;
 	/* 7 */

@@ -3,7 +3,8 @@
  *
  * Two kinds of connection.  The *parent* of a program says JOBS_PARENT once, then answers each WANT: it connects anew to this
  * socket, says JOBS_AGENT on that connection, forks, and the child keeps it (the parent closes its copy).  So each agent is bound to one
- * place by its parent, and reports only what it was given.  An *agent* gets a JOB (descriptor, envelope), RECIPIENTS in parts, and
+ * place by its parent, and reports only what it was given.  An *agent* gets a JOB (descriptor, envelope), RECIPIENTS in parts (the first in
+ * the same datagram, if there is room), and
  * reports each recipient with RESULT as soon as it is known; `last` says that the agent is free again: there is no READY.
  * The queue-manager ends an agent by closing its connection; an agent that has nothing to do longer than it likes says LEAVE and waits for the close.
  */

@@ -195,7 +195,7 @@ class Peer:
     """One end of an inner connection (SOCK_SEQPACKET) with the answers' table."""
 
     def __init__(self, connected, answers):
-        self.socket, self.answers, self.request = connected, answers, 0
+        self.socket, self.answers, self.request, self.left = connected, answers, 0, b""
 
     def send(self, message, fds=(), flags=0, request=None, **values):
         """One message, perhaps with descriptors."""
@@ -210,14 +210,23 @@ class Peer:
 
     def receive(self):
         """(name, fields, descriptors); (None, {}, []) when the other end has closed."""
-        try:
-            data, fds, _, _ = socket.recv_fds(self.socket, DATAGRAM_MAX, 4)
-        except ConnectionError:
-            return None, {}, []
-        if not data:
-            return None, {}, []
-        name, _, _, values = decode(data, self.answers)
+        name, _, values, fds = self.receive_request()
         return name, values, fds
+
+    def receive_request(self):
+        """(name, request number, fields, descriptors) of one message; a datagram may hold several."""
+        data, fds = self.left, []
+        if not data:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.socket, DATAGRAM_MAX, 4)
+            except ConnectionError:
+                pass
+        if not data:
+            return None, 0, {}, []
+        length = 12 + int.from_bytes(data[4:8], "little")
+        data, self.left = data[:length], data[length:]
+        name, request, _, values = decode(data, self.answers)
+        return name, request, values, fds
 
     def ended(self):
         """True when the other end closes without another datagram (within the socket's timeout)."""

@@ -173,6 +173,78 @@ intake_takes_no_other_number_of_recipients(void **state)
 	session_close(&s);
 }
 
+/* what has no answer may come with what follows it, in the order that holds for datagrams */
+static void
+intake_takes_several_messages_in_one_datagram(void **state)
+{
+	static struct wire together, list;
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	const struct intake_recipient r = {.address = SPAN("x@y.example")};
+	const struct intake_envelope e = {.origin = INTAKE_NETWORK,
+					  .protocol = SPAN("ESMTP"),
+					  .sender = SPAN("a@b.example"),
+					  .length = strlen(CONTENT),
+					  .checksum = checksum_of(CONTENT, strlen(CONTENT))};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	wire_list_start(&list);
+	assert_int_equal(wire_list_add(&list, WIRE_LIST_ROOM, &intake_recipient_shape, &r), 0);
+	const struct intake_recipients all = {wire_list_get(&list)};
+	assert_int_equal(wire_encode(&together, wire_find(intake_calls, INTAKE_ENVELOPE), 0, 1, &e),
+			 0);
+	assert_int_equal(
+		wire_append(&together, wire_find(intake_calls, INTAKE_RECIPIENTS), 0, 1, &all), 0);
+	assert_int_equal(wire_append(&together, wire_find(intake_calls, INTAKE_COMMIT), 0, 1,
+				     &(struct intake_commit){1, 0}),
+			 0);
+	assert_int_equal(channel_send(s.fd, span_from(together.at, together.len), NULL, 0),
+			 CHANNEL_OK);
+	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
+	/* KEEP, and the next file with it */
+	assert_int_equal(wire_encode(&together, wire_find(intake_calls, INTAKE_KEEP), 0, 1,
+				     &(struct intake_keep){0}),
+			 0);
+	assert_int_equal(wire_append(&together, wire_find(intake_calls, INTAKE_OPEN), 0, 2,
+				     &(struct intake_open){0}),
+			 0);
+	assert_int_equal(channel_send(s.fd, span_from(together.at, together.len), NULL, 0),
+			 CHANNEL_OK);
+	assert_int_equal(hear(h, s.fd, &w), INTAKE_FILE);
+	assert_true(message_find(h->q, s.id)->is_kept);
+	channel_close_fds(&w.fds);
+	session_close(&s);
+}
+
+/* nobody has a longer turn by saying much at once, and what is half a message ends its peer */
+static void
+intake_ends_a_peer_that_says_too_much_at_once(void **state)
+{
+	static struct wire together;
+	struct harness *h = *state;
+	for (int half = 0; half < 2; half++) {
+		int fd = connect_to(h, "intake");
+		together.len = 0;
+		for (uint32_t i = 0; i < (half ? 1 : 3); i++) {
+			assert_int_equal(wire_append(&together,
+						     wire_find(intake_calls, INTAKE_OPEN), 0, i,
+						     &(struct intake_open){0}),
+					 0);
+			assert_int_equal(wire_append(&together,
+						     wire_find(intake_calls, INTAKE_ABANDON), 0, i,
+						     NULL),
+					 0);
+		}
+		assert_int_equal(
+			channel_send(fd, span_from(together.at, together.len - half), NULL, 0),
+			CHANNEL_OK);
+		while (hear(h, fd, &w) == INTAKE_FILE)
+			channel_close_fds(&w.fds);
+		assert_int_equal(w.type, -1);
+		close(fd);
+	}
+}
+
 static void
 intake_ends_a_peer_out_of_turn(void **state)
 {
@@ -263,7 +335,6 @@ intake_takes_100000_recipients(void **state)
 	}
 	session_commit(&s, 100000);
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
-	channel_close_fds(&w.fds);
 	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	struct message *m = message_find(h->q, s.id);
@@ -331,9 +402,7 @@ intake_refuses_or_keeps_whatever_change_of_the_disk_fails(void **state)
 			session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
 			session_commit(&s, session_recipients(&s, "x@y.example"));
 			accepted = hear(h, s.fd, &w) == INTAKE_QUEUED;
-			if (accepted)
-				channel_close_fds(&w.fds);
-			else
+			if (!accepted)
 				assert_int_equal(w.type, INTAKE_REFUSED);
 			close(s.reader);
 		} else {
@@ -474,6 +543,8 @@ main(void)
 		TEST(intake_finds_a_writer_in_flight),
 		TEST(intake_takes_no_content_of_another_length),
 		TEST(intake_takes_no_other_number_of_recipients),
+		TEST(intake_takes_several_messages_in_one_datagram),
+		TEST(intake_ends_a_peer_that_says_too_much_at_once),
 		TEST(intake_ends_a_peer_out_of_turn),
 		TEST(intake_believes_a_local_user_from_submit_alone),
 		TEST(intake_takes_100000_recipients),
