@@ -60,6 +60,9 @@ FUZZ_TARGETS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/*.c))
 # mappings is to be copied (docs/performance.md).  They ask no name service.  Still position-independent.
 STATIC_PROGRAMS = $(if $(SANITIZE)$(FUZZING),,smtpd delivery bounce)
 pie = $(if $(filter $(1),$(STATIC_PROGRAMS)),-static-pie,-pie)
+# where the functions of a static program stand, if it says so
+order = $(if $(filter $(1),$(STATIC_PROGRAMS)),$(addprefix -Wl$(comma)-T$(comma),$(wildcard $(1)/order.ld)))
+comma = ,
 
 all: $(BINARIES)
 
@@ -79,7 +82,7 @@ define program_rule
 $(BUILD)/$(1)/$(1): $$(call program_objects,$(1)) $$(COMMON)
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $(call order,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
 $(1): $(BUILD)/$(1)/$(1)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))

@@ -3,13 +3,16 @@
  *
  * Called by listener.c.  Two hash tables with chains: clients by address, sessions by process.  The hash is seeded at random, so that
  * nobody can choose addresses that fall into one chain.
+ *
+ * Everything lies in one mapping that a fork leaves out: no session can read who else is here, and a fork neither copies it nor makes the
+ * listener copy what it writes next.
  */
 #include "smtpd/clients.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "common/text/checksum.h"
@@ -33,6 +36,11 @@ struct served {
 	struct served *next;
 };
 
+struct place {
+	struct client client;
+	struct served served;
+};
+
 struct clients {
 	uint64_t sessions_max;
 	uint64_t seed;
@@ -42,18 +50,31 @@ struct clients {
 	uint64_t unsaid;
 	struct client *by_address[SLOTS];
 	struct served *by_pid[SLOTS];
+	/* free places: given back, and behind them those that were never used; a client needs a session, so that there are never more of them */
+	struct client *free_clients;
+	struct served *free_served;
+	uint64_t used_clients, used_served;
+	struct place places[]; /* sessions_max */
 };
+
+static size_t
+size_of(uint64_t sessions_max)
+{
+	return sizeof(struct clients) + sessions_max * sizeof(struct place);
+}
 
 struct clients *
 clients_new(uint64_t sessions_max)
 {
-	struct clients *c = calloc(1, sizeof(*c));
+	struct clients *c = mmap(NULL, size_of(sessions_max), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (c == NULL)
+	if (c == MAP_FAILED)
 		return NULL;
 	c->sessions_max = sessions_max;
-	if (getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
-		free(c);
+	if (madvise(c, size_of(sessions_max), MADV_DONTFORK) != 0 ||
+	    getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
+		clients_free(c);
 		return NULL;
 	}
 	return c;
@@ -62,20 +83,52 @@ clients_new(uint64_t sessions_max)
 void
 clients_free(struct clients *c)
 {
-	if (c == NULL)
-		return;
-	for (size_t i = 0; i < SLOTS; i++) {
-		for (struct client *x = c->by_address[i], *next; x != NULL; x = next) {
-			next = x->next;
-			free(x);
-		}
-		for (struct served *x = c->by_pid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			free(x);
-		}
-	}
-	free(c);
+	if (c != NULL)
+		munmap(c, size_of(c->sessions_max));
 }
+
+/* ---- places ---- */
+
+/* NULL: all are taken */
+static struct client *
+take_client(struct clients *c)
+{
+	struct client *client = c->free_clients;
+
+	if (client != NULL)
+		c->free_clients = client->next;
+	else if (c->used_clients < c->sessions_max)
+		client = &c->places[c->used_clients++].client;
+	return client;
+}
+
+static struct served *
+take_served(struct clients *c)
+{
+	struct served *served = c->free_served;
+
+	if (served != NULL)
+		c->free_served = served->next;
+	else if (c->used_served < c->sessions_max)
+		served = &c->places[c->used_served++].served;
+	return served;
+}
+
+static void
+give_client(struct clients *c, struct client *client)
+{
+	client->next = c->free_clients;
+	c->free_clients = client;
+}
+
+static void
+give_served(struct clients *c, struct served *served)
+{
+	served->next = c->free_served;
+	c->free_served = served;
+}
+
+/* ---- addresses ---- */
 
 void
 clients_plain(struct sockaddr_storage *address)
@@ -164,14 +217,14 @@ static int
 add(struct clients *c, pid_t pid, uint64_t key, bool is_inherited)
 {
 	struct client *client = find(c, key);
-	struct served *served = malloc(sizeof(*served));
+	struct served *served = take_served(c);
 
 	if (served == NULL)
 		return -1;
 	if (client == NULL) {
-		client = malloc(sizeof(*client));
+		client = take_client(c);
 		if (client == NULL) {
-			free(served);
+			give_served(c, served);
 			return -1;
 		}
 		struct client **slot = &c->by_address[slot_of(c, key)];
@@ -196,7 +249,7 @@ forget(struct clients *c, struct client *client)
 	while (*at != client)
 		at = &(*at)->next;
 	*at = client->next;
-	free(client);
+	give_client(c, client);
 }
 
 static void
@@ -209,7 +262,7 @@ remove_at(struct clients *c, struct served **at)
 	c->inherited -= served->is_inherited;
 	if (--served->client->sessions == 0)
 		forget(c, served->client);
-	free(served);
+	give_served(c, served);
 }
 
 /* the session of that process, one of ours or an inherited one; NULL: none */

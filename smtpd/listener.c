@@ -17,6 +17,7 @@
 #include "smtpd/listener.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +145,7 @@ become_session(struct listener *l, const struct session_start *start)
 	/* lines that `log` had no room for are the listener's to send */
 	if (events_waiting())
 		events_start(l->program, l->log);
-	loop_free(l->loop);
+	loop_leave(l->loop);
 	/* what master hears there is the listener's word */
 	close(l->master.fd);
 	for (size_t i = 0; i < l->door_count; i++)
@@ -530,6 +531,8 @@ listener_serve(struct listener *l)
 	for (size_t i = 0; i < l->door_count; i++)
 		loop_watch(l->loop, &l->doors[i].watch, EPOLLIN);
 	loop_watch(l->loop, &l->master, EPOLLIN);
+	/* what the start has freed: else each session would join the small pieces, all over a heap that it must copy for it */
+	malloc_trim(0);
 	loop_run(l->loop);
 	events_end();
 	return l->status;

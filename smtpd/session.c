@@ -23,22 +23,26 @@
 
 #define REPLY_MAX \
 	511 /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
+#define PAGE 4096 /* where it is larger, a session touches a few bytes more */
 #define LINGER_MS 2000	   /* for a client that goes on talking to read the last reply */
 #define LINGER_BYTES 65536 /* and no more than this */
 
-static volatile sig_atomic_t must_stop;
+/* those of this process; static, so that nothing is allocated: the heap is the listener's, and what is written there is copied first */
+static _Alignas(PAGE) struct session session;
+static _Alignas(PAGE) char input[STREAM_IN_MAX];
+static _Alignas(PAGE) char output[STREAM_OUT_MAX];
 
 static void
 on_stop(int signal)
 {
 	(void)signal;
-	must_stop = 1;
+	session.must_stop = 1;
 }
 
 bool
 session_must_stop(void)
 {
-	return must_stop != 0;
+	return session.must_stop != 0;
 }
 
 int64_t
@@ -131,7 +135,7 @@ session_lost(struct session *s, enum stream_outcome outcome)
 {
 	switch (outcome) {
 	case STREAM_TIMEOUT:
-		if (must_stop) {
+		if (s->must_stop) {
 			session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
 			session_end(s, "stopping");
 			return;
@@ -195,7 +199,7 @@ read_line(struct session *s, struct span *line)
 				      "a command ends with CR LF, and holds no CR, LF or NUL");
 			return false;
 		case STREAM_INTERRUPTED:
-			if (must_stop)
+			if (s->must_stop)
 				return false;
 			break;
 		case STREAM_CLOSED:
@@ -211,7 +215,7 @@ read_line(struct session *s, struct span *line)
 static bool
 may_go_on(struct session *s)
 {
-	if (s->ended == NULL && must_stop) {
+	if (s->ended == NULL && s->must_stop) {
 		envelope_settle(s);
 		session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
 		session_end(s, "stopping");
@@ -296,7 +300,7 @@ set_client(struct session *s, const struct session_start *start)
 }
 
 /* begin - of a session that is all zero */
-static bool
+static void
 begin(struct session *s, const struct session_start *start)
 {
 	/* zero otherwise, and untouched: it is large, and each page would be copied for each session */
@@ -313,7 +317,7 @@ begin(struct session *s, const struct session_start *start)
 			start->started_us ^ (uint64_t)(uintptr_t)s << 20);
 	checks_init(&s->checks, start->lookup);
 	accept_init(&s->accept, start->intake);
-	return stream_open(&s->stream, start->fd) == 0;
+	stream_open_in(&s->stream, start->fd, input, output);
 }
 
 static void
@@ -323,7 +327,7 @@ catch_signals(void)
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t none;
 
-	must_stop = 0;
+	session.must_stop = 0;
 	sigemptyset(&none);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &ignore, NULL);
@@ -359,16 +363,13 @@ linger(struct session *s)
 	}
 }
 
-static struct session session; /* the one of this process */
-
 void
 session_serve(const struct session_start *start)
 {
 	struct session *s = &session;
 
 	catch_signals();
-	if (!begin(s, start))
-		return;
+	begin(s, start);
 	EVENT("connected", event_string("session", s->id), event_string("client", s->client));
 	greet(s);
 	while (read_command(s))

@@ -36,12 +36,21 @@ stream_open(struct stream *s, int fd)
 }
 
 void
+stream_open_in(struct stream *s, int fd, char *in, char *out)
+{
+	*s = (struct stream){
+		.fd = fd, .deadline_ms = INT64_MAX, .is_lent = true, .in = in, .out = out};
+}
+
+void
 stream_close(struct stream *s)
 {
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->in);
-	free(s->out);
+	if (!s->is_lent) {
+		free(s->in);
+		free(s->out);
+	}
 	*s = (struct stream){.fd = -1};
 }
 
