@@ -31,6 +31,7 @@ static struct {
 	uint64_t lost;
 	struct buffer lines;
 	uint64_t line_count;
+	int64_t held_ms; /* monotonic: since when the lines wait, or were last tried */
 } events = {.program = "culver", .fd = -1};
 
 void
@@ -104,6 +105,8 @@ event_emit(const char *name, const struct event_field *fields, size_t count)
 		size_t before = events.lines.len;
 		put_line(&events.lines, name, fields, count);
 		if (!events.lines.failed) {
+			if (before == 0)
+				events.held_ms = clock_monotonic_ms();
 			events.line_count++;
 			return;
 		}
@@ -204,6 +207,18 @@ void
 events_flush(void)
 {
 	flush_until(0);
+}
+
+int64_t
+events_hold(void)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (events.lines.len > 0 && now_ms - events.held_ms >= EVENTS_HOLD_MS) {
+		events_flush();
+		events.held_ms = now_ms;
+	}
+	return events.lines.len > 0 ? events.held_ms + EVENTS_HOLD_MS - now_ms : INT64_MAX;
 }
 
 bool

@@ -57,11 +57,13 @@ stream_close(struct stream *s)
 static enum stream_outcome
 wait_for(struct stream *s, short events)
 {
-	events_flush();
 	for (;;) {
+		int64_t held = events_hold();
 		int64_t left = s->deadline_ms - clock_monotonic_ms();
 		if (left <= 0)
 			return STREAM_TIMEOUT;
+		if (held < left)
+			left = held;
 		struct pollfd p = {.fd = s->fd, .events = events};
 		int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
 		if (n > 0)
