@@ -162,26 +162,56 @@ clients_uid(const struct sockaddr_storage *address, uid_t *uid)
 	return true;
 }
 
-/* IPv4: the address, above 32 bits of ones that no /64 in use begins with; a user the same, less one bit; IPv6: the /64 */
+/* an IPv4 address or a uid behind four bytes that no IPv6 client's address begins with (multicast); of IPv6 the /64 */
+#define FAMILY_BYTES 4
+static const char of_ipv4[FAMILY_BYTES] = {'\xff', '\xff', '\xff', '\xff'};
+static const char of_user[FAMILY_BYTES] = {'\xff', '\xff', '\xff', '\xfe'};
+
 static uint64_t
 key_of(const struct sockaddr_storage *address)
 {
-	uint64_t key = 0;
+	char bytes[sizeof(uint64_t)];
+	uint64_t key;
 	uid_t uid;
 
 	if (clients_uid(address, &uid)) {
-		key = ~UINT64_C(0) << 33 | uid;
+		memcpy(bytes, of_user, FAMILY_BYTES);
+		memcpy(bytes + FAMILY_BYTES, &uid, sizeof(uid));
 	} else if (address->ss_family == AF_INET6) {
 		struct sockaddr_in6 six;
 		memcpy(&six, address, sizeof(six));
-		memcpy(&key, six.sin6_addr.s6_addr, sizeof(key));
+		memcpy(bytes, six.sin6_addr.s6_addr, sizeof(bytes));
 	} else {
 		struct sockaddr_in four;
 		memcpy(&four, address, sizeof(four));
-		memset(&key, 0xff, sizeof(key));
-		memcpy(&key, &four.sin_addr, sizeof(four.sin_addr));
+		memcpy(bytes, of_ipv4, FAMILY_BYTES);
+		memcpy(bytes + FAMILY_BYTES, &four.sin_addr, sizeof(four.sin_addr));
 	}
+	memcpy(&key, bytes, sizeof(key));
 	return key;
+}
+
+/* what key_of made it of */
+static void
+address_of(uint64_t key, struct sockaddr_storage *address)
+{
+	char bytes[sizeof(key)];
+
+	*address = (struct sockaddr_storage){0};
+	memcpy(bytes, &key, sizeof(bytes));
+	if (memcmp(bytes, of_user, FAMILY_BYTES) == 0) {
+		uid_t uid;
+		memcpy(&uid, bytes + FAMILY_BYTES, sizeof(uid));
+		clients_local(address, uid);
+	} else if (memcmp(bytes, of_ipv4, FAMILY_BYTES) == 0) {
+		struct sockaddr_in four = {.sin_family = AF_INET};
+		memcpy(&four.sin_addr, bytes + FAMILY_BYTES, sizeof(four.sin_addr));
+		memcpy(address, &four, sizeof(four));
+	} else {
+		struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+		memcpy(six.sin6_addr.s6_addr, bytes, sizeof(bytes));
+		memcpy(address, &six, sizeof(six));
+	}
 }
 
 static size_t
@@ -285,6 +315,16 @@ clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address
 	if (former != NULL)
 		remove_at(c, former);
 	return add(c, pid, key_of(address), false);
+}
+
+bool
+clients_find(struct clients *c, pid_t pid, struct sockaddr_storage *address)
+{
+	struct served **at = find_served(c, pid, false);
+
+	if (at != NULL)
+		address_of((*at)->client->key, address);
+	return at != NULL;
 }
 
 bool

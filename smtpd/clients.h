@@ -47,6 +47,8 @@ enum clients_answer clients_ask(const struct clients *c, const struct sockaddr_s
 /* clients_add - process `pid` serves it from now on; -1: there are as many as may be (nothing was added) */
 int clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
 	__attribute__((warn_unused_result));
+/* clients_find - whom process `pid` of ours serves: address or user, of IPv6 the /64; false: nobody */
+bool clients_find(struct clients *c, pid_t pid, struct sockaddr_storage *address);
 /* clients_remove - process `pid` has ended; false: it served nobody */
 bool clients_remove(struct clients *c, pid_t pid);
 /*

@@ -334,6 +334,19 @@ make_way(struct listener *l)
 	leave_table(l);
 }
 
+/* whom it served is said here, since its own last lines may have died with it */
+static void
+tell_died(const struct listener *l, pid_t pid, int signal)
+{
+	struct sockaddr_storage client;
+	char name[INET6_ADDRSTRLEN] = "";
+
+	if (clients_find(l->clients, pid, &client))
+		name_of(&client, name);
+	EVENT("session-died", event_number("pid", pid), event_string("client", name),
+	      event_number("signal", signal));
+}
+
 static void
 session_ended(void *owner)
 {
@@ -343,10 +356,9 @@ session_ended(void *owner)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		clients_remove(l->clients, pid);
 		if (WIFSIGNALED(status))
-			EVENT("session-died", event_number("pid", pid),
-			      event_number("signal", WTERMSIG(status)));
+			tell_died(l, pid, WTERMSIG(status));
+		clients_remove(l->clients, pid);
 		has_died = has_died || WIFSIGNALED(status);
 	}
 	tell_shortage(l);
@@ -533,6 +545,7 @@ listener_serve(struct listener *l)
 	loop_watch(l->loop, &l->master, EPOLLIN);
 	/* what the start has freed: else each session would join the small pieces, all over a heap that it must copy for it */
 	malloc_trim(0);
+	session_prepare();
 	loop_run(l->loop);
 	events_end();
 	return l->status;

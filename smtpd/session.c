@@ -22,7 +22,7 @@
 #include "smtpd/verbs.h"
 
 #define REPLY_MAX \
-	511 /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
+	511	  /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
 #define PAGE 4096 /* where it is larger, a session touches a few bytes more */
 #define LINGER_MS 2000	   /* for a client that goes on talking to read the last reply */
 #define LINGER_BYTES 65536 /* and no more than this */
@@ -299,7 +299,21 @@ set_client(struct session *s, const struct session_start *start)
 	s->address = start->client;
 }
 
-/* begin - of a session that is all zero */
+void
+session_prepare(void)
+{
+	struct session_transaction *t = &session.transaction;
+
+	arena_init(&t->arena, SESSION_TRANSACTION_MAX);
+	recipients_init(&t->recipients, 0);
+	/* without memory now, the sessions ask for it themselves */
+	(void)arena_alloc(&t->arena, 1);
+	arena_reset(&t->arena);
+	if (recipients_reserve(&t->recipients) == -1)
+		recipients_free(&t->recipients);
+}
+
+/* begin - of a session that is all zero, but for what session_prepare did */
 static void
 begin(struct session *s, const struct session_start *start)
 {
@@ -311,10 +325,8 @@ begin(struct session *s, const struct session_start *start)
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);
 	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;
-	arena_init(&s->transaction.arena, SESSION_TRANSACTION_MAX);
 	/* addresses of memory are random (PIE) and told to nobody */
-	recipients_init(&s->transaction.recipients,
-			start->started_us ^ (uint64_t)(uintptr_t)s << 20);
+	s->transaction.recipients.seed = start->started_us ^ (uint64_t)(uintptr_t)s << 20;
 	checks_init(&s->checks, start->lookup);
 	accept_init(&s->accept, start->intake);
 	stream_open_in(&s->stream, start->fd, input, output);
@@ -391,4 +403,5 @@ session_release(void)
 	checks_release(&session.checks);
 	intake_client_close(&session.accept.client);
 	memset(&session, 0, sizeof(session));
+	session_prepare();
 }

@@ -101,9 +101,15 @@ struct session {
 	struct accept accept;
 };
 
+/*
+ * session_prepare - once, before the first session: what each would allocate first is there, in one place, when its process begins
+ *
+ * A session that allocates writes all over a heap that is its listener's, and each page that is written is copied.
+ */
+void session_prepare(void);
 /* session_serve - the whole session; returns when it is over, everything still open (the process exits) */
 void session_serve(const struct session_start *start);
-/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one */
+/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one; prepared as before */
 void session_release(void);
 
 /*

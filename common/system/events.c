@@ -18,6 +18,7 @@
 #include "common/text/escape.h"
 
 #define GATHER_MAX 60000 /* bytes of lines in one datagram */
+#define FIRST_ROOM 1024
 #define VALUE_MAX 1024	 /* bytes of one value before it is escaped */
 #define RECONNECT_MS 100 /* not more often than this, while `log` is away */
 #define LAST_WAIT_MS 200
@@ -47,6 +48,8 @@ events_start(const char *program, const char *path)
 	snprintf(events.path, sizeof(events.path), "%s", path != NULL ? path : "");
 	buffer_free(&events.lines); /* a second start */
 	buffer_init(&events.lines, GATHER_MAX);
+	/* room that a child which says little need not ask for */
+	(void)buffer_reserve(&events.lines, FIRST_ROOM);
 	events.line_count = 0;
 }
 
@@ -66,7 +69,9 @@ events_program(void)
 static void
 put_field(struct buffer *to, const struct event_field *f)
 {
-	buffer_format(to, " %s=", f->key);
+	buffer_char(to, ' ');
+	buffer_string(to, f->key);
+	buffer_char(to, '=');
 	switch (f->kind) {
 	case EVENT_TEXT:
 		if (f->text.len > VALUE_MAX) {
