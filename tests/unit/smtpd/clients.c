@@ -92,7 +92,8 @@ static void
 a_table_goes_from_one_listener_to_the_next(void **state)
 {
 	struct config_limits limits = {.sessions_per_client = 2};
-	struct sockaddr_storage four = address("32.1.13.184"), six = address("2001:db8:ffff:ffff::1"), user;
+	struct sockaddr_storage four = address("32.1.13.184"),
+				six = address("2001:db8:ffff:ffff::1"), user;
 	struct clients *old = clients_new(10), *now = clients_new(10);
 	struct buffer text;
 	(void)state;
