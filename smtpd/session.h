@@ -51,7 +51,8 @@ struct session_start {
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
-	uint64_t started_us;		/* wall clock; gives the session's id */
+	struct span author; /* his full name, for a From field if there is none; empty: not known */
+	uint64_t started_us; /* wall clock; gives the session's id */
 };
 
 struct session_transaction {
@@ -80,8 +81,9 @@ struct session {
 	bool client_is_ipv6;
 	bool is_local; /* a user of this host: */
 	uid_t uid;
-	bool may_relay;			 /* its address is in relay-from, or it is local */
-	bool may_etrn;			 /* its address is in etrn-from of some route */
+	struct span author; /* full name of a local sender, for a From field; empty: not known */
+	bool may_relay;	    /* its address is in relay-from, or it is local */
+	bool may_etrn;	    /* its address is in etrn-from of some route */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */

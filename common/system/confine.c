@@ -395,8 +395,9 @@ confine(const struct start *s, const struct syscall_group *groups,
 void
 confine_child(void)
 {
-	/* non-dumpable it is already, as its parent was; the descriptor is closed, the parent keeps its own */
-	enforce_ruleset(child_ruleset);
+	/* non-dumpable it is already, as its parent was; the rules stay open, for a child of its own (and say nothing to anybody else) */
+	if (child_ruleset >= 0 && syscall(SYS_landlock_restrict_self, child_ruleset, 0) < 0)
+		fatal(EXIT_OS, errno, "Landlock of a child");
 }
 
 void

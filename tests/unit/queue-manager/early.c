@@ -254,7 +254,7 @@ static void
 early_hands_back_what_all_have_refused(void **state)
 {
 	struct harness *h = *state;
-	struct intake_finished f;
+	struct intake_finished f = {0};
 	struct scene c;
 	refuse_all(h, &c, &f);
 	assert_int_equal(f.code, 550);
@@ -342,7 +342,7 @@ static void
 early_tells_nobody_what_is_behind_an_alias(void **state)
 {
 	struct harness *h = *state;
-	struct intake_finished f;
+	struct intake_finished f = {0};
 	struct scene c;
 	configure(h, CONFIG_EARLY_WAIT, WAIT_MS);
 	c.parent = parent_of(h, JOBS_SMTP);
