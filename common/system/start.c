@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -328,6 +329,14 @@ start_is(const struct start_listen *l, uid_t uid, const char *program)
 		if (l->peers[i].uid == uid && strcmp(l->peers[i].program, program) == 0)
 			return true;
 	return false;
+}
+
+void
+start_batched(void)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	/* refused somewhere: then it serves as well, only slower */
+	(void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
 }
 
 void

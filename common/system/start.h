@@ -107,6 +107,14 @@ bool start_may_connect(const struct start_listen *l, uid_t uid);
 bool start_is(const struct start_listen *l, uid_t uid, const char *program);
 
 /*
+ * start_batched - for a service that has many clients: who is woken by one of them does not take the processor from him at once, but comes when
+ * more is there to be done in one turn (SCHED_BATCH, sched(7))
+ *
+ * Called before confine(), so that no filter has to allow it; children are scheduled as before.
+ */
+void start_batched(void);
+
+/*
  * start_serving - the last word before serving: event `serving`, and "Y" to master
  *
  * Called after confine().  master's `ready` waits for it.
