@@ -64,6 +64,8 @@ main(int argc, char **argv)
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
 	int drop = open_drop(start);
+	/* the sessions, too: one that is answered does not interrupt who has answered (docs/performance.md) */
+	start_batched();
 	confine(start, start_directory(start, "drop") != NULL ? submit_syscalls : smtpd_syscalls,
 		&limits);
 	struct listener *listener = listener_new(start, config, drop);
