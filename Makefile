@@ -69,6 +69,9 @@ STATIC_PROGRAMS = $(if $(SANITIZE)$(FUZZING),,smtpd delivery bounce)
 pie = $(if $(filter $(1),$(STATIC_PROGRAMS)),-static-pie,-pie)
 # libcrypto has name lookups and modules in it that nobody calls here: the linker's warning that they would need shared libraries is no news
 LINK_NEWS = grep -v -e 'in statically linked applications requires' -e ': in function `' >&2
+# where the functions of a static program stand, if it says so
+order = $(if $(filter $(1),$(STATIC_PROGRAMS)),$(addprefix -Wl$(comma)-T$(comma),$(wildcard $(1)/order.ld)))
+comma = ,
 
 all: $(BINARIES)
 
@@ -88,7 +91,7 @@ define program_rule
 $(BUILD)/$(1)/$(1): $$(call program_objects,$(1)) $$(COMMON)
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS) 2>$$@.news || { cat $$@.news >&2; exit 1; }
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $(call order,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS) 2>$$@.news || { cat $$@.news >&2; exit 1; }
 	$$(Q)$(if $(V),cat $$@.news >&2,$$(LINK_NEWS) <$$@.news || true); rm -f $$@.news
 $(1): $(BUILD)/$(1)/$(1)
 endef

@@ -17,6 +17,7 @@
 #include "smtpd/listener.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ leave(void *owner)
 {
 	struct listener *l = owner;
 
-	loop_free(l->loop);
+	loop_leave(l->loop);
 	close(l->master.fd);
 	for (size_t i = 0; i < l->door_count; i++)
 		close(l->doors[i].watch.fd);
@@ -349,6 +350,19 @@ make_way(struct listener *l)
 	leave_table(l);
 }
 
+/* whom it served is said here, since its own last lines may have died with it */
+static void
+tell_died(const struct listener *l, pid_t pid, int signal)
+{
+	struct sockaddr_storage client;
+	char name[INET6_ADDRSTRLEN] = "";
+
+	if (clients_find(l->clients, pid, &client))
+		name_of(&client, name);
+	EVENT("session-died", event_number("pid", pid), event_string("client", name),
+	      event_number("signal", signal));
+}
+
 static void
 session_ended(void *owner)
 {
@@ -358,11 +372,10 @@ session_ended(void *owner)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			tell_died(l, pid, WTERMSIG(status));
 		if (!feeder_ended(&l->feeder, pid, status))
 			clients_remove(l->clients, pid);
-		if (WIFSIGNALED(status))
-			EVENT("session-died", event_number("pid", pid),
-			      event_number("signal", WTERMSIG(status)));
 		has_died = has_died || WIFSIGNALED(status);
 	}
 	tell_shortage(l);
@@ -580,6 +593,9 @@ listener_serve(struct listener *l)
 	loop_watch(l->loop, &l->master, EPOLLIN);
 	if (tls_has_tickets())
 		loop_timer_set(l->loop, &l->tickets, loop_now_ms(l->loop) + TLS_TICKETS_MS);
+	/* what the start has freed: else each session would join the small pieces, all over a heap that it must copy for it */
+	malloc_trim(0);
+	session_prepare();
 	feeder_begin(&l->feeder);
 	loop_run(l->loop);
 	events_end();

@@ -67,6 +67,8 @@ main(int argc, char **argv)
 	if (strcmp(name, "smtpd") == 0)
 		tls_start(start, config);
 	int drop = open_drop(start);
+	/* the sessions, too: one that is answered does not interrupt who has answered (docs/performance.md) */
+	start_batched();
 	confine(start, start_directory(start, "drop") != NULL ? submit_syscalls : smtpd_syscalls,
 		&limits);
 	struct listener *listener = listener_new(start, config, drop);

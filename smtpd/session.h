@@ -8,6 +8,7 @@
 #define SMTPD_SESSION_H
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -47,7 +48,7 @@ struct session_start {
 	const struct config_listen *listen;
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
-	int fd;				/* connected; the session's from now on */
+	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
@@ -65,11 +66,13 @@ struct session_transaction {
 	enum intake_ret ret;
 	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
-	/* accepted by syntax; their answers are due at the next settling */
-	struct intake_recipient waiting[CHECKS_MAX];
-	size_t waiting_count;
 	uint64_t overshoot; /* RCPT beyond the limit */
+	/* accepted by syntax; their answers are due at the next settling */
+	size_t waiting_count;
+	struct intake_recipient waiting[CHECKS_MAX];
 };
+
+/* what is large stands last: of a short session only the first page is touched, and the first of each large member */
 
 struct session {
 	const struct config *config;
@@ -95,18 +98,25 @@ struct session {
 	const char *ended;		       /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */
 	uint64_t commands, errors, messages;
-	struct session_transaction transaction;
+	volatile sig_atomic_t must_stop; /* set by the handler of SIGTERM */
 	struct checks checks;
-	struct accept accept;
 	struct content chunks; /* in_chunks: of the message that BDAT brings */
 	bool in_chunks;
 	bool chunks_are_refused; /* what comes is read away */
 	int64_t chunks_end_ms;	 /* monotonic */
+	struct session_transaction transaction;
+	struct accept accept;
 };
 
+/*
+ * session_prepare - once, before the first session: what each would allocate first is there, in one place, when its process begins
+ *
+ * A session that allocates writes all over a heap that is its listener's, and each page that is written is copied.
+ */
+void session_prepare(void);
 /* session_serve - the whole session; returns when it is over, everything still open (the process exits) */
 void session_serve(const struct session_start *start);
-/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one */
+/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one; prepared as before */
 void session_release(void);
 
 /*

@@ -36,25 +36,36 @@ stream_open(struct stream *s, int fd)
 }
 
 void
+stream_open_in(struct stream *s, int fd, char *in, char *out)
+{
+	*s = (struct stream){
+		.fd = fd, .deadline_ms = INT64_MAX, .is_lent = true, .in = in, .out = out};
+}
+
+void
 stream_close(struct stream *s)
 {
 	if (s->layer != NULL)
 		s->layer->end(s->owner);
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->in);
-	free(s->out);
+	if (!s->is_lent) {
+		free(s->in);
+		free(s->out);
+	}
 	*s = (struct stream){.fd = -1};
 }
 
 enum stream_outcome
 stream_wait(struct stream *s, short events)
 {
-	events_flush();
 	for (;;) {
+		int64_t held = events_hold();
 		int64_t left = s->deadline_ms - clock_monotonic_ms();
 		if (left <= 0)
 			return STREAM_TIMEOUT;
+		if (held < left)
+			left = held;
 		struct pollfd p = {.fd = s->fd, .events = events};
 		int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
 		if (n > 0)

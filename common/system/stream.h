@@ -47,14 +47,17 @@ struct stream {
 	int64_t deadline_ms; /* monotonic; set by the caller before each wait that has a limit of its own */
 	uint64_t received; /* bytes, since the start */
 	uint64_t sent;
-	char *in; /* owned */
+	bool is_lent; /* `in` and `out` are the caller's */
+	char *in;
 	size_t in_at, in_len;
-	char *out; /* owned */
+	char *out;
 	size_t out_len;
 };
 
 /* stream_open - takes the descriptor (made non-blocking); -1 when memory is out */
 int stream_open(struct stream *s, int fd) __attribute__((warn_unused_result));
+/* stream_open_in - the same, for a descriptor that is non-blocking already, with the caller's buffers of STREAM_IN_MAX and STREAM_OUT_MAX */
+void stream_open_in(struct stream *s, int fd, char *in, char *out);
 void stream_close(struct stream *s);
 
 /*

@@ -474,6 +474,8 @@ driver_session(const struct driver *d, int fd, const char *address)
 	struct sockaddr_in four = {.sin_family = AF_INET};
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
 
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		abort();
 	if (inet_pton(AF_INET, address, &four.sin_addr) == 1)
 		memcpy(&start.client, &four, sizeof(four));
 	else if (inet_pton(AF_INET6, address, &six.sin6_addr) == 1)
