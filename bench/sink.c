@@ -9,7 +9,7 @@
  *   slow:MS     as accept; the reply to the content comes MS late
  *   defer       451 to every RCPT
  *   refuse      550 to every RCPT
- *   busy:N      421 instead of the banner to every connection beyond N
+ *   busy:N      421 instead of the banner to every connection beyond N; 0: to all
  *   silent      connections are made; not a word is said
  *   hang        all is well until the content, to which no reply ever comes
  *   blackhole   a full backlog: the kernel answers no SYN
@@ -578,7 +578,7 @@ read_behaviour(struct listener *l, struct span text)
 		if (!span_equal(name, span_of(behaviours[i].name)))
 			continue;
 		l->behaviour = (enum behaviour)i;
-		if (behaviours[i].has_value ? number_parse(rest, 1, 1000000, &l->value) == 0
+		if (behaviours[i].has_value ? number_parse(rest, 0, 1000000, &l->value) == 0
 					    : rest.len == 0)
 			return;
 	}
