@@ -67,13 +67,13 @@ class Culver(mta.Mta):
         shutil.rmtree(self.instance.spool, ignore_errors=True)
 
     def fill_sites(self, ports, messages):
-        """While it is stopped: so many new messages for all the sites, each of which has an address of its own."""
+        """While it is stopped: so many messages, tried once and due now, for all the sites, each of which has an address of its own."""
         self.routes_without_sites = list(self.instance.general)
         for n in range(SITES):
             address = f"127.{16 + n // 62500}.{n // 250 % 250}.{1 + n % 250}:{ports[site_kind(n)]}"
             self.instance.general.append(f"route d{n}.test {{\n    smtp {address}\n}}")
         owner = os.stat(os.path.join(self.instance.spool, "queue"))
-        spool.fill(self.instance.spool, messages, (owner.st_uid, owner.st_gid), SITES, wait_s=None)
+        spool.fill(self.instance.spool, messages, (owner.st_uid, owner.st_gid), SITES, wait_s=0)
 
     def forget_sites(self):
         """With the next start they are unknown."""

@@ -17,6 +17,7 @@ PATIENCE_S = 240  # for the last message of a round
 STUCK_S = 8  # without a delivery: what has not come by then is deferred
 CONNECT_S = 60  # the longest that a system waits for a host that does not answer
 LIST_RECIPIENTS = 1000  # of each letter of a list
+LIST_CLIENT = "127.1.1.1"  # not the one of the letters: who sends is told apart by that
 LETTERS = 50  # of somebody else, behind a list
 NEW_BESIDE_DEAD = 500
 NEW_BESIDE_SITES = 2000
@@ -134,7 +135,7 @@ def behind_list(bench, mta, scenario, messages):
     """Letters of one sender, one every 100 ms, behind a list's `messages` letters to 1,000 recipients each, at the same slow site."""
     bench.sink.round("list", messages, LIST_RECIPIENTS)
     filled = Load(mta.port, messages=messages, sessions=4, recipients=LIST_RECIPIENTS, rcpt=f"r%r@{scenario.domain}", tag="list",
-                  connecting=mta.connecting, **{"from": "list@client.test"}).result()
+                  connecting=mta.connecting, source=LIST_CLIENT, **{"from": "list@client.test"}).result()
     load, _ = _load(bench, mta, scenario, LETTERS, f"r%r@{scenario.domain}", every=100)
     sent = load.result()
     return _delays(sent, _until_stuck(bench, LETTERS), filled)

@@ -86,6 +86,7 @@ struct connection {
 	struct buffer in, out;
 	struct buffer recipients; /* uint32_t numbers */
 	bool tagged;
+	uint64_t round; /* in which it was tagged */
 	uint64_t number;
 	int64_t sent_us, due_ms;
 	struct connection *next_late;
@@ -97,7 +98,7 @@ static size_t listener_count;
 
 static struct {
 	char tag[TAG_MAX];
-	uint64_t messages, recipients;
+	uint64_t serial, messages, recipients;
 	uint8_t *copies; /* of each recipient of each message */
 	uint64_t delivered, duplicates, strangers, transactions;
 	int64_t first_us, last_us;
@@ -165,7 +166,7 @@ count(struct connection *c)
 {
 	int64_t now = clock_monotonic_us();
 	round_now.transactions++;
-	if (!c->tagged || c->number >= round_now.messages) {
+	if (!c->tagged || c->round != round_now.serial || c->number >= round_now.messages) {
 		round_now.strangers++;
 		return;
 	}
@@ -373,6 +374,7 @@ header_line(struct connection *c, struct span line)
 	    number_parse(span_word(&rest), 0, INT64_MAX, &sent) < 0)
 		return;
 	c->tagged = true;
+	c->round = round_now.serial;
 	c->number = number;
 	c->sent_us = (int64_t)sent;
 }
@@ -499,6 +501,7 @@ start_round(struct span tag, uint64_t messages, uint64_t recipients)
 		fatal(EXIT_OS, ENOMEM, "a round of %llu messages", (unsigned long long)messages);
 	free(round_now.copies);
 	round_now.copies = copies;
+	round_now.serial++;
 	round_now.messages = messages;
 	round_now.recipients = recipients;
 	round_now.delivered = round_now.duplicates = round_now.strangers = round_now.transactions =

@@ -58,10 +58,7 @@ def deferred(ident, number, at, after, attempt=1):
 
 
 def fill(folder, count, owner, domains=100, wait_s=86400):
-    """`count` messages into SPOOL/queue (made where missing), owned by (uid, gid); their ids in order.
-
-    They are deferred for wait_s; None: they were never tried.
-    """
+    """`count` deferred messages into SPOOL/queue (made where missing), owned by (uid, gid); their ids in order."""
     for n in range(256):
         path = os.path.join(folder, "queue", f"{n:02X}")
         if not os.path.isdir(path):
@@ -76,8 +73,7 @@ def fill(folder, count, owner, domains=100, wait_s=86400):
         ident = first + n * 100
         name = f"{ident:013X}"
         data = message(ident, f"sender{n % 1000}@s{n % 50}.test", [f"user{n}@d{n % domains}.test"], content, now - 3600)
-        if wait_s is not None:
-            data += deferred(ident, 1, now - 1800, now + wait_s)
+        data += deferred(ident, 1, now - 1800, now + wait_s)
         path = os.path.join(folder, "queue", name[-2:], name)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(fd, data)
