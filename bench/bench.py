@@ -192,8 +192,10 @@ def main():
     except helper.Unusable as reason:
         print(f"bench: left out: {reason}")
     finally:
-        bench.close()
-        helper.close_all()
+        try:
+            bench.close()
+        finally:
+            helper.close_all()
 
 
 if __name__ == "__main__":
