@@ -101,6 +101,8 @@ void queue_delay(struct manager *q, struct message *m);
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
 void queue_withdraw(struct manager *q, struct message *m);
+/* fresh when anything waits there that was never tried */
+enum queue_rank queue_rank(const struct place *p);
 /* the batch that comes next, NULL: none */
 struct batch *queue_next(struct place *p);
 /*

@@ -43,12 +43,40 @@ schedule_service(struct manager *q, const struct place *p)
 	return &q->schedule.service[schedule_service_kind(p->kind)];
 }
 
+bool
+schedule_is_hungry(const struct service *s, const struct place *p)
+{
+	for (int rank = 0; rank < QUEUE_RANKS; rank++)
+		if (p->list == &s->hungry[rank] || p->list == &s->doubtful[rank])
+			return true;
+	return false;
+}
+
+bool
+schedule_has_hungry(const struct service *s)
+{
+	for (int rank = 0; rank < QUEUE_RANKS; rank++)
+		if (s->hungry[rank].first != NULL || s->doubtful[rank].first != NULL)
+			return true;
+	return false;
+}
+
+/* new mail has come to one that waits with retries */
+static bool
+has_risen(const struct service *s, const struct place *p)
+{
+	return queue_rank(p) == QUEUE_FRESH &&
+	       (p->list == &s->hungry[QUEUE_RETRY] || p->list == &s->doubtful[QUEUE_RETRY]);
+}
+
 void
 schedule_touch(struct manager *q, struct place *p)
 {
 	struct service *s = schedule_service(q, p);
+	if (has_risen(s, p))
+		place_list_add(&s->hungry[QUEUE_FRESH], p);
 	/* one that waits for its first agent, or for its site, keeps its turn: nothing else can be done for it */
-	bool waits = ((p->list == &s->hungry || p->list == &s->doubtful) && p->agents == 0) ||
+	bool waits = (schedule_is_hungry(s, p) && p->agents == 0) ||
 		     (p->list == &p->site->waiting && p->idle == NULL);
 	if (p->list != &s->touched && (!waits || p->is_stale || p->site->is_dead))
 		place_list_add(&s->touched, p);
@@ -60,8 +88,7 @@ schedule_wake(struct manager *q)
 {
 	for (int kind = JOBS_SMTP; kind < SCHEDULE_SERVICES; kind++) {
 		struct service *s = &q->schedule.service[kind];
-		if (s->touched.first != NULL || s->hungry.first != NULL ||
-		    s->doubtful.first != NULL)
+		if (s->touched.first != NULL || schedule_has_hungry(s))
 			loop_task_wake(q->loop, &s->task);
 	}
 }
