@@ -29,6 +29,7 @@ void
 manager_begin(struct manager *q, const char *lookup)
 {
 	messages_start(q);
+	once_start(q);
 	verify_start(q);
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
@@ -53,6 +54,7 @@ manager_free(struct manager *q)
 	control_free(q);
 	loop_timer_clear(q->loop, &q->disk.again);
 	loop_timer_clear(q->loop, &q->stop_timer);
+	once_end(q);
 	spool_end(&q->spool);
 	loop_free(q->loop);
 	config_free(q->owned);

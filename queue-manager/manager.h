@@ -21,6 +21,7 @@
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
 #include "queue-manager/message.h"
+#include "queue-manager/once.h"
 #include "queue-manager/peer.h"
 #include "queue-manager/replay.h"
 #include "queue-manager/route.h"
@@ -43,6 +44,7 @@ struct manager {
 	struct schedule schedule;
 	struct peer *peers;
 	struct intake intake;
+	struct once once;
 	struct early_state early;
 	struct jobs jobs;
 	struct control control;
