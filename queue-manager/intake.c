@@ -443,6 +443,7 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	message_head(q, m, t->appender, is_whole ? head : SPAN_NONE, t->written);
 	t->appender = -1;
 	tell_queued(m);
+	budget_came(q, m);
 	p->stage = QUEUED;
 	p->its_turn = true;
 	const struct intake_queued answer = {c->early != 0 ? early_begin(q, m, p) : 0};

@@ -445,9 +445,13 @@ send_failure(struct manager *q, struct agent *a, struct wire *list, uint32_t num
 				 .orcpt = o.orcpt};
 	memcpy(address, e.text.at, e.text.len);
 	f.address = span_from(address, e.text.len);
-	if (message_line(q, m, m->recipients[number - 1].last, &e) != 0)
+	uint32_t last = m->recipients[number - 1].last;
+	if (last == 0) /* nobody has answered yet */
+		budget_failure(q, m, &f);
+	else if (message_line(q, m, last, &e) == 0)
+		take_action(q, m, &e, &f);
+	else
 		return LISTED_UNREADABLE;
-	take_action(q, m, &e, &f);
 	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_FAILURES), &jobs_failure_shape,
 			 &f)
 		       ? LISTED

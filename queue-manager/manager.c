@@ -30,6 +30,7 @@ manager_begin(struct manager *q, const char *lookup)
 {
 	messages_start(q);
 	once_start(q);
+	budget_start(q);
 	verify_start(q);
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
@@ -49,6 +50,7 @@ manager_free(struct manager *q)
 	replay_free(q);
 	etrn_stop(q);
 	verify_free(q);
+	budget_end(q);
 	messages_free(q);
 	schedule_free(q);
 	control_free(q);
@@ -92,5 +94,6 @@ manager_reload(void *owner, struct config *c)
 	q->owned = c;
 	schedule_reload(q);
 	early_configured(q);
+	budget_configured(q);
 	EVENT("configured");
 }

@@ -215,6 +215,8 @@ place_phrase(unsigned place)
 		return "the block of `outbound`";
 	case PLACE_SITE:
 		return "the block of `site`";
+	case PLACE_BUDGET:
+		return "the block of `budget`";
 	case PLACE_ROUTE:
 		return "the block of `route`";
 	case PLACE_LIMIT:

@@ -28,7 +28,8 @@ enum place {
 	PLACE_LISTEN_LIMIT = 64, /* listen { limit { } }	[struct config_limits] */
 	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
 	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
-	PLACE_ANY = 511,
+	PLACE_BUDGET = 512,	 /* budget { }			[struct config_budget] */
+	PLACE_ANY = 1023,
 };
 
 enum unit {
