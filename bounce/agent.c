@@ -217,16 +217,19 @@ commit(struct agent *a, const struct intake_envelope *e, int *reader)
 {
 	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
 	char postmaster[ADDRESS_MAX + 1];
-	/* of what is held the postmaster is told as well */
-	const struct intake_recipient second = {.address = span_of(postmaster), .orcpt = SPAN_NONE};
 	uint64_t wait_ms; /* 0: a notice is not waited for */
 	enum intake_outcome outcome = intake_client_envelope(&a->intake, e, soon());
 
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_recipient(&a->intake, &to, soon());
+	/* of what is held the postmaster is told as well */
 	if (outcome == INTAKE_CLIENT_OK && a->notice.held > 0 &&
-	    write_postmaster(a, postmaster) == 0 && strcmp(postmaster, a->notice.to) != 0)
+	    write_postmaster(a, postmaster) == 0 && strcmp(postmaster, a->notice.to) != 0) {
+		const struct intake_recipient second = {.address = span_of(postmaster),
+							.orcpt = SPAN_NONE};
+
 		outcome = intake_client_recipient(&a->intake, &second, soon());
+	}
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->intake, false, soon());
 	if (outcome == INTAKE_CLIENT_OK)
