@@ -558,9 +558,9 @@ message_hold(struct manager *q, struct message *m, const char *reason)
 {
 	if ((m->is_held && !m->is_over_budget) || m->is_gone)
 		return;
+	/* whoever holds it now: room in the budget does not release it */
 	if (m->is_over_budget)
-		budget_gone(q,
-			    m); /* whoever holds it now, room in the budget does not release it */
+		budget_gone(q, m);
 	const struct journal_entry e = {
 		.verb = JOURNAL_HELD, .time_us = manager_wall_us(q), .text = span_of(reason)};
 	(void)message_append(q, m, &e);

@@ -133,8 +133,11 @@ budget_lets_go_as_the_window_frees_in_order(void **state)
 	pass(h, 6 * MINUTE_US); /* the slot of the first is over for an hour */
 	assert_false(m[2]->is_held);
 	assert_true(m[3]->is_held);
-	/* who comes now is behind them */
+	/* who comes now is behind them, also when there is room that nobody has looked at */
 	assert_true(send_as(h, 7, 1)->is_held);
+	h->q->false_wall_us += 31 * MINUTE_US;
+	assert_true(send_as(h, 7, 1)->is_held);
+	h->q->false_wall_us -= 31 * MINUTE_US;
 	pass(h, 30 * MINUTE_US);
 	assert_false(m[3]->is_held);
 	assert_true(m[4]->is_held);
@@ -320,13 +323,24 @@ budget_tells_once(void **state)
 	free(text);
 	(void)send_as(h, 7, 1);
 	assert_int_equal(hear_notice(h, agent, reply, status), 0);
+	/* nor after a restart */
+	restart_at(h, h->q->false_wall_us);
+	close(agent);
+	close(parent);
+	parent = parent_of(h, JOBS_NOTICE);
+	(void)send_as(h, 7, 1);
+	assert_int_equal(agent_of(h, parent), -1);
 	/* when all has left, the next time is another one */
+	pass(h, 66 * MINUTE_US);
 	pass(h, 66 * MINUTE_US);
 	pass(h, 66 * MINUTE_US);
 	pass(h, 66 * MINUTE_US);
 	assert_int_equal(h->q->budget.held, 0);
 	m = send_as(h, 7, 1);
 	m = m->is_held ? m : send_as(h, 7, 1);
+	assert_true(m->is_held);
+	agent = agent_of(h, parent);
+	assert_true(agent >= 0);
 	assert_int_equal(hear_notice(h, agent, reply, status), 1);
 	close(agent);
 	close(parent);
