@@ -298,6 +298,19 @@ is_of_another_day(int fd, int64_t day)
 	return !is_line || day_of(slot) != day;
 }
 
+/* what is written next stands on a line of its own (L2) */
+static int
+end_torn_line(struct ledger *l)
+{
+	char last = '\n';
+	if (l->length == 0 || (pread(l->fd, &last, 1, (off_t)l->length - 1) == 1 && last == '\n'))
+		return 0;
+	if (spool_append(l->fd, SPAN("\n"), l->length) != 0)
+		return -1;
+	l->length++;
+	return 0;
+}
+
 static int
 open_day(struct ledger *l, int64_t day)
 {
@@ -310,15 +323,17 @@ open_day(struct ledger *l, int64_t day)
 	l->fd = openat(l->dir, files[day % FILES], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->fd < 0)
 		return -1;
-	if ((is_of_another_day(l->fd, day) && ftruncate(l->fd, 0) != 0) || fstat(l->fd, &st) != 0) {
-		int error = errno;
-		close(l->fd);
-		l->fd = -1;
-		errno = error;
-		return -1;
+	if ((!is_of_another_day(l->fd, day) || ftruncate(l->fd, 0) == 0) &&
+	    fstat(l->fd, &st) == 0) {
+		l->length = (uint64_t)st.st_size;
+		if (end_torn_line(l) == 0)
+			return 0;
 	}
-	l->length = (uint64_t)st.st_size;
-	return 0;
+	int error = errno;
+	close(l->fd);
+	l->fd = -1;
+	errno = error;
+	return -1;
 }
 
 static int

@@ -218,6 +218,16 @@ budget_survives_torn_lines_and_a_day(void **state)
 		assert_int_equal(used.messages, cases[i].messages);
 		ledger_free(&l);
 	}
+	/* what is added stands behind the torn line, not in it */
+	ledger_start(&l, h->q->spool.dir, NOW_US);
+	(void)ledger_add(&l, ledger_sender(&l, SPAN("uid:7")), &(struct ledger_amount){1, 1, 1},
+			 NOW_US);
+	assert_true(ledger_save(&l));
+	ledger_free(&l);
+	ledger_start(&l, h->q->spool.dir, NOW_US);
+	struct ledger_sender *seven = ledger_sender(&l, SPAN("uid:7"));
+	assert_int_equal(ledger_used(seven, LEDGER_HOUR_SLOTS, NOW_US).messages, 2);
+	ledger_free(&l);
 	/* its file is emptied when its turn comes again */
 	ledger_start(&l, h->q->spool.dir, NOW_US);
 	for (int day = 0; day < 3; day++) {
