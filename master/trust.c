@@ -72,10 +72,19 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
+		/* root, no room, no filter: what it gave up its users' commands could not have; it answers local alone */
+		.program = "runner",
+		.user = NULL,
+		.serves = {"runner"},
+		.reaches = {"log"},
+		.room = TRUST_NO_ROOM,
+		.stage = TRUST_STOP_QUEUE,
+	},
+	{
 		/* root, no room: its children become the recipients and touch their files; itself it reads no mail */
 		.program = "local",
 		.user = NULL,
-		.reaches = {"jobs", "log"},
+		.reaches = {"jobs", "runner", "log"},
 		.room = TRUST_NO_ROOM,
 		.stage = TRUST_STOP_DELIVERY,
 	},
@@ -109,10 +118,15 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	 {"trace", 0666, true},
-	{"lookup", 0660, false}, {"resolver", 0660, false},
-	{"intake", 0660, false}, {"jobs", 0660, false},
-	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},
+	{"trace", 0666, true},
+	{"lookup", 0660, false},
+	{"resolver", 0660, false},
+	{"intake", 0660, false},
+	{"jobs", 0660, false},
+	{"runner", 0660, false},
+	{"control", 0666, true},
+	{"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 

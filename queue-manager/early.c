@@ -234,6 +234,9 @@ early_answered(struct manager *q, struct place *p, int64_t us, struct span host)
 static bool
 is_quick(const struct manager *q, const struct place *p)
 {
+	/* nobody knows how long a command takes */
+	if (p->kind != JOBS_MAILBOX && jobs_parent_kind(p->kind) == JOBS_MAILBOX)
+		return false;
 	if (p->kind == JOBS_MAILBOX)
 		return q->early.mailbox_us > 0 && q->early.mailbox_us <= EARLY_MAILBOX_US;
 	return p->site->agents > 0 && p->answer_us > 0 && p->answer_us <= q->early.sync_us;

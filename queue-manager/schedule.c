@@ -30,6 +30,8 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 		max = l->agents;
 	else if (kind == JOBS_MAILBOX)
 		max = l->mailbox_agents;
+	else if (schedule_service_kind(kind) == JOBS_LINE)
+		max = l->pipe_agents;
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
@@ -38,7 +40,7 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 struct service *
 schedule_service(struct manager *q, const struct place *p)
 {
-	return &q->schedule.service[p->kind];
+	return &q->schedule.service[schedule_service_kind(p->kind)];
 }
 
 void

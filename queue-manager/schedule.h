@@ -13,6 +13,7 @@
 
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
+#include "queue-manager/expansion.h"
 #include "queue-manager/queue.h"
 #include "queue-manager/site.h"
 
@@ -46,16 +47,17 @@ struct agent {
 	struct message *message; /* of its job; NULL: idle */
 	uint32_t *numbers;	 /* recipients of its job, rising; 0: has its result */
 	uint32_t room, count, left;
-	uint32_t jobs;	     /* done since it came */
-	uint32_t recipients; /* given to it since then */
-	bool had_trouble;    /* this job has told of trouble with the place already */
-	bool is_delay;	     /* this job is a notice about those who are delayed */
-	bool is_connected;   /* it has told of what its host answered */
-	bool is_doubtful;    /* counted so */
-	bool is_of_old;	     /* of a former configuration: ends when it is free */
-	int64_t begun_ms;    /* its job was given then */
-	int64_t since_ms;    /* idle, or busy, since then */
-	int64_t given_us;    /* its job was sent then */
+	uint32_t jobs;		    /* done since it came */
+	uint32_t recipients;	    /* given to it since then */
+	bool had_trouble;	    /* this job has told of trouble with the place already */
+	bool is_delay;		    /* this job is a notice about those who are delayed */
+	bool is_connected;	    /* it has told of what its host answered */
+	bool is_doubtful;	    /* counted so */
+	bool is_of_old;		    /* of a former configuration: ends when it is free */
+	int64_t begun_ms;	    /* its job was given then */
+	int64_t since_ms;	    /* idle, or busy, since then */
+	int64_t given_us;	    /* its job was sent then */
+	struct expansion expansion; /* of one of its recipients, under way */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *site_next, *site_previous;   /* of its site */
 	struct agent *idle_next,
@@ -104,11 +106,18 @@ struct schedule_hands {
 	void (*end_parent)(struct manager *q, struct peer *parent, const char *reason);
 };
 
-#define SCHEDULE_SERVICES (JOBS_NOTICE + 1)
+#define SCHEDULE_SERVICES (JOBS_LINE + 1)
+
+/* commands may hang: their agents are not those of mailboxes, and those of aliases are the same as those of users */
+static inline enum jobs_kind
+schedule_service_kind(enum jobs_kind kind)
+{
+	return kind == JOBS_ALIAS ? JOBS_LINE : kind;
+}
 
 struct schedule {
 	const struct schedule_hands *hands;
-	struct service service[SCHEDULE_SERVICES]; /* by kind */
+	struct service service[SCHEDULE_SERVICES]; /* by schedule_service_kind */
 	struct places places;
 	struct sites sites;
 	uint32_t last_want;

@@ -176,7 +176,7 @@ site_reload(struct manager *q, struct site *s)
 	s->concurrency = SCHEDULE_NOTICE_AGENTS;
 	s->messages_per_connection = UINT64_MAX;
 	s->rate_us = 0;
-	if (s->kind == JOBS_MAILBOX)
+	if (jobs_parent_kind(s->kind) == JOBS_MAILBOX)
 		s->concurrency = l->mailbox_concurrency;
 	if (s->kind != JOBS_SMTP)
 		return;

@@ -75,6 +75,10 @@ const struct directive directives[] = {
 	 .standard = "100", .unit = UNIT_COUNT, .min = 0, .max = UINT32_MAX - 1,
 	 IN(config, min_uid), .take = take_number,
 	 .sentence = "system users with a lower uid get no mailbox"},
+	{.word = "alias-commands-as", .arguments = "USER", .where = PLACE_GENERAL, ONE,
+	 .standard = "nobody",
+	 IN(config, alias_user), .take = take_as,
+	 .sentence = "who runs the commands, and writes the files, of aliases that belong to root"},
 	{.word = "repair-line-ends", .arguments = "yes|no", .where = PLACE_GENERAL, ONE,
 	 .standard = "no",
 	 IN(config, repair_line_ends), .take = take_yes,
@@ -150,7 +154,12 @@ const struct directive directives[] = {
 	 .otherwise = "none: beside `relay` every name is taken",
 	 IN(config_domain, tables[CONFIG_RECIPIENTS]), .take = take_tables,
 	 .sentence = "beside `relay`: tables of the addresses that are there, all others are refused"},
-	{.word = "deliver", .arguments = "maildir [PATH]", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 2,
+	{.word = "forward", .arguments = "yes|no", .where = PLACE_DOMAIN, ONE,
+	 .standard = "yes",
+	 IN(config_domain, forward), .take = take_yes,
+	 .sentence = "the users of the system may say in ~/.forward where their mail goes"},
+	{.word = "deliver", .arguments = "maildir [PATH]|mbox [PATH]|lmtp HOST:PORT|PATH|pipe COMMAND...",
+	 .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
 	 .standard = "maildir ~/Maildir",
 	 IN(config_domain, deliver_path), .take = take_deliver,
 	 .sentence = "where the mail of a user goes"},
@@ -335,6 +344,18 @@ const struct directive directives[] = {
 	{LIMIT("mailbox-concurrency", mailbox_concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "8",
 	 .sentence = "processes that write into the mailbox of one user"},
+	{LIMIT("pipe-agents", pipe_agents), .where = PLACE_LIMIT, COUNT(1, 100000),
+	 .standard = "40",
+	 .sentence = "commands of users and aliases at the same time, in all"},
+	{LIMIT("pipe-time", pipe_time), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1) / 4),
+	 .standard = "1000s",
+	 .sentence = "the time until a command has ended; then it is killed, and the mail waits"},
+	{LIMIT("pipe-memory", pipe_memory), .where = PLACE_LIMIT, BYTES(MB(16), GB(1024)),
+	 .standard = "2G",
+	 .sentence = "memory of each process of a command"},
+	{LIMIT("pipe-processes", pipe_processes), .where = PLACE_LIMIT, COUNT(1, MILLION),
+	 .standard = "256",
+	 .sentence = "processes of a user in all, above which a command of his cannot make more"},
 	{LIMIT("etrn-interval", etrn_interval), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
 	 .standard = "5m", .reply = "458 4.7.0",
 	 .sentence = "between two ETRN for the same domain"},
@@ -370,8 +391,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "alias-commands-as", "dkim",	     "milter",
-		"policy", "source-address",    "spool-sync", "tls",
+		"access", "dkim", "milter", "policy", "source-address", "spool-sync", "tls",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)

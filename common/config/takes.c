@@ -38,7 +38,9 @@ static bool
 is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"submission", "filter-return", "postfix", "mbox", "lmtp", "pipe",
+		"submission",
+		"filter-return",
+		"postfix",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
@@ -401,30 +403,6 @@ take_domain(struct parse *p, const struct directive *d, const struct grammar_lin
 	for (size_t i = 0; i < argument_count(line); i++)
 		domain_name_add(p, domain, line, i);
 	p->opened = domain;
-}
-
-void
-take_deliver(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	     void *object)
-{
-	static const char *const endings[] = {"maildir", NULL};
-	struct config_domain *domain = object;
-	struct span path = SPAN("~/Maildir");
-
-	domain->deliver = CONFIG_MAILDIR;
-	(void)take_choice(p, line, 0, endings);
-	if (argument_count(line) > 1) {
-		size_t at;
-		const char *wrong;
-
-		path = *argument(line, 1);
-		wrong = value_mailbox_path(path, &at);
-		if (wrong != NULL)
-			parse_mistake(
-				p, column(line, 1) + (unsigned)at + (line->words[2].quoted ? 1 : 0),
-				"`%.*s`: %s", SPAN_ARG(path), wrong);
-	}
-	*FIELD(char *, object, d) = parse_keep(p, path);
 }
 
 void

@@ -29,8 +29,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "queue-manager", "smtpd", "submit", "delivery", "local", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 
@@ -145,7 +145,7 @@ class RootPlace(Place):
                 | {("group", g.gr_name) for g in grp.getgrall() if g.gr_name.startswith("culver")})
 
     def uid_of(self, program):
-        names = {"queue-manager": "culver-queue", "local": "root", "master": "root"}
+        names = {"queue-manager": "culver-queue", "local": "root", "runner": "root", "master": "root"}
         return pwd.getpwnam(names.get(program, f"culver-{program}")).pw_uid
 
     def close(self):
@@ -236,6 +236,7 @@ class Culver:
         # general: lines of the top level; domain, outbound, listen, limit: lines of that block
         self.general, self.domain, self.outbound, self.listen, self.limit = [], [], [], [], []
         self.replaced = {}  # directive -> value, for the lines that stand there anyhow
+        self.deliver = None  # another ending than the Maildir of this instance
         self.smarthosts = []
         self.aliases = ""
         os.mkdir(self.logs, 0o755)
@@ -274,7 +275,7 @@ class Culver:
         text += block("limit", [f"{k} {v}" for k, v in limit.items()])
         text += block(f"listen 127.0.0.1:{self.port} mx", self.listen) if self.listen else \
             f"listen 127.0.0.1:{self.port} mx\n"
-        domain = [f"aliases {self.aliases_path}", f"deliver maildir ~/{self.maildir_name}"]
+        domain = [f"aliases {self.aliases_path}", f"deliver {self.deliver or f'maildir ~/{self.maildir_name}'}"]
         text += block(f"domain {DOMAIN}", domain + self.domain)
         if self.smarthosts or self.outbound:
             retry = [] if any(line.startswith("retry") for line in self.outbound) else ["retry 1s 2s"]

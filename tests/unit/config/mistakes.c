@@ -131,8 +131,6 @@ words_of_later_versions_are_named_plainly(void **state)
 	assert_mistake("tls {\n\tcertificate /x\n}\n", "1:1", "does not know it yet");
 	assert_mistake("listen [::]:465 submission\n", "1:17",
 		       "does not know it yet; expected `mx`");
-	assert_mistake("domain a.example {\n\tdeliver mbox /x\n}\n", "2:10",
-		       "does not know it yet; expected `maildir`");
 }
 
 static void

@@ -57,6 +57,7 @@ default_config(struct config *c)
 					   .messages_per_connection = 1000,
 					   .agents = 50,
 					   .mailbox_agents = 20,
+					   .pipe_agents = 20,
 					   .mailbox_concurrency = 2};
 }
 
