@@ -109,8 +109,11 @@ save(struct loop_timer *t)
 {
 	struct manager *q = t->owner;
 	if (!ledger_save(&q->budget.ledger))
-		loop_timer_set(q->loop, t, manager_now_ms(q) + 60 * BUDGET_SAVE_MS);
-	ledger_forget_idle(&q->budget.ledger, manager_wall_us(q));
+		loop_timer_set(q->loop, t, manager_now_ms(q) + BUDGET_SAVE_AGAIN_MS);
+	int64_t slot = manager_wall_us(q) / LEDGER_SLOT_US;
+	if (slot != q->budget.tidied_slot)
+		ledger_forget_idle(&q->budget.ledger, manager_wall_us(q));
+	q->budget.tidied_slot = slot;
 }
 
 static void

@@ -26,6 +26,7 @@ struct manager;
 struct peer;
 
 #define BUDGET_SAVE_MS 1000
+#define BUDGET_SAVE_AGAIN_MS 60000 /* after one that has failed */
 #define BUDGET_REASON_MAX 128
 
 struct budget {
@@ -35,7 +36,8 @@ struct budget {
 	struct loop_task task;	      /* the walk over all messages */
 	struct message_cursor cursor;
 	bool is_walking;
-	uint64_t held; /* messages of all senders */
+	uint64_t held;	     /* messages of all senders */
+	int64_t tidied_slot; /* when those who are idle were forgotten last */
 };
 
 /* budget_start - the spool has started */
