@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/system/start.h"
+#include "culver/budget.h"
 #include "culver/check.h"
 #include "culver/names.h"
 #include "culver/options.h"
@@ -68,6 +69,8 @@ static const struct verb verbs[] = {
 	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
+	{"budget", ALLOW_JSON, verb_budget, "who has sent how much, and what of it is held",
+	 "budget [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
 	{"help", 0, verb_help, "this list, or how one verb is used", "help [VERB]"},

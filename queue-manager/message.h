@@ -115,10 +115,11 @@ struct message {
 	bool is_waited : 1;   /* its session waits: early.c */
 	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
-	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
-	bool is_unverified : 1; /* of another boot */
-	bool is_working : 1;	/* in the queue of route or verify */
-	bool has_retries : 1;	/* something of it was deferred once */
+	bool is_over_budget : 1; /* for that alone (budget.h) */
+	bool is_gone : 1;	 /* the file is removed; the struct waits for `uses` */
+	bool is_unverified : 1;	 /* of another boot */
+	bool is_working : 1;	 /* in the queue of route or verify */
+	bool has_retries : 1;	 /* something of it was deferred once */
 	bool is_eight_bit : 1;
 	bool is_double_bounce : 1;
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */

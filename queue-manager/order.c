@@ -13,6 +13,7 @@
 #include "common/mail/header.h"
 #include "common/protocol/jobs.h"
 #include "common/system/events.h"
+#include "queue-manager/budget.h"
 #include "queue-manager/manager.h"
 #include "queue-manager/retry.h"
 
@@ -159,9 +160,13 @@ put_failure(struct manager *q, struct agent *a, struct order *order, uint32_t nu
 				 .orcpt = o.orcpt};
 	memcpy(address, e.text.at, e.text.len);
 	f.address = span_from(address, e.text.len);
-	if (message_line(q, m, m->recipients[number - 1].last, &e) != 0)
+	uint32_t last = m->recipients[number - 1].last;
+	if (last == 0) /* nobody has answered yet */
+		budget_failure(q, m, &f);
+	else if (message_line(q, m, last, &e) == 0)
+		take_action(q, m, &e, &f);
+	else
 		return LISTED_UNREADABLE;
-	take_action(q, m, &e, &f);
 	return order_item(order, wire_find(jobs_orders, JOBS_FAILURES), &jobs_failure_shape, &f)
 		       ? LISTED
 		       : LISTED_PEER_GONE;

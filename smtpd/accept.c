@@ -38,11 +38,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "common/text/checksum.h"
 #include "smtpd/content.h"
 #include "smtpd/received.h"
 #include "smtpd/session.h"
@@ -215,6 +217,24 @@ enum next {
 	SAID,	 /* the client was told that it is refused */
 };
 
+/* the key of the letter, and of those whom it is accepted for: when others are accepted the next time, it is another one */
+static struct span
+once_key(const struct session *s, char key[INTAKE_ONCE_MAX + 1])
+{
+	const struct recipients *to = &s->transaction.recipients;
+	uint64_t sum = 0;
+
+	if (s->once.len == 0)
+		return SPAN_NONE;
+	for (size_t i = 0; i < to->count; i++) {
+		const uint64_t both[] = {
+			sum, checksum_of(to->list[i].address.at, to->list[i].address.len)};
+		sum = checksum_of(both, sizeof(both));
+	}
+	snprintf(key, INTAKE_ONCE_MAX + 1, "%.*s.%016" PRIX64, SPAN_ARG(s->once), sum);
+	return span_of(key);
+}
+
 static enum intake_outcome
 send_message(struct session *s, const struct content *c)
 {
@@ -222,7 +242,7 @@ send_message(struct session *s, const struct content *c)
 	const struct session_transaction *t = &s->transaction;
 	int64_t deadline_ms = until(ACCEPT_SEND_MS);
 	int64_t now_us = clock_wall_us();
-	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX];
+	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX], once[INTAKE_ONCE_MAX + 1];
 	struct span top = received_write(s, a->id, now_us, received);
 
 	if (s->is_local)
@@ -239,6 +259,7 @@ send_message(struct session *s, const struct content *c)
 		.utf8 = t->is_utf8,
 		.ret = t->ret,
 		.envid = t->envid,
+		.once = once_key(s, once),
 		.length = c->size,
 		.checksum = content_checksum(c),
 		.top = top,

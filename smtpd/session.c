@@ -285,6 +285,7 @@ set_client(struct session *s, const struct session_start *start)
 		s->is_local = true;
 		s->uid = start->uid;
 		s->author = start->author;
+		s->once = start->once;
 		s->may_relay = true;
 		snprintf(s->client, sizeof(s->client), SESSION_LOCAL_CLIENT "%u", (unsigned)s->uid);
 		return;
@@ -327,6 +328,7 @@ begin(struct session *s, const struct session_start *start)
 	s->author = SPAN_NONE;
 	s->tls_address = start->tls;
 	s->is_implicit = start->tls != NULL && start->listen->implicit_tls;
+	s->once = SPAN_NONE;
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);
 	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;

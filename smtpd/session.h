@@ -55,6 +55,8 @@ struct session_start {
 	struct span author; /* his full name, for a From field if there is none; empty: not known */
 	uint64_t started_us;	       /* wall clock; gives the session's id */
 	const struct tls_address *tls; /* NULL: no TLS here */
+	struct span
+		once; /* of a letter that may come again: its key (common/protocol/intake.h); empty: it does not */
 };
 
 struct session_transaction {
@@ -84,6 +86,7 @@ struct session {
 	bool is_local; /* a user of this host: */
 	uid_t uid;
 	struct span author; /* full name of a local sender, for a From field; empty: not known */
+	struct span once;   /* session_start's */
 	bool may_relay;	    /* its address is in relay-from, or it is local */
 	bool may_etrn;	    /* its address is in etrn-from of some route */
 	struct sockaddr_storage address; /* of the network */

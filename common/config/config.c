@@ -217,6 +217,8 @@ place_phrase(unsigned place)
 		return "the block of `tls`";
 	case PLACE_SITE:
 		return "the block of `site`";
+	case PLACE_BUDGET:
+		return "the block of `budget`";
 	case PLACE_ROUTE:
 		return "the block of `route`";
 	case PLACE_LIMIT:

@@ -213,6 +213,23 @@ struct config_site {
 	uint64_t rate;
 };
 
+enum config_budget_kind {
+	CONFIG_BUDGET_MESSAGES,
+	CONFIG_BUDGET_RECIPIENTS,
+	CONFIG_BUDGET_BYTES,
+	CONFIG_BUDGET_KINDS
+};
+
+enum config_budget_period { CONFIG_BUDGET_HOUR, CONFIG_BUDGET_DAY, CONFIG_BUDGET_PERIODS };
+
+/* what one sender may send; 0: no bound */
+struct config_budget {
+	char **senders; /* logins, and `uid:NUMBER` for users of this host; none: everybody else */
+	size_t sender_count;
+	/* bytes: of content, of each message once */
+	uint64_t limit[CONFIG_BUDGET_KINDS][CONFIG_BUDGET_PERIODS];
+};
+
 struct config_outbound {
 	struct config_host *smarthosts; /* in their order */
 	size_t smarthost_count;
@@ -270,6 +287,8 @@ struct config {
 	bool hosts;		   /* /etc/hosts is asked before the DNS */
 	struct config_site *sites; /* in their order */
 	size_t site_count;
+	struct config_budget *budgets; /* in their order */
+	size_t budget_count;
 	struct config_route *routes; /* sorted by name */
 	size_t route_count;
 	struct config_limits limits;
@@ -345,6 +364,11 @@ int config_table_find(const struct config *c, const char *word, struct config_ta
 	__attribute__((warn_unused_result));
 /* the `site` that a mail host belongs to; NULL: none names it */
 const struct config_site *config_site_find(const struct config *c, struct span host);
+/* the budget of a sender, named as in config_budget: the first that names him, else the first without names; NULL: none */
+const struct config_budget *config_budget_find(const struct config *c, struct span sender);
+/* one bound of it, as words: 100 messages an hour */
+void config_budget_format(const struct config_budget *b, enum config_budget_kind kind,
+			  enum config_budget_period period, struct buffer *to);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
 /*

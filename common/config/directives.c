@@ -292,6 +292,25 @@ const struct directive directives[] = {
 	 IN(config_site, rate), .take = take_rate,
 	 .sentence = "messages to the site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 
+	/* ---- budget ---- */
+	{.word = "budget", .arguments = "[UID|LOGIN...]", .where = PLACE_GENERAL, .opens = PLACE_BUDGET,
+	 .needs_block = true, .repeats = true, .max_words = GRAMMAR_WORDS_MAX,
+	 .otherwise = "none: everybody may send as much as he likes",
+	 IN(config, budgets), .take = take_budget,
+	 .sentence = "what each of these senders may send, or, without a name, everybody else; more is held"},
+	{.word = "messages", .arguments = "NUMBER/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_COUNT, .min = 1, .max = 1000 * MILLION,
+	 IN(config_budget, limit[CONFIG_BUDGET_MESSAGES]), .take = take_budget_amounts,
+	 .sentence = "messages of one sender in an hour, in a day, or both"},
+	{.word = "recipients", .arguments = "NUMBER/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_COUNT, .min = 1, .max = 1000 * MILLION,
+	 IN(config_budget, limit[CONFIG_BUDGET_RECIPIENTS]), .take = take_budget_amounts,
+	 .sentence = "recipients of them, before aliases are looked at"},
+	{.word = "bytes", .arguments = "SIZE/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_BYTES, .min = KB(1), .max = GB(1 << 20),
+	 IN(config_budget, limit[CONFIG_BUDGET_BYTES]), .take = take_budget_amounts,
+	 .sentence = "their content"},
+
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
 	 .otherwise = "the default of each word",
@@ -402,7 +421,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "budget", "dkim", "milter", "policy", "source-address", "spool-sync",
+		"access", "dkim", "milter", "policy", "source-address", "spool-sync",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
@@ -437,6 +456,8 @@ place_name(unsigned place)
 		return "tls";
 	case PLACE_SITE:
 		return "site";
+	case PLACE_BUDGET:
+		return "budget";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

@@ -29,7 +29,8 @@ enum place {
 	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
 	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
 	PLACE_TLS = 512,	 /* tls { }			[struct config_tls] */
-	PLACE_ANY = 1023,
+	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
+	PLACE_ANY = 2047,
 };
 
 enum unit {

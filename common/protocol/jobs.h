@@ -138,6 +138,9 @@ struct jobs_failure {
 	uint64_t until_us; /* delayed: tried until then */
 };
 
+/* status of what is held for the budget of its sender: mail flood detected, in the registry of RFC 5248 */
+#define JOBS_STATUS_BUDGET "4.7.28"
+
 /* what a notice says of a recipient (RFC 3464, section 2.3.3) */
 enum jobs_action {
 	JOBS_ACTION_FAILED = 1,
