@@ -10,7 +10,7 @@
 #define GROUP_LETTERS \
 	SYSCALL_GROUP("letters and their folders", SYSCALL(openat), SYSCALL(mkdirat), \
 		      SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlinkat), SYSCALL(fsync), \
-		      SYSCALL(sync_file_range))
+		      SYSCALL(sync_file_range), SYSCALL(setitimer))
 #define GROUP_LINES \
 	SYSCALL_GROUP( \
 		"files of letters: cut off again; commands: a pipe to runner; quota: counting", \
