@@ -168,7 +168,9 @@ lint-cppcheck:
 lint-tidy:
 	$(SAY) LINT clang-tidy
 	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) local/runner/*.c common/*/*.c) | \
-		xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(CPPFLAGS) 2>/dev/null' tidy
+		xargs -P 2 -n 12 sh -c 'eval "clang-tidy --quiet \"\$$@\" -- $$TIDY_FLAGS" 2>/dev/null' tidy
+# with quotes of their own
+lint-tidy: export TIDY_FLAGS = -std=gnu11 $(CPPFLAGS)
 
 # ---- everything
 

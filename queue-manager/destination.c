@@ -106,8 +106,11 @@ hops_name(struct span hosts, char *to, size_t size)
 		memcpy(to, hop.host.at, len);
 		return len;
 	}
-	for (; len < hosts.len && len < size; len++)
-		to[len] = hosts.at[len] == ' ' ? ',' : hosts.at[len];
+	for (; len < hosts.len && len < size; len++) {
+		to[len] = hosts.at[len];
+		if (to[len] == ' ')
+			to[len] = ',';
+	}
 	return len;
 }
 

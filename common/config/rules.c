@@ -42,7 +42,8 @@ says_nothing(struct span line)
 
 int
 rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
-	   void (*each)(const struct rules_reader *r, unsigned line, struct span text))
+	   void (*each)(void *owner, const struct rules_reader *r, unsigned line, struct span text),
+	   void *owner)
 {
 	unsigned number = 0;
 
@@ -91,7 +92,7 @@ rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
 			      "blank space at the begin of a line continues the line before, and "
 			      "there is none");
 		else
-			each(r, first, trim(line));
+			each(owner, r, first, trim(line));
 	}
 	return 0;
 }

@@ -24,10 +24,13 @@ struct rules_reader {
 	void (*wrong)(void *owner, unsigned line, unsigned column, const char *text);
 };
 
-/* rules_each - calls `each` for every line, joined with what continues it and trimmed; -1: the arena is full */
+/*
+ * rules_each - calls `each`, with `owner`, for every line, joined with what continues it and trimmed; -1: the arena is full
+ */
 int rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
-	       void (*each)(const struct rules_reader *r, unsigned line, struct span text))
-	__attribute__((warn_unused_result));
+	       void (*each)(void *owner, const struct rules_reader *r, unsigned line,
+			    struct span text),
+	       void *owner) __attribute__((warn_unused_result));
 
 /* ---- key value ---- */
 

@@ -22,12 +22,13 @@ read_line(const char *line, struct order *o)
 {
 	static char text[1000];
 	static char *words[WORDS_MAX + 1];
+	static char empty[] = "";
 	int count = 0;
 	snprintf(text, sizeof(text), "sendmail %s", line);
 	char *rest = text;
 	for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
 		if (*word != '\0' && count < WORDS_MAX)
-			words[count++] = strcmp(word, "''") == 0 ? (char[]){""} : word;
+			words[count++] = strcmp(word, "''") == 0 ? empty : word;
 	}
 	words[count] = NULL;
 	*o = (struct order){.mode = ORDER_DELIVER};
