@@ -181,11 +181,12 @@ give_job(struct manager *q, struct agent *a)
 	}
 }
 
-/* a site that hangs, or may: not known to be quick */
+/* a site that hangs, or may: not known to be quick; a mailbox that has, and is probed */
 static bool
 is_doubtful(const struct place *p)
 {
-	return p->kind == JOBS_SMTP && !p->site->is_quick;
+	return p->kind == JOBS_SMTP ? !p->site->is_quick
+				    : p->kind == JOBS_MAILBOX && p->site->is_dead;
 }
 
 static struct want *

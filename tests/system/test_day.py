@@ -56,8 +56,8 @@ printf 'Subject: away-%s\\n\\nI am not here.\\n' "$SENDER" | /usr/sbin/sendmail 
 ATTACK = """#!/bin/sh
 exec >>/tmp/attack 2>&1
 for command in 'cat /home/ann/Maildir/new/*' 'touch /home/ann/Maildir/new/forged' 'ls /var/spool/culver' 'ls /var/lib/culver/drop' \\
-    'cp /bin/sh /var/lib/culver/drop/' 'touch /etc/cron.d/eve' 'cat /etc/shadow' 'kill -9 1' 'cat /proc/1/environ' 'culver stop' \\
-    'culver queue remove all'
+    'cp /bin/sh /var/lib/culver/drop/' 'touch /etc/cron.d/eve' 'cat /etc/shadow' 'kill -9 1' 'cat /proc/1/environ' '/usr/sbin/culver stop' \\
+    '/usr/sbin/culver queue remove all'
 do
     sh -c "$command" && echo "DONE $command"
 done
@@ -365,7 +365,8 @@ Entry = collections.namedtuple("Entry", "pw_name pw_uid pw_gid")
 def test_a_day(host):
     for hours in (morning, mailing_list, full_home, attack, bomb, flood):
         hours(host)
-    assert run(host.root, "culver queue", check=0) == "" or not host.waiting()
+    assert not host.waiting()
+    assert run(host.root, "culver queue --json") == ""
     found = host.found()
     wrong = {key: (found[key], host.expected[key]) for key in found.keys() | host.expected.keys() if found[key] != host.expected[key]}
     assert not wrong, f"(have, wanted): {wrong}"
