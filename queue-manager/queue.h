@@ -52,7 +52,9 @@ struct place {
 	uint32_t hash;
 	char *key; /* hosts or user, NUL, domain, home; ours */
 	struct span hosts, user, domain;
-	struct span home;		/* of a virtual user's mailbox; else empty */
+	struct span home; /* of a virtual user's mailbox; else empty */
+	uint64_t
+		quota; /* of it, as lookup said last: agents that are there already keep theirs; 0: none */
 	struct flow *turn[QUEUE_RANKS]; /* rings; whose turn it is */
 	uint32_t batches, ready;	/* ready: recipients */
 	uint32_t parked;		/* batches that will come here at KEEP */

@@ -16,6 +16,7 @@
 #include "common/system/events.h"
 #include "queue-manager/idle.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/reaction.h"
 #include "queue-manager/serve.h"
 #include "queue-manager/window.h"
 
@@ -33,6 +34,17 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 	else if (schedule_service_kind(kind) == JOBS_LINE)
 		max = l->pipe_agents;
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
+}
+
+int64_t
+schedule_job_ms(const struct manager *q, enum jobs_kind kind)
+{
+	const struct config_limits *l = &q->config->limits;
+	if (kind == JOBS_MAILBOX)
+		return (int64_t)l->mailbox_time;
+	if (schedule_service_kind(kind) == JOBS_LINE)
+		return (int64_t)(l->pipe_time + l->mailbox_time) + SCHEDULE_LINE_GRACE_MS;
+	return SCHEDULE_JOB_MS;
 }
 
 /* ---- places that are to be looked at, or wait ---- */
@@ -196,10 +208,13 @@ end_silent(struct manager *q, struct service *s, int64_t now)
 		next = p->next;
 		if (a == NULL || a->message == NULL || schedule_service(q, a->place) != s)
 			continue;
-		if (a->since_ms + SCHEDULE_JOB_MS <= now)
-			q->schedule.hands->end(q, a);
-		else
-			schedule_look_again(s, a->since_ms + SCHEDULE_JOB_MS);
+		int64_t until_ms = a->since_ms + schedule_job_ms(q, a->place->kind);
+		if (until_ms > now) {
+			schedule_look_again(s, until_ms);
+			continue;
+		}
+		a->is_hanging = jobs_parent_kind(a->place->kind) == JOBS_MAILBOX;
+		q->schedule.hands->end(q, a);
 	}
 }
 
@@ -319,6 +334,29 @@ schedule_agent_free(struct manager *q, struct agent *a)
 		q->schedule.hands->end(q, a);
 }
 
+/*
+ * job_hangs - the file system of a user does not answer: his mail waits, and his place takes no more than a probe
+ *
+ * Whatever the window was: each agent more would only hang beside the first, and take a slot from others for as long.
+ */
+static void
+job_hangs(struct manager *q, struct agent *a)
+{
+	const struct place *p = a->place;
+	const struct answer hangs = {.status = SPAN("4.2.0"),
+				     .reply = SPAN("nothing was heard of the mailbox in time: "
+						   "the file system it is on may hang"),
+				     .host = p->user,
+				     .meaning = REPLY_CONNECTING};
+	EVENT("mailbox-hangs", event_id(a->message->id), event_text("user", p->user),
+	      event_text("domain", p->domain),
+	      event_number("after_ms", schedule_job_ms(q, p->kind)));
+	p->site->window = 1;
+	for (uint32_t i = 0; i < a->count && !a->message->is_gone; i++)
+		if (a->numbers[i] != 0)
+			reaction_to(q, a, a->numbers[i], FATE_DEFERRED, &hangs);
+}
+
 /* an agent ended in the midst of a job */
 static void
 job_died(struct manager *q, struct agent *a)
@@ -351,6 +389,8 @@ schedule_agent_gone(struct manager *q, struct agent *a, bool refused)
 	if (a->message != NULL) {
 		if (refused)
 			serve_give_back(q, a, 0);
+		else if (a->is_hanging)
+			job_hangs(q, a);
 		else
 			job_died(q, a);
 		struct message *m = serve_end_job(q, a);

@@ -38,8 +38,10 @@ struct peer;
 #define SCHEDULE_REFUSED_MS \
 	1000 /* a place that its parent refuses for good is not asked for again so soon */
 #define SCHEDULE_NOTICE_AGENTS 4
-#define SCHEDULE_JOB_MS \
-	(12LL * 3600 * 1000)   /* an agent that has said nothing of its job for so long is ended */
+/* an agent that has said nothing of its job for so long is ended; one of a mailbox sooner: schedule_job_ms */
+#define SCHEDULE_JOB_MS (12LL * 3600 * 1000)
+#define SCHEDULE_LINE_GRACE_MS \
+	65000 /* of a line, behind pipe-time and mailbox-time: its agent gives up by itself */
 #define SCHEDULE_WANT_MS 30000 /* a parent that has not answered a WANT by then is ended */
 #define SCHEDULE_WANTS_MAX 64  /* under way at a time, of one service */
 
@@ -57,6 +59,7 @@ struct agent {
 	bool is_connected;	    /* it has told of what its host answered */
 	bool is_doubtful;	    /* counted so */
 	bool is_of_old;		    /* of a former configuration: ends when it is free */
+	bool is_hanging;	    /* it is being ended, since nothing was heard of its mailbox */
 	int64_t begun_ms;	    /* its job was given then */
 	int64_t since_ms;	    /* idle, or busy, since then */
 	int64_t given_us;	    /* its job was sent then */
@@ -149,6 +152,8 @@ struct service *schedule_service(struct manager *q, const struct place *p);
 bool schedule_is_hungry(const struct service *s, const struct place *p);
 bool schedule_has_hungry(const struct service *s);
 uint32_t schedule_agents_max(const struct manager *q, enum jobs_kind kind);
+/* how long an agent of that kind may say nothing of its job */
+int64_t schedule_job_ms(const struct manager *q, enum jobs_kind kind);
 /* something is to be looked at when that time has come */
 void schedule_look_again(struct service *s, int64_t at_ms);
 /* the next place that waits for the site is looked at */

@@ -160,7 +160,7 @@ give_job(struct manager *q, struct agent *a)
 	a->message = m;
 	a->had_trouble = false;
 	a->since_ms = a->begun_ms = manager_now_ms(q);
-	schedule_look_again(schedule_service(q, p), a->since_ms + SCHEDULE_JOB_MS);
+	schedule_look_again(schedule_service(q, p), a->since_ms + schedule_job_ms(q, p->kind));
 	site_count_busy(p, 1);
 	site_rate_take(p->site, a->since_ms * 1000);
 	q->schedule.active++;
@@ -182,11 +182,12 @@ give_job(struct manager *q, struct agent *a)
 	}
 }
 
-/* a site that hangs, or may: not known to be quick */
+/* a site that hangs, or may: not known to be quick; a mailbox that has, and is probed */
 static bool
 is_doubtful(const struct place *p)
 {
-	return p->kind == JOBS_SMTP && !p->site->is_quick;
+	return p->kind == JOBS_SMTP ? !p->site->is_quick
+				    : p->kind == JOBS_MAILBOX && p->site->is_dead;
 }
 
 static struct want *

@@ -53,6 +53,8 @@ hello_ehlo(struct session *s, struct span argument)
 		session_reply_more(s, 250, NULL, "STARTTLS");
 	if (s->may_etrn)
 		session_reply_more(s, 250, NULL, "ETRN");
+	if (s->may_expn)
+		session_reply_more(s, 250, NULL, "EXPN");
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */
 	session_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu64, s->limits->recipients);
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");

@@ -299,6 +299,7 @@ set_client(struct session *s, const struct session_start *start)
 		s->client[0] = '\0';
 	s->may_relay = config_may_relay(s->config, client);
 	s->may_etrn = config_may_etrn(s->config, NULL, client);
+	s->may_expn = config_may_expn(s->config, client);
 	s->address = start->client;
 }
 

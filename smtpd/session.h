@@ -89,6 +89,7 @@ struct session {
 	struct span once;   /* session_start's */
 	bool may_relay;	    /* its address is in relay-from, or it is local */
 	bool may_etrn;	    /* its address is in etrn-from of some route */
+	bool may_expn;	    /* its address is in expn-from */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */

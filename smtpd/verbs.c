@@ -10,6 +10,7 @@
 #include "smtpd/content.h"
 #include "smtpd/envelope.h"
 #include "smtpd/etrn.h"
+#include "smtpd/expn.h"
 #include "smtpd/hello.h"
 #include "smtpd/queries.h"
 #include "smtpd/starttls.h"
@@ -33,7 +34,7 @@ static const struct verb verbs[] = {
 	{"VRFY", ANY, queries_vrfy, "", .ends_group = true},
 	{"HELP", ANY, queries_help, "", .ends_group = false},
 	{"QUIT", ANY, queries_quit, "", .ends_group = false},
-	{"EXPN", ANY, queries_unsupported, "", .ends_group = true},
+	{"EXPN", ANY, expn_expn, "", .ends_group = true},
 	{"ETRN", STAGE_READY, etrn_etrn, "ETRN comes after EHLO, and outside of a transaction",
 	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},

@@ -55,10 +55,12 @@ struct config_limits {
 	uint64_t agents; /* delivery agents in all */
 	uint64_t mailbox_agents;      /* file agents in all */
 	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t mailbox_time;	      /* ms, for one letter into a mailbox */
 	uint64_t pipe_agents;	      /* agents of commands and other lines, in all */
 	uint64_t pipe_time;	      /* ms, for one command to end */
 	uint64_t pipe_memory;	      /* bytes of one process of a command */
 	uint64_t pipe_processes;      /* of a user, while a command of his runs */
+	uint64_t expn_per_hour;	      /* EXPN of one client */
 	uint64_t etrn_interval;	      /* ms between two ETRN for one domain */
 	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
@@ -262,6 +264,8 @@ struct config {
 	enum config_log_format log_format;
 	struct config_network *relay_from;
 	size_t relay_from_count;
+	struct config_network *expn_from; /* clients that may say EXPN */
+	size_t expn_from_count;
 	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
@@ -354,6 +358,7 @@ const struct config *config_take(void);
 /* ---- questions that several programs ask ---- */
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
+bool config_may_expn(const struct config *c, const struct sockaddr *client);
 /* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
 bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);

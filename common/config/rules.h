@@ -96,9 +96,11 @@ void rules_nest_end(const struct rules_reader *r, const struct rules_nest *nest)
 
 /* ---- what a table of users says of one ---- */
 
+#define RULES_QUOTA_MAX (UINT64_C(1) << 60) /* bytes */
+
 struct rules_user {
-	struct span home;  /* absolute; empty: as `deliver` says */
-	struct span quota; /* a size; for those who read the mailbox, nothing here keeps it */
+	struct span home; /* absolute; empty: as `deliver` says */
+	uint64_t quota;	  /* bytes of his Maildir; 0: as many as there is room for */
 };
 
 /* rules_user - empty, or words home=PATH quota=SIZE deliver=maildir; false: *wrong (static) says why it is none */

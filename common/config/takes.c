@@ -266,6 +266,16 @@ take_networks(struct parse *p, const struct directive *d, const struct grammar_l
 }
 
 void
+take_expn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	       void *object)
+{
+	struct config *c = object;
+
+	(void)d;
+	read_networks(p, line, &c->expn_from, &c->expn_from_count);
+}
+
+void
 take_etrn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	       void *object)
 {

@@ -13,15 +13,16 @@
 	void take_##name(struct parse *p, const struct directive *d, \
 			 const struct grammar_line *line, void *object)
 
-TAKE(yes);	 /* yes or no; bool */
-TAKE(number);	 /* within the row's range, in its unit; uint64_t */
-TAKE(limit);	 /* the same, and remembers that this `listen` has its own */
-TAKE(name);	 /* of a host or domain; char *, in lower case */
-TAKE(path);	 /* absolute; char * */
-TAKE(runtime);	 /* absolute, short enough for sockets; char * */
-TAKE(log);	 /* sink and file */
-TAKE(format);	 /* of the log */
-TAKE(networks);	 /* relay-from */
+TAKE(yes);	/* yes or no; bool */
+TAKE(number);	/* within the row's range, in its unit; uint64_t */
+TAKE(limit);	/* the same, and remembers that this `listen` has its own */
+TAKE(name);	/* of a host or domain; char *, in lower case */
+TAKE(path);	/* absolute; char * */
+TAKE(runtime);	/* absolute, short enough for sockets; char * */
+TAKE(log);	/* sink and file */
+TAKE(format);	/* of the log */
+TAKE(networks); /* relay-from */
+TAKE(expn_from);
 TAKE(etrn_from); /* networks of a route */
 TAKE(extension); /* a character; 0 for none */
 TAKE(listen);	 /* adds to listens */

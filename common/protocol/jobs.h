@@ -50,8 +50,9 @@ jobs_parent_kind(enum jobs_kind kind)
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
-#define JOBS_SITE_MAX 2048  /* bytes of a site's name */
-#define JOBS_AVOID_MAX 4096 /* bytes of the hosts to be tried last */
+#define JOBS_SITE_MAX 2048		   /* bytes of a site's name */
+#define JOBS_AVOID_MAX 4096		   /* bytes of the hosts to be tried last */
+#define JOBS_QUOTA_MAX (UINT64_C(1) << 60) /* bytes of a mailbox */
 #define JOBS_PAUSE_MAX (UINT64_C(7) * 24 * 3600 * 1000)
 
 struct jobs_parent {
@@ -70,6 +71,7 @@ struct jobs_want {
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
 	struct span
 		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+	uint64_t quota; /* mailbox of a virtual user: bytes; 0: none */
 };
 
 struct jobs_cannot {

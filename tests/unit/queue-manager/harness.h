@@ -58,7 +58,9 @@ default_config(struct config *c)
 					   .agents = 50,
 					   .mailbox_agents = 20,
 					   .pipe_agents = 20,
-					   .mailbox_concurrency = 2};
+					   .mailbox_concurrency = 2,
+					   .mailbox_time = 300000,
+					   .pipe_time = 1000000};
 }
 
 __attribute__((unused)) static int
