@@ -33,6 +33,7 @@ INTAKE_ANSWERS = {
     "INTAKE_QUEUED": (103, [("wait_ms", N)]),
     "INTAKE_RETRYING": (104, [("outcome", N)]),
     "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
+    "INTAKE_TAKEN": (106, []),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S), ("direct", N), ("line", N)]
