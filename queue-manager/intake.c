@@ -448,7 +448,8 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	p->stage = QUEUED;
 	p->its_turn = true;
 	const struct intake_queued answer = {c->early != 0 ? early_begin(q, m, p) : 0};
-	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer, NULL))
+	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer,
+		      &t->reader))
 		message_settle(q, m);
 	return NULL;
 }

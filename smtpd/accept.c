@@ -17,7 +17,8 @@
  *     From COMMIT on it may give the message to those who deliver (early delivery): the content is whole and can no longer change (2), every
  *     check of this session has passed before accept_message is called, and nobody is told anything by us before 7.
  *  4  QUEUED.  Sender, recipients and the `queued` line with the checksum are in the file as the kernel sees it, behind the content.
- *     The descriptor that we read by is of that file (1).  If the queue-manager dies from here on, replay finds the line and the message lives.
+ *     The descriptor that came with QUEUED is of that file, also
+ *     where it is one that was taken before.  If the queue-manager dies from here on, replay finds the line and the message lives.
  *  4a FINISHED, for which we wait as long as QUEUED names, and a little: not when sessions run short.
  *     DELIVERED: every recipient has been taken by somebody who answers for it, and no notice is owed.  There is nothing left that an fsync could
  *     save: straight to 7.  If the machine stops now, the file may come back and the message with it: twice (RFC 1047).
@@ -389,7 +390,7 @@ make_ours(struct session *s, const struct content *c)
 		return false;
 	}
 	/* 4 */
-	outcome = intake_client_await_queued(&a->client, &wait_ms, until(ACCEPT_QUEUED_MS));
+	outcome = intake_client_await_queued(&a->client, &a->reader, &wait_ms, until(ACCEPT_QUEUED_MS));
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "queued");
 		return false;

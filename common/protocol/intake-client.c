@@ -232,7 +232,8 @@ intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 }
 
 enum intake_outcome
-intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms, int64_t deadline_ms)
+intake_client_await_queued(struct intake_client *c, int *reader, uint64_t *wait_ms,
+			   int64_t deadline_ms)
 {
 	struct intake_queued m;
 	struct channel_fds fds;
@@ -240,6 +241,8 @@ intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms, int64_t d
 
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
+	close(*reader);
+	*reader = fds.fd[0];
 	*wait_ms = m.wait_ms;
 	return INTAKE_CLIENT_OK;
 }

@@ -69,9 +69,12 @@ enum intake_outcome intake_client_recipient(struct intake_client *c,
 /* `early`: the caller would wait for FINISHED */
 enum intake_outcome intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-/* on OK fsync, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all */
-enum intake_outcome intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms,
-					       int64_t deadline_ms)
+/*
+ * on OK *reader is the one to fsync, in place of the caller's, which is closed: a letter that was taken before lies in another file; then keep; *wait_ms: how
+ * long FINISHED may be waited for, 0: not at all
+ */
+enum intake_outcome intake_client_await_queued(struct intake_client *c, int *reader,
+					       uint64_t *wait_ms, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 /*
  * intake_client_await_finished - its spans live until the next call

@@ -52,7 +52,7 @@ const struct wire_shape intake_answers[] = {
 		   WIRE_FIELD_U64(intake_refused, code, 400, 599),
 		   WIRE_FIELD_SPAN(intake_refused, status, 5, 11),
 		   WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
-	WIRE_SHAPE(INTAKE_QUEUED, intake_queued, 0,
+	WIRE_SHAPE(INTAKE_QUEUED, intake_queued, 1,
 		   WIRE_FIELD_U64(intake_queued, wait_ms, 0, INTAKE_WAIT_MAX_MS)),
 	WIRE_SHAPE(
 		INTAKE_FINISHED, intake_finished, 0,

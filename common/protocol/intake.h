@@ -19,7 +19,7 @@ enum intake_type { /* numbers are never reused */
 			   2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
 		   INTAKE_RECIPIENTS = 3, /* as many as fit; again */
 		   INTAKE_COMMIT =
-			   4, /* that was all of them  <- INTAKE_QUEUED, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
+			   4, /* that was all of them  <- INTAKE_QUEUED + reader, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
 		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
 		   INTAKE_ABANDON =
 			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */

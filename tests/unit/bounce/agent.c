@@ -257,7 +257,7 @@ take_notice(const char *to, const char *protocol, bool keep)
 	request = expect_call(INTAKE_COMMIT, &c);
 	assert_int_equal(c.count, 1);
 	expect_nothing_yet();
-	answer(INTAKE_QUEUED, request, &(struct intake_queued){0}, NULL);
+	answer(INTAKE_QUEUED, request, &(struct intake_queued){0}, &t.file);
 	if (keep)
 		expect_call(INTAKE_KEEP, &(struct intake_keep){0});
 }
