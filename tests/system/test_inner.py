@@ -253,8 +253,9 @@ def test_intake_as_it_should_be(culver):
         os.write(fds[0], content)
         os.close(fds[0])
         name, _, got = commit_message(peer, content, culver.address)
-        assert name == "INTAKE_QUEUED" and not got
-        os.fsync(fds[1])
+        assert name == "INTAKE_QUEUED" and len(got) == 1
+        os.fsync(got[0])
+        os.close(got[0])
         peer.send("INTAKE_KEEP", request=1, sync_us=0)
         culver.wait_event("done", id=ident)
         os.close(fds[1])

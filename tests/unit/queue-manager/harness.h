@@ -392,6 +392,7 @@ session_queue(struct harness *h, struct session *s, const char *sender, const ch
 	session_envelope(s, CONTENT, sender, "ESMTP");
 	session_commit(s, session_recipients(s, addresses));
 	assert_int_equal(hear(h, s->fd, &w), INTAKE_QUEUED);
+	channel_close_fds(&w.fds);
 }
 
 __attribute__((unused)) static void

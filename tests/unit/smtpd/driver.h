@@ -221,7 +221,19 @@ driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 	const struct intake_queued queued = {!is_early			   ? 0
 					     : in->fault == EARLY_TOO_LATE ? 1
 									   : DRIVER_WAIT_MS};
-	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued, NULL);
+	char path[40];
+	int pipes[2] = {-1, -1};
+	/* a pipe cannot be synced */
+	bool no_sync = in->fault == FAULT_NO_SYNC || in->fault == EARLY_DELIVERED ||
+		       in->fault == EARLY_REFUSED;
+	if (no_sync && pipe2(pipes, O_CLOEXEC) != 0)
+		abort();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->file);
+	int reader = no_sync ? pipes[0] : open(path, O_RDONLY | O_CLOEXEC);
+	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued, &reader);
+	close(reader);
+	if (no_sync)
+		close(pipes[1]);
 	if (in->fault == EARLY_DELIVERED)
 		driver_finished(fd, request, INTAKE_FINISH_DELIVERED, 0);
 	if (in->fault == EARLY_REFUSED)
