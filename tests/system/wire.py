@@ -18,7 +18,7 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("length", N),
+                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
