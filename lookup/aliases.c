@@ -517,6 +517,7 @@ aliases_line(const struct routes *r, struct span address, uint64_t direct, uint6
 			     "the line of the alias that this was for is no longer there");
 		out->count = 1;
 	}
+	free(w.set);
 	out->leaves[0].line = line;
 	out->leaves[0].owner = SPAN_NONE;
 }
