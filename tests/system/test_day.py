@@ -202,8 +202,14 @@ class Host:
     def quiet(self, but=0):
         """All but so many letters are done."""
         self.events.wait("queued", WAIT_S, count=self.sent)
-        while len(self.waiting()) > but:
-            self.events.wait("done", WAIT_S, count=len(self.events.find("done")) + 1, alive=self._gone)
+        self._until("done", lambda: len(self.waiting()) <= but)
+
+    def _until(self, name, is_so):
+        """Looks again after each event of that name; what comes while it looks counts too."""
+        seen = len(self.events.find(name))
+        while not is_so():
+            seen += 1
+            self.events.wait(name, WAIT_S, count=seen, alive=self._gone)
 
     def _gone(self):
         return None if self.process.poll() is None else f"culver ended with {self.process.returncode}"
@@ -211,8 +217,7 @@ class Host:
     def deferred(self, why, but):
         """One of those that wait has been deferred with that reason; all others are done."""
         self.quiet(but)
-        while not any(why in e["reply"] for e in self.events.find("deferred") if e["id"] in self.waiting()):
-            self.events.wait("deferred", WAIT_S, count=len(self.events.find("deferred")) + 1, alive=self._gone)
+        self._until("deferred", lambda: any(why in e["reply"] for e in self.events.find("deferred") if e["id"] in self.waiting()))
 
     def found(self):
         """(place, subject) -> letters, of all mailboxes and of what went out."""
