@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver log culver
+PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver auth log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -38,7 +38,9 @@ LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
 LIBS_resolver = -lunbound
 # tables: patterns and databases, served by lookup, looked through by `culver check`
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
-LIBS_culver = -lpcre2-8 -lsqlite3
+LIBS_accounts = -lsqlite3 -lcrypto -lidn
+LIBS_auth = $(LIBS_accounts)
+LIBS_culver = -lpcre2-8 $(LIBS_accounts)
 LIBS_delivery = -lpcre2-8
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)

@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 9
+#define TRUST_PROGRAMS 10
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -48,6 +48,7 @@ enum trust_place {
 	TRUST_TRACE,	/* the store of log */
 	TRUST_LOG_FILE, /* the directory that `log FILE` is in */
 	TRUST_TABLES,	/* each directory that holds a text table */
+	TRUST_ACCOUNTS, /* of `culver user` */
 };
 
 struct trust_directory {

@@ -28,7 +28,8 @@ enum place {
 	PLACE_LISTEN_LIMIT = 64, /* listen { limit { } }	[struct config_limits] */
 	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
 	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
-	PLACE_ANY = 511,
+	PLACE_AUTH = 512,	 /* auth { }			[struct config_auth] */
+	PLACE_ANY = 1023,
 };
 
 enum unit {
@@ -61,7 +62,7 @@ struct directive {
 
 extern const struct directive directives[];
 extern const size_t directive_count;
-#define DIRECTIVES_MAX 96
+#define DIRECTIVES_MAX 112
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);

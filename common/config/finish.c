@@ -80,6 +80,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		c->trace = join(p, state, "trace");
 	if (c->root_mail == NULL)
 		c->root_mail = join(p, state, "root");
+	if (c->auth.accounts == NULL)
+		c->auth.accounts = join(p, state, "accounts");
 	if (!p->has_log)
 		c->log_sink = defaults->log_to_stderr ? CONFIG_LOG_STDERR : CONFIG_LOG_SYSLOG;
 }

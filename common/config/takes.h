@@ -25,6 +25,8 @@ TAKE(networks);	  /* relay-from */
 TAKE(etrn_from);  /* networks of a route */
 TAKE(extension);  /* a character; 0 for none */
 TAKE(listen);	  /* adds to listens */
+TAKE(offers_auth); /* yes or no, of a listen */
+TAKE(auth);	  /* a block */
 TAKE(limits);	  /* a block of limits */
 TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
