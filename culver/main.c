@@ -18,6 +18,7 @@
 #include "culver/stop.h"
 #include "culver/top.h"
 #include "culver/trace.h"
+#include "culver/user.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -68,6 +69,10 @@ static const struct verb verbs[] = {
 	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
+	{"user", ALLOW_JSON, verb_user, "accounts for submission",
+	 "user add|password|remove LOGIN\n"
+	 "       culver user list [--json]\n"
+	 "The password is asked for, or read as a line from the standard input."},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
 	{"help", 0, verb_help, "this list, or how one verb is used", "help [VERB]"},

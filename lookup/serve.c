@@ -18,6 +18,7 @@
 #include "common/system/service.h"
 #include "lookup/aliases.h"
 #include "lookup/recipients.h"
+#include "lookup/senders.h"
 
 #define SLICE_US 5000 /* of work for one client before the others have their turn */
 
@@ -103,6 +104,24 @@ answer(struct client *c, const struct lookup_question *q)
 		wrong = add_answer(c, &lookup_leaf_shape, &e.leaves[i]);
 	}
 	return wrong;
+}
+
+/* the one question that is no list */
+static const char *
+answer_sender(struct client *c, struct span datagram, const struct wire_shape *shape)
+{
+	struct serve *s = serve_of(c);
+	struct lookup_sender question;
+	struct lookup_verdict v;
+	const char *wrong;
+
+	if (wire_decode(datagram, shape, &question) < 0)
+		return "malformed message";
+	arena_reset(&s->arena);
+	senders_verdict(s->routes, &question, loop_now_ms(s->service.loop), &s->arena, &v);
+	wire_list_start(&s->list);
+	wrong = add_answer(c, &lookup_verdict_shape, &v);
+	return wrong != NULL ? wrong : send_list(c, false);
 }
 
 /* keep_left - the questions without answer outlive the buffer they were received in */
@@ -202,11 +221,14 @@ client_take(struct service_client *base, struct span datagram)
 	const struct wire_shape *shape;
 
 	if (wire_peek(datagram, &h) < 0 || h.flags != 0 ||
-	    (shape = wire_find(lookup_calls, h.type)) == NULL ||
-	    wire_decode(datagram, shape, &q) < 0)
+	    (shape = wire_find(lookup_calls, h.type)) == NULL)
 		return "malformed message";
 	c->type = h.type;
 	c->request = h.request;
+	if (h.type == LOOKUP_SENDER)
+		return answer_sender(c, datagram, shape);
+	if (wire_decode(datagram, shape, &q) < 0)
+		return "malformed message";
 	c->left = q.questions;
 	return work(c);
 }

@@ -52,6 +52,7 @@ struct journal_entry {
 	uint64_t ret;	 /* from: enum intake_ret */
 	struct span client, helo, protocol, sender; /* from */
 	struct span envid;			    /* from: ENVID; empty: none */
+	struct span login;			    /* from: who had logged in; empty: nobody */
 	uint64_t notify;			    /* to: bits of enum intake_notify */
 	struct span orcpt;			    /* to: ORCPT; empty: none */
 	uint64_t relayed;	  /* delivered: enum jobs_relayed, where success was asked for */

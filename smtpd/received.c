@@ -27,7 +27,9 @@ received_protocol(const struct session *s)
 	if (s->is_local)
 		return "LOCAL";
 	if (s->transaction.is_utf8)
-		return "UTF8SMTP"; /* RFC 6531, section 4.3 */
+		return s->login[0] != '\0' ? "UTF8SMTPA" : "UTF8SMTP"; /* RFC 6531, section 4.3 */
+	if (s->login[0] != '\0')
+		return "ESMTPA";
 	return s->extended ? "ESMTP" : "SMTP";
 }
 

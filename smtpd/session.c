@@ -299,7 +299,9 @@ begin(struct session *s, const struct session_start *start)
 {
 	*s = (struct session){
 		.config = start->config,
+		.listen = start->listen,
 		.limits = &start->listen->limits,
+		.auth = start->auth,
 		.stage = STAGE_GREETED,
 		.about = SPAN_NONE,
 	};

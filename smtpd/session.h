@@ -14,6 +14,7 @@
 
 #include "common/config/config.h"
 #include "common/mail/address.h"
+#include "common/protocol/auth.h"
 #include "common/system/stream.h"
 #include "common/text/span.h"
 #include "smtpd/accept.h"
@@ -46,6 +47,7 @@ struct session_start {
 	const struct config_listen *listen;
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
+	const char *auth;
 	int fd;				/* connected; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
@@ -70,6 +72,7 @@ struct session_transaction {
 
 struct session {
 	const struct config *config;
+	const struct config_listen *listen;
 	const struct config_limits *limits;
 	struct stream stream;
 	char id[SESSION_ID_MAX];
@@ -77,7 +80,10 @@ struct session {
 	bool client_is_ipv6;
 	bool is_local; /* a user of this host: */
 	uid_t uid;
-	bool may_relay;			 /* its address is in relay-from, or it is local */
+	bool may_relay;			 /* its address is in relay-from, it is local, or logged in */
+	char login[AUTH_LOGIN_MAX + 1];	 /* who has logged in; empty: nobody */
+	unsigned login_failures;
+	const char *auth; /* path; NULL: not there */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;

@@ -11,6 +11,7 @@
 #include "smtpd/envelope.h"
 #include "smtpd/etrn.h"
 #include "smtpd/hello.h"
+#include "smtpd/login.h"
 #include "smtpd/queries.h"
 
 #define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT | STAGE_CHUNKS)
@@ -36,7 +37,8 @@ static const struct verb verbs[] = {
 	{"ETRN", STAGE_READY, etrn_etrn, "ETRN comes after EHLO, and outside of a transaction",
 	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
-	{"AUTH", ANY, queries_unsupported, "", .ends_group = false},
+	{"AUTH", STAGE_GREETED | STAGE_READY, login_auth, "AUTH comes outside of a transaction",
+	 .ends_group = true},
 	{"STARTTLS", ANY, queries_unsupported, "", .ends_group = true},
 	/* a browser was made to speak to us: nothing that follows is a command */
 	{"GET", ANY, queries_other_protocol, "", .ends_group = false},

@@ -53,6 +53,7 @@ enum intake_notify {
 #define INTAKE_ORCPT_MAX 512
 #define INTAKE_RECIPIENT_MAX 512
 #define INTAKE_HELO_MAX 512
+#define INTAKE_LOGIN_MAX 255
 #define INTAKE_TOP_MAX 32768
 
 struct intake_open {
@@ -70,6 +71,7 @@ struct intake_envelope {
 	uint64_t ret;	      /* DSN (RFC 3461): enum intake_ret */
 	struct span envid;    /* ENVID as its xtext says, decoded; empty: none */
 	uint64_t uid;	   /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */
+	struct span login; /* who has logged in; empty: nobody */
 	uint64_t length;   /* of the content in the file */
 	uint64_t checksum; /* XXH3 of the content */
 	/* header lines put on top, with CRLF each, by whoever sends or stores the message */

@@ -42,6 +42,9 @@ const struct wire_shape lookup_calls[] = {
 	WIRE_SHAPE(LOOKUP_ROUTES, lookup_questions, 0,
 		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX,
 				   &lookup_question_shape)),
+	WIRE_SHAPE(LOOKUP_SENDER, lookup_sender, 0,
+		   WIRE_FIELD_SPAN(lookup_sender, address, 1, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_SPAN(lookup_sender, login, 1, LOOKUP_LOGIN_MAX)),
 	{.name = NULL},
 };
 
