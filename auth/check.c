@@ -18,6 +18,8 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 
+#define FIRST 3u /* below are /dev/null and stderr; sqlite opens no database there */
+
 /* ---- the child ---- */
 
 struct asker {
@@ -65,13 +67,13 @@ find_account(void *owner, struct span login, enum verifier_hash hash, struct ver
 	return SASL_UNKNOWN;
 }
 
-/* every descriptor but two: the others are connections of other sessions */
+/* every descriptor from FIRST on but two: the others are connections of other sessions */
 static void
 close_all_but(int a, int b)
 {
 	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
 
-	if ((low > 0 && close_range(0, low - 1, 0) != 0) ||
+	if ((low > FIRST && close_range(FIRST, low - 1, 0) != 0) ||
 	    (high > low + 1 && close_range(low + 1, high - 1, 0) != 0) ||
 	    close_range(high + 1, ~0u, 0) != 0)
 		_exit(EXIT_OS);

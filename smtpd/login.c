@@ -145,7 +145,7 @@ take_failure(struct session *s, enum auth_reason reason)
 {
 	switch (reason) {
 	case AUTH_WRONG:
-		session_reply(s, 535, "5.7.8", "that is not the name and the password of anybody");
+		session_reply(s, 535, "5.7.8", "the name or the password is wrong");
 		break;
 	case AUTH_MALFORMED:
 		session_reply(s, 501, "5.5.2", "that is not what the mechanism has here");
