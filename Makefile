@@ -40,7 +40,7 @@ LIBS_resolver = -lunbound
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
 LIBS_auth = $(LIBS_accounts)
-LIBS_culver = -lpcre2-8 $(LIBS_accounts)
+LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 LIBS_delivery = -lpcre2-8
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)

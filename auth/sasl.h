@@ -18,6 +18,7 @@
 
 #define SASL_NONCE_SIZE 18 /* random bytes of ours */
 #define SASL_NONCE_TEXT 24 /* the same in base64 */
+#define SASL_NONCE_MAX 40 /* those that the RFCs give are longer */
 #define SCRAM_MESSAGE_MAX 1024 /* of a message of the client */
 #define SCRAM_FIRST_MAX 1400 /* of ours: its nonce, ours, salt, iterations */
 
@@ -26,7 +27,7 @@ struct sasl_exchange {
 	unsigned step;	     /* how many responses were taken */
 	bool is_proven;	     /* SCRAM: the last message of the client is but a courtesy */
 	char login[PREPARE_LOGIN_MAX + 1]; /* prepared; empty: not said yet */
-	char nonce[SASL_NONCE_TEXT + 1];
+	char nonce[SASL_NONCE_MAX + 1];	   /* ours */
 	/* SCRAM */
 	char client_first[SCRAM_MESSAGE_MAX + 1];
 	size_t bare_at; /* where client-first-message-bare begins in it */

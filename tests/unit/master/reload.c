@@ -50,6 +50,8 @@ static void
 another_runtime_is_refused(void **state)
 {
 	(void)state;
+	write_config("spool", "run", "trace", "auth {\naccounts /elsewhere\n}\n");
+	expect_refused("`accounts` changed: that needs a stop and a start");
 	write_config("spool", "run2", "trace", "");
 	expect_refused("`runtime` changed: that needs a stop and a start");
 }
