@@ -83,8 +83,7 @@ _Noreturn static void
 work(int back, int accounts, const struct check_question *q, const struct guessers *guessers)
 {
 	static struct check_answer answer;
-	struct asker asker = {
-		.guessers = guessers, .client = q->client, .answer = &answer};
+	struct asker asker = {.guessers = guessers, .client = q->client, .answer = &answer};
 	const struct sasl_source source = {&asker, find_account, may_guess};
 	struct span response = span_from(q->response, q->len);
 
@@ -140,7 +139,8 @@ result_ready(struct loop_watch *w, uint32_t events)
 	status = reap(c);
 	bool is_whole = n == (ssize_t)sizeof(answer) && is_sound(&answer);
 	if (!is_whole)
-		EVENT("check-died", event_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+		EVENT("check-died",
+		      event_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 		      event_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->done(c, is_whole ? &answer : NULL);
 	explicit_bzero(&answer, sizeof(answer));

@@ -165,9 +165,8 @@ find_or_make(struct set *set, uint64_t tag, int64_t now_ms)
 
 		if (e->tag == tag)
 			return e;
-		if (least->tag != 0 &&
-		    (e->tag == 0 || count < count_least ||
-		     (count == count_least && e->at_ms < least->at_ms)))
+		if (least->tag != 0 && (e->tag == 0 || count < count_least ||
+					(count == count_least && e->at_ms < least->at_ms)))
 			least = e;
 	}
 	*least = (struct guesser){.tag = tag, .at_ms = now_ms};
@@ -271,7 +270,7 @@ guessers_judge(const struct guessers *g, const char *client, const char *login, 
 		return true;
 	}
 	*delay_ms = longer(*delay_ms, delay_of(network, GUESSERS_NETWORK_FREE));
-	*delay_ms = longer(*delay_ms, delay_of(count_of(g, tag_login(g, login), now_ms),
-					       GUESSERS_LOGIN_FREE));
+	*delay_ms = longer(*delay_ms,
+			   delay_of(count_of(g, tag_login(g, login), now_ms), GUESSERS_LOGIN_FREE));
 	return address < GUESSERS_ADDRESS_SHUT && network < GUESSERS_NETWORK_SHUT;
 }

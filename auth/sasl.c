@@ -92,8 +92,8 @@ plain_step(struct sasl_exchange *x, struct span response, const struct sasl_sour
 		return;
 	}
 	/* nobody may act for another */
-	if (other.len > 0 && (prepare_login(other, false, other_login) < 0 ||
-			      strcmp(other_login, x->login) != 0)) {
+	if (other.len > 0 &&
+	    (prepare_login(other, false, other_login) < 0 || strcmp(other_login, x->login) != 0)) {
 		sasl_fail(r, AUTH_WRONG);
 		return;
 	}
@@ -124,8 +124,7 @@ sasl_step(struct sasl_exchange *x, const struct span *response, const struct sas
 	*r = (struct sasl_result){.outcome = SASL_TROUBLE, .reason = AUTH_WRONG};
 	if (response == NULL) {
 		/* the client wants to be asked first (RFC 4954, section 4) */
-		sasl_challenge(r,
-			       x->mechanism == AUTH_LOGIN ? SPAN("Username:") : SPAN_NONE);
+		sasl_challenge(r, x->mechanism == AUTH_LOGIN ? SPAN("Username:") : SPAN_NONE);
 		return;
 	}
 	switch (x->mechanism) {

@@ -16,16 +16,16 @@
 #include "common/protocol/auth.h"
 #include "common/text/span.h"
 
-#define SASL_NONCE_SIZE 18 /* random bytes of ours */
-#define SASL_NONCE_TEXT 24 /* the same in base64 */
-#define SASL_NONCE_MAX 40 /* those that the RFCs give are longer */
+#define SASL_NONCE_SIZE 18     /* random bytes of ours */
+#define SASL_NONCE_TEXT 24     /* the same in base64 */
+#define SASL_NONCE_MAX 40      /* those that the RFCs give are longer */
 #define SCRAM_MESSAGE_MAX 1024 /* of a message of the client */
-#define SCRAM_FIRST_MAX 1400 /* of ours: its nonce, ours, salt, iterations */
+#define SCRAM_FIRST_MAX 1400   /* of ours: its nonce, ours, salt, iterations */
 
 struct sasl_exchange {
 	enum auth_mechanism mechanism;
-	unsigned step;	     /* how many responses were taken */
-	bool is_proven;	     /* SCRAM: the last message of the client is but a courtesy */
+	unsigned step;	/* how many responses were taken */
+	bool is_proven; /* SCRAM: the last message of the client is but a courtesy */
 	char login[PREPARE_LOGIN_MAX + 1]; /* prepared; empty: not said yet */
 	char nonce[SASL_NONCE_MAX + 1];	   /* ours */
 	/* SCRAM */

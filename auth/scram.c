@@ -17,7 +17,7 @@
 #include "auth/sasl.h"
 #include "common/text/base64.h"
 
-#define NONCE_MAX 512	  /* of a client */
+#define NONCE_MAX 512 /* of a client */
 #define AUTH_MESSAGE_MAX (2 * SCRAM_MESSAGE_MAX + SCRAM_FIRST_MAX + 2)
 
 static enum verifier_hash
@@ -196,8 +196,8 @@ is_same_header(const struct sasl_exchange *x, struct span binding)
 	char header[SCRAM_MESSAGE_MAX];
 	int len = base64_decode(binding, header, sizeof(header));
 
-	return len >= 0 && span_equal(span_from(header, (size_t)len),
-				      span_from(x->client_first, x->bare_at));
+	return len >= 0 &&
+	       span_equal(span_from(header, (size_t)len), span_from(x->client_first, x->bare_at));
 }
 
 /* r=...: what stands first in our message */
@@ -220,8 +220,7 @@ take_final(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 	struct final f;
 
 	if (message.len > SCRAM_MESSAGE_MAX || span_has(message, '\0') ||
-	    !parse_final(message, &f) ||
-	    base64_decode(f.proof, proof, size) != (int)size) {
+	    !parse_final(message, &f) || base64_decode(f.proof, proof, size) != (int)size) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return;
 	}

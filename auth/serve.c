@@ -137,8 +137,7 @@ judge(struct client *c, const struct sasl_result *r)
 {
 	struct guessers *g = serve_of(c)->guessers;
 	int64_t now_ms = loop_now_ms(c->base.service->loop), delay_ms = 0;
-	bool may_guess =
-		guessers_judge(g, c->address, c->exchange.login, now_ms, &delay_ms);
+	bool may_guess = guessers_judge(g, c->address, c->exchange.login, now_ms, &delay_ms);
 
 	switch (r->outcome) {
 	case SASL_SUCCESS:
@@ -149,7 +148,7 @@ judge(struct client *c, const struct sasl_result *r)
 		break;
 	case SASL_FAILURE:
 		guessers_wrong(g, c->exchange.login, now_ms);
-		tell_failed(c, r->reason == AUTH_WRONG	    ? "wrong"
+		tell_failed(c, r->reason == AUTH_WRONG	     ? "wrong"
 			       : r->reason == AUTH_MALFORMED ? "malformed"
 							     : "channel-binding");
 		break;
@@ -165,14 +164,12 @@ judge(struct client *c, const struct sasl_result *r)
 		return 0;
 	if (delay_ms > 0)
 		EVENT("guesser-slowed", event_string("session", c->session),
-		      event_string("client", c->address),
-		      event_string("login", c->exchange.login),
+		      event_string("client", c->address), event_string("login", c->exchange.login),
 		      event_number("ms", delay_ms));
 	return delay_ms;
 }
 
-static void
-start_waiting(struct serve *s);
+static void start_waiting(struct serve *s);
 
 static void
 check_done(struct check *check, const struct check_answer *a)
@@ -215,7 +212,8 @@ start_check(struct client *c)
 	guessers_charge(s->guessers, c->address, now_ms);
 	c->check.owner = c;
 	c->check.done = check_done;
-	int started = check_start(&c->check, s->service.loop, c->question, s->guessers, s->accounts);
+	int started =
+		check_start(&c->check, s->service.loop, c->question, s->guessers, s->accounts);
 	int error = errno;
 	drop_question(c);
 	if (started == 0) {

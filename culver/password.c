@@ -91,7 +91,9 @@ password_read(char to[PREPARE_PASSWORD_MAX + 1])
 	}
 	outcome = prepare_password(span_of(first), true, to);
 	if (outcome < 0)
-		fprintf(stderr, "culver: a password has 1 to %d bytes of UTF-8, and no control characters\n",
+		fprintf(stderr,
+			"culver: a password has 1 to %d bytes of UTF-8, and no control "
+			"characters\n",
 			PREPARE_PASSWORD_MAX);
 out:
 	explicit_bzero(first, sizeof(first));

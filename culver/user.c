@@ -110,8 +110,9 @@ put(struct store *s, const char *login, const char *password, bool is_new)
 		status = 0;
 		break;
 	case STORE_PRESENT:
-		fprintf(stderr, "culver: %s has an account already; `culver user password %s` changes "
-				"its password\n",
+		fprintf(stderr,
+			"culver: %s has an account already; `culver user password %s` changes "
+			"its password\n",
 			login, login);
 		break;
 	case STORE_ABSENT:
@@ -218,7 +219,8 @@ act(const struct action *a, const char *directory, const char *name)
 	int status;
 
 	if (prepare_login(span_of(name), true, login) < 0) {
-		fprintf(stderr, "culver: a login has 1 to %d bytes of UTF-8, and no control characters\n",
+		fprintf(stderr,
+			"culver: a login has 1 to %d bytes of UTF-8, and no control characters\n",
 			PREPARE_LOGIN_MAX);
 		return 1;
 	}
@@ -254,7 +256,8 @@ verb_user(const struct culver_options *o, int argc, char **argv)
 	c = options_config(o);
 	if (c == NULL)
 		return 1;
-	status = action != NULL ? act(action, c->auth.accounts, argv[2]) : list(o, c->auth.accounts);
+	status =
+		action != NULL ? act(action, c->auth.accounts, argv[2]) : list(o, c->auth.accounts);
 	config_free(c);
 	return status;
 }

@@ -300,8 +300,8 @@ is_own(const struct session *s, const struct address *sender)
 
 	if (!span_has(login, '@'))
 		at = span_of(s->config->origin);
-	return span_equal_nocase(domain, at) && (span_equal_nocase(local, name) ||
-						 span_equal_nocase(address_local_of(text), name));
+	return span_equal_nocase(domain, at) &&
+	       (span_equal_nocase(local, name) || span_equal_nocase(address_local_of(text), name));
 }
 
 bool

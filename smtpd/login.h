@@ -11,7 +11,8 @@
 
 struct session;
 
-#define LOGIN_LINE_MAX 12290 /* bytes of a line of an exchange, CRLF included (RFC 4954, section 4) */
+#define LOGIN_LINE_MAX \
+	12290 /* bytes of a line of an exchange, CRLF included (RFC 4954, section 4) */
 #define LOGIN_FAILURES_MAX 5 /* of a session; then it ends */
 
 /* the verb */

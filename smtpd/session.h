@@ -80,10 +80,10 @@ struct session {
 	bool client_is_ipv6;
 	bool is_local; /* a user of this host: */
 	uid_t uid;
-	bool may_relay;			 /* its address is in relay-from, it is local, or logged in */
-	char login[AUTH_LOGIN_MAX + 1];	 /* who has logged in; empty: nobody */
+	bool may_relay; /* its address is in relay-from, it is local, or logged in */
+	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
-	const char *auth; /* path; NULL: not there */
+	const char *auth;		 /* path; NULL: not there */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;

@@ -11,7 +11,7 @@
 
 #include "common/text/span.h"
 
-#define PREPARE_LOGIN_MAX 255	 /* bytes of a login, prepared */
+#define PREPARE_LOGIN_MAX 255	  /* bytes of a login, prepared */
 #define PREPARE_PASSWORD_MAX 1000 /* bytes of a password, prepared */
 
 /*

@@ -24,7 +24,8 @@ static const char schema[] =
 	" login TEXT NOT NULL, hash TEXT NOT NULL, iterations INTEGER NOT NULL,"
 	" salt BLOB NOT NULL, stored_key BLOB NOT NULL, server_key BLOB NOT NULL,"
 	" changed INTEGER NOT NULL, PRIMARY KEY (login, hash)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;";
+	"CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT "
+	"ROWID;";
 
 struct store {
 	sqlite3 *handle;
@@ -125,9 +126,10 @@ store_open(const char *path, bool may_write, char reason[STORE_REASON_MAX])
 	if (run(s, "PRAGMA temp_store = MEMORY") < 0)
 		goto wrong;
 	/* EXTRA: the directory too is synced when the journal goes */
-	if (may_write && (chmod(path, FILE_MODE) != 0 || run(s, "PRAGMA journal_mode = DELETE") < 0 ||
-			  run(s, "PRAGMA synchronous = EXTRA") < 0 ||
-			  run(s, "PRAGMA secure_delete = ON") < 0 || make_schema(s) < 0))
+	if (may_write &&
+	    (chmod(path, FILE_MODE) != 0 || run(s, "PRAGMA journal_mode = DELETE") < 0 ||
+	     run(s, "PRAGMA synchronous = EXTRA") < 0 || run(s, "PRAGMA secure_delete = ON") < 0 ||
+	     make_schema(s) < 0))
 		goto wrong;
 	return s;
 wrong:
@@ -231,8 +233,8 @@ enum store_outcome
 store_list(struct store *s, void (*tell)(void *owner, const char *login, int64_t changed_s),
 	   void *owner, char reason[STORE_REASON_MAX])
 {
-	sqlite3_stmt *statement = prepare(
-		s, "SELECT login, max(changed) FROM account GROUP BY login ORDER BY login");
+	sqlite3_stmt *statement =
+		prepare(s, "SELECT login, max(changed) FROM account GROUP BY login ORDER BY login");
 	enum store_outcome outcome = STORE_DONE;
 	int step = SQLITE_ERROR;
 

@@ -104,8 +104,8 @@ verifier_check(const struct verifier *v, struct span password, bool *is_right)
 	unsigned char stored_key[VERIFIER_KEY_MAX], server_key[VERIFIER_KEY_MAX];
 	int outcome = derive(v, password, stored_key, server_key);
 
-	*is_right = outcome == 0 && CRYPTO_memcmp(stored_key, v->stored_key,
-						  verifier_key_size(v->hash)) == 0;
+	*is_right = outcome == 0 &&
+		    CRYPTO_memcmp(stored_key, v->stored_key, verifier_key_size(v->hash)) == 0;
 	explicit_bzero(stored_key, sizeof(stored_key));
 	explicit_bzero(server_key, sizeof(server_key));
 	return outcome;

@@ -20,7 +20,8 @@
 #define VERIFIER_KEY_MAX 32   /* bytes of the longer hash */
 #define VERIFIER_SALT_MAX 64  /* of one that another system made */
 #define VERIFIER_SALT_SIZE 16 /* of ours */
-#define VERIFIER_ITERATIONS 20000 /* RFC 7677, section 4, has 4096 as the least; a check costs about 10 ms */
+#define VERIFIER_ITERATIONS \
+	20000 /* RFC 7677, section 4, has 4096 as the least; a check costs about 10 ms */
 #define VERIFIER_ITERATIONS_MIN 4096
 #define VERIFIER_ITERATIONS_MAX 1000000 /* what a database may ask of us */
 

@@ -196,8 +196,8 @@ struct config_outbound {
 
 /* who logs in, and what he may send */
 struct config_auth {
-	char *accounts;	   /* directory */
-	bool may_be_clear; /* on the loopback: without TLS */
+	char *accounts;		      /* directory */
+	bool may_be_clear;	      /* on the loopback: without TLS */
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };
 

@@ -196,6 +196,13 @@ finish_listens(struct parse *p)
 			if (p->listen_given[i] & UINT64_C(1) << n)
 				memcpy((uint64_t *)(void *)&l->limits + n,
 				       (uint64_t *)(void *)&own + n, sizeof(uint64_t));
+		if (l->role == CONFIG_SUBMISSION && !c->auth.may_be_clear)
+			mistake_add(
+				p->errors, p->listen_at[i].file, p->listen_at[i].line,
+				p->listen_at[i].column,
+				"nobody could log in at `%s`: this version of Culver has no TLS "
+				"yet; expected `clear yes` in `auth`",
+				l->name);
 		for (size_t n = 0; n < i; n++)
 			if (l->address_len > 0 && l->address_len == c->listens[n].address_len &&
 			    memcmp(&l->address, &c->listens[n].address, l->address_len) == 0)

@@ -340,8 +340,7 @@ take_offers_auth(struct parse *p, const struct directive *d, const struct gramma
 }
 
 void
-take_auth(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	  void *object)
+take_auth(struct parse *p, const struct directive *d, const struct grammar_line *line, void *object)
 {
 	(void)line;
 	p->opened = FIELD(struct config_auth, object, d);

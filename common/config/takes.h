@@ -13,32 +13,32 @@
 	void take_##name(struct parse *p, const struct directive *d, \
 			 const struct grammar_line *line, void *object)
 
-TAKE(yes);	  /* yes or no; bool */
-TAKE(number);	  /* within the row's range, in its unit; uint64_t */
-TAKE(limit);	  /* the same, and remembers that this `listen` has its own */
-TAKE(name);	  /* of a host or domain; char *, in lower case */
-TAKE(path);	  /* absolute; char * */
-TAKE(runtime);	  /* absolute, short enough for sockets; char * */
-TAKE(log);	  /* sink and file */
-TAKE(format);	  /* of the log */
-TAKE(networks);	  /* relay-from */
-TAKE(etrn_from);  /* networks of a route */
-TAKE(extension);  /* a character; 0 for none */
-TAKE(listen);	  /* adds to listens */
+TAKE(yes);	   /* yes or no; bool */
+TAKE(number);	   /* within the row's range, in its unit; uint64_t */
+TAKE(limit);	   /* the same, and remembers that this `listen` has its own */
+TAKE(name);	   /* of a host or domain; char *, in lower case */
+TAKE(path);	   /* absolute; char * */
+TAKE(runtime);	   /* absolute, short enough for sockets; char * */
+TAKE(log);	   /* sink and file */
+TAKE(format);	   /* of the log */
+TAKE(networks);	   /* relay-from */
+TAKE(etrn_from);   /* networks of a route */
+TAKE(extension);   /* a character; 0 for none */
+TAKE(listen);	   /* adds to listens */
 TAKE(offers_auth); /* yes or no, of a listen */
-TAKE(auth);	  /* a block */
-TAKE(limits);	  /* a block of limits */
-TAKE(outbound);	  /* a block */
-TAKE(domain);	  /* adds to domains */
-TAKE(table);	  /* adds to named_tables */
-TAKE(tables);	  /* paths and names of tables */
-TAKE(users);	  /* system, or one table */
-TAKE(as);	  /* a login name */
-TAKE(catch_all);  /* an address or a local part */
-TAKE(relay);	  /* hops */
-TAKE(deliver);	  /* ending and path */
-TAKE(smarthosts); /* hosts and ports */
-TAKE(resolver);	  /* who is asked for names */
+TAKE(auth);	   /* a block */
+TAKE(limits);	   /* a block of limits */
+TAKE(outbound);	   /* a block */
+TAKE(domain);	   /* adds to domains */
+TAKE(table);	   /* adds to named_tables */
+TAKE(tables);	   /* paths and names of tables */
+TAKE(users);	   /* system, or one table */
+TAKE(as);	   /* a login name */
+TAKE(catch_all);   /* an address or a local part */
+TAKE(relay);	   /* hops */
+TAKE(deliver);	   /* ending and path */
+TAKE(smarthosts);  /* hosts and ports */
+TAKE(resolver);	   /* who is asked for names */
 TAKE(trust_anchor);
 TAKE(route); /* adds to routes; its six words: */
 TAKE(route_smtp);

@@ -10,7 +10,7 @@
 
 #include "common/protocol/wire.h"
 
-enum auth_type { /* numbers are never reused */
+enum auth_type {		    /* numbers are never reused */
 		 AUTH_START = 1,    /* <- one of the answers */
 		 AUTH_CONTINUE = 2, /* <- one of the answers; after CHALLENGE alone */
 		 AUTH_CANCEL = 3,   /* after CHALLENGE alone */
@@ -40,11 +40,11 @@ enum auth_reason {
 };
 
 struct auth_start {
-	uint64_t mechanism;	/* enum auth_mechanism */
-	uint64_t has_response;	/* 1: an initial response came, perhaps an empty one */
-	struct span response;	/* */
-	struct span client;	/* its address, as text: who guesses is slowed by it */
-	struct span session;	/* for events */
+	uint64_t mechanism;    /* enum auth_mechanism */
+	uint64_t has_response; /* 1: an initial response came, perhaps an empty one */
+	struct span response;  /* */
+	struct span client;    /* its address, as text: who guesses is slowed by it */
+	struct span session;   /* for events */
 };
 
 struct auth_continue {
@@ -65,7 +65,8 @@ struct auth_failure {
 
 /* whether the client is who he says cannot be said now */
 struct auth_trouble {
-	uint64_t guesses; /* 1: too many wrong ones came from there; 0: the accounts cannot be asked */
+	uint64_t
+		guesses; /* 1: too many wrong ones came from there; 0: the accounts cannot be asked */
 };
 
 extern const struct wire_shape auth_calls[];

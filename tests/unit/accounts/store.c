@@ -162,7 +162,8 @@ a_file_that_is_none_is_trouble_and_not_nobody(void **state)
 	struct store *s;
 	FILE *f = fopen(path, "we");
 	(void)state;
-	fputs("this is no database, and long enough to be looked at as one: ....................", f);
+	fputs("this is no database, and long enough to be looked at as one: ....................",
+	      f);
 	fclose(f);
 	s = store_open(path, false, reason);
 	if (s != NULL) {

@@ -82,11 +82,13 @@ plain_lets_in_who_knows_the_password(void **state)
 static void
 plain_lets_nobody_else_in(void **state)
 {
-	static const struct span wrong[] = {
-		SPAN("\0ann@example.org\0pencils"), SPAN("\0ann@example.org\0Pencil"),
-		SPAN("\0bob@example.org\0pencil"),  SPAN("bob@example.org\0ann@example.org\0pencil"),
-		SPAN("\0ann\0pencil"),		    SPAN("\0ann@example.org\0pen\xc3\x28"),
-		SPAN("\0ann@example.org\0\x07pencil")};
+	static const struct span wrong[] = {SPAN("\0ann@example.org\0pencils"),
+					    SPAN("\0ann@example.org\0Pencil"),
+					    SPAN("\0bob@example.org\0pencil"),
+					    SPAN("bob@example.org\0ann@example.org\0pencil"),
+					    SPAN("\0ann\0pencil"),
+					    SPAN("\0ann@example.org\0pen\xc3\x28"),
+					    SPAN("\0ann@example.org\0\x07pencil")};
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(plain(wrong[i]), SASL_FAILURE);
@@ -97,11 +99,16 @@ plain_lets_nobody_else_in(void **state)
 static void
 plain_is_read_strictly(void **state)
 {
-	static const struct span wrong[] = {
-		SPAN(""),		  SPAN("ann"),			  SPAN("\0"),
-		SPAN("\0\0"),		  SPAN("\0ann@example.org"),	  SPAN("\0ann@example.org\0"),
-		SPAN("\0\0pencil"),	  SPAN("ann@example.org\0pencil"), SPAN("\0ann@example.org\0pencil\0"),
-		SPAN("\0ann@example.org\0pen\0cil")};
+	static const struct span wrong[] = {SPAN(""),
+					    SPAN("ann"),
+					    SPAN("\0"),
+					    SPAN("\0\0"),
+					    SPAN("\0ann@example.org"),
+					    SPAN("\0ann@example.org\0"),
+					    SPAN("\0\0pencil"),
+					    SPAN("ann@example.org\0pencil"),
+					    SPAN("\0ann@example.org\0pencil\0"),
+					    SPAN("\0ann@example.org\0pen\0cil")};
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		if (plain(wrong[i]) != SASL_FAILURE || r.reason != AUTH_MALFORMED)
@@ -192,7 +199,6 @@ login_tells_nobody_which_names_there_are(void **state)
 }
 
 /* ---- SCRAM ---- */
-
 
 struct attempt {
 	const char *header, *bare; /* of the first message */
@@ -291,14 +297,26 @@ scram_takes_no_other_nonce(void **state)
 static void
 scram_is_read_strictly(void **state)
 {
-	static const char *const first[] = {
-		"",	       "n",		"n,",		 "n,,",		   "n,,n=,r=a",
-		"n,,n=ann",    "n,,n=ann,r=",	"n,,r=a,n=ann",	 "x,,n=ann,r=a",   "n,b=ann,n=ann,r=a",
-		"n,,n=a=n,r=a", "n,,n=a=2c,r=a", "n,,m=x,n=ann,r=a", "nn,,n=ann,r=a",
-		",,n=ann,r=a", "n,,n=ann,r=a\x01", "n,a=,n=ann,r=a\x7f"};
+	static const char *const first[] = {"",
+					    "n",
+					    "n,",
+					    "n,,",
+					    "n,,n=,r=a",
+					    "n,,n=ann",
+					    "n,,n=ann,r=",
+					    "n,,r=a,n=ann",
+					    "x,,n=ann,r=a",
+					    "n,b=ann,n=ann,r=a",
+					    "n,,n=a=n,r=a",
+					    "n,,n=a=2c,r=a",
+					    "n,,m=x,n=ann,r=a",
+					    "nn,,n=ann,r=a",
+					    ",,n=ann,r=a",
+					    "n,,n=ann,r=a\x01",
+					    "n,a=,n=ann,r=a\x7f"};
 	static const char *const last[] = {
-		"",	   "c=biws",	       "c=biws,r=abc", "r=abc,c=biws,p=AAAA", "c=biws,r=abc,p=",
-		"c=biws,r=abc,p=AAAA", "c=biws,r=abc,p=!!!!", "p=AAAA",
+		"", "c=biws", "c=biws,r=abc", "r=abc,c=biws,p=AAAA",
+		"c=biws,r=abc,p=", "c=biws,r=abc,p=AAAA", "c=biws,r=abc,p=!!!!", "p=AAAA",
 		/* a proof that is whole, and something behind it */
 		"c=biws,r=abc,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,x=y",
 		"c=biws,r=abc,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,"};

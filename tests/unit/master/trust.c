@@ -17,8 +17,7 @@ static struct buffer why;
 static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/aliases",
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
-	    accounts[] = "/var/lib/culver/accounts",
-	    log_file[] = "/var/log/culver/log";
+	    accounts[] = "/var/lib/culver/accounts", log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},

@@ -13,9 +13,13 @@
 static void
 base64_has_the_vectors_of_rfc_4648(void **state)
 {
-	static const char *const vectors[][2] = {
-		{"", ""},	      {"f", "Zg=="},	     {"fo", "Zm8="},	   {"foo", "Zm9v"},
-		{"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+	static const char *const vectors[][2] = {{"", ""},
+						 {"f", "Zg=="},
+						 {"fo", "Zm8="},
+						 {"foo", "Zm9v"},
+						 {"foob", "Zm9vYg=="},
+						 {"fooba", "Zm9vYmE="},
+						 {"foobar", "Zm9vYmFy"}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
 		char encoded[20], decoded[20] = "";
@@ -31,9 +35,25 @@ base64_has_the_vectors_of_rfc_4648(void **state)
 static void
 base64_takes_nothing_that_has_a_second_spelling(void **state)
 {
-	static const char *const wrong[] = {
-		"Z",	"Zg",	 "Zg=",	  "Zg===",  "Zh==", "Zm9=", "Zm8", "Z===", "====", "=",
-		"Zg==Zg==", "Zm9v\n", "Zm 9v", " Zm9v", "Zm-v",  "Zm_v", "Zm9v=", "Z=g=", "\xff\xff\xff\xff"};
+	static const char *const wrong[] = {"Z",
+					    "Zg",
+					    "Zg=",
+					    "Zg===",
+					    "Zh==",
+					    "Zm9=",
+					    "Zm8",
+					    "Z===",
+					    "====",
+					    "=",
+					    "Zg==Zg==",
+					    "Zm9v\n",
+					    "Zm 9v",
+					    " Zm9v",
+					    "Zm-v",
+					    "Zm_v",
+					    "Zm9v=",
+					    "Z=g=",
+					    "\xff\xff\xff\xff"};
 	char to[20];
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
