@@ -224,6 +224,7 @@ class Culver:
         self.runtime = os.path.join(self.folder, "run")
         self.trace = os.path.join(self.folder, "trace")
         self.root_mail_path = os.path.join(self.folder, "root-mail")
+        self.accounts_path = os.path.join(self.folder, "accounts")
         self.logs = os.path.join(self.folder, "logs")
         self.log_path = os.path.join(self.logs, "culver.log")
         self.config_path = os.path.join(self.folder, "culver.conf")
@@ -232,8 +233,8 @@ class Culver:
         self.process = None
         self.cleanups = []
         self.maildir_name = f"Maildir{place.instances}"
-        # general: lines of the top level; domain, outbound, listen, limit: lines of that block
-        self.general, self.domain, self.outbound, self.listen, self.limit = [], [], [], [], []
+        # general: lines of the top level; domain, outbound, listen, limit, auth: lines of that block
+        self.general, self.domain, self.outbound, self.listen, self.limit, self.auth = [], [], [], [], [], []
         self.replaced = {}  # directive -> value, for the lines that stand there anyhow
         self.smarthosts = []
         self.aliases = ""
@@ -273,6 +274,7 @@ class Culver:
         text += block("limit", [f"{k} {v}" for k, v in limit.items()])
         text += block(f"listen 127.0.0.1:{self.port} mx", self.listen) if self.listen else \
             f"listen 127.0.0.1:{self.port} mx\n"
+        text += block("auth", [f"accounts {self.accounts_path}"] + self.auth)
         domain = [f"aliases {self.aliases_path}", f"deliver maildir ~/{self.maildir_name}"]
         text += block(f"domain {DOMAIN}", domain + self.domain)
         if self.smarthosts or self.outbound:

@@ -15,8 +15,8 @@ import wire
 from calm import Calm
 
 # socket: the program whose uid connects
-CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
-ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS}
+CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "auth": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
+ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS, "auth": wire.AUTH_ANSWERS}
 ORIGIN_LOCAL = 3  # common/protocol/intake.h
 
 
@@ -93,7 +93,7 @@ def test_unwanted_descriptors(culver, name):
     calm.check()
 
 
-@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "control", "trace"])
+@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "auth", "control", "trace"])
 def test_wellformed_headers_around_nonsense(culver, name):
     culver.start()
     calm = Calm(culver)
@@ -224,11 +224,12 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "resolver", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "auth", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
     wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
-             "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"]}
+             "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"],
+             "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver"]}
     for name, programs in wrong.items():
         for program in programs:
             peer = culver.connect(name, program)
