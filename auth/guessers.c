@@ -229,7 +229,7 @@ count_of(const struct guessers *g, uint64_t tag, int64_t now_ms)
 {
 	const struct guesser *e = find(&g->guessing[tag % GUESSERS_SETS], tag);
 
-	return e != NULL ? count_now(e, now_ms) / ONE : 0;
+	return e != NULL ? (count_now(e, now_ms) + ONE / 2) / ONE : 0;
 }
 
 static int64_t

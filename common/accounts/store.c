@@ -8,6 +8,7 @@
  */
 #include "common/accounts/store.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,11 +126,15 @@ store_open(const char *path, bool may_write, char reason[STORE_REASON_MAX])
 	sqlite3_limit(s->handle, SQLITE_LIMIT_ATTACHED, 0);
 	if (run(s, "PRAGMA temp_store = MEMORY") < 0)
 		goto wrong;
+	if (may_write && chmod(path, FILE_MODE) != 0) {
+		snprintf(reason, STORE_REASON_MAX, "%s", strerror(errno));
+		store_close(s);
+		return NULL;
+	}
 	/* EXTRA: the directory too is synced when the journal goes */
-	if (may_write &&
-	    (chmod(path, FILE_MODE) != 0 || run(s, "PRAGMA journal_mode = DELETE") < 0 ||
-	     run(s, "PRAGMA synchronous = EXTRA") < 0 || run(s, "PRAGMA secure_delete = ON") < 0 ||
-	     make_schema(s) < 0))
+	if (may_write && (run(s, "PRAGMA journal_mode = DELETE") < 0 ||
+			  run(s, "PRAGMA synchronous = EXTRA") < 0 ||
+			  run(s, "PRAGMA secure_delete = ON") < 0 || make_schema(s) < 0))
 		goto wrong;
 	return s;
 wrong:
