@@ -126,7 +126,7 @@ const struct directive directives[] = {
 	 IN(config_auth, may_be_clear), .take = take_yes,
 	 .sentence = "clients of this host's loopback may log in without TLS"},
 	{.word = "senders", .arguments = "TABLE...", .where = PLACE_AUTH, .min_words = 1, .max_words = 256,
-	 .otherwise = "none: a login sends as itself, or as itself at `origin`",
+	 .otherwise = "none: a login sends as itself alone",
 	 IN(config_auth, senders), .take = take_tables,
 	 .sentence = "tables of addresses to the logins that may send as them"},
 
