@@ -141,7 +141,7 @@ count_now(const struct guesser *e, int64_t now_ms)
 		return 0;
 	/* between two halvings along the straight line */
 	uint32_t count = e->count >> halves;
-	return count - (uint32_t)((uint64_t)count / 2 * (uint64_t)left / GUESSERS_HALF_LIFE_MS);
+	return count - (uint32_t)((int64_t)(count / 2) * left / GUESSERS_HALF_LIFE_MS);
 }
 
 static const struct guesser *

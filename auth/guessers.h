@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GUESSERS_HALF_LIFE_MS (10 * 60 * 1000)
+#define GUESSERS_HALF_LIFE_MS INT64_C(600000)		   /* 10 minutes */
 #define GUESSERS_KNOWN_MS (INT64_C(14) * 24 * 3600 * 1000) /* since its last success there */
 #define GUESSERS_DELAY_FIRST_MS 500
 #define GUESSERS_DELAY_MAX_MS 8000

@@ -22,6 +22,7 @@
 #define GROUP "culver-auth" /* of the program that reads the accounts */
 #define DIRECTORY_MODE 0750
 #define PATH_MAX_BYTES 600
+#define JSON_MAX 4096 /* a login, each byte of it escaped */
 
 struct action {
 	const char *word;
@@ -175,7 +176,7 @@ print_login(void *owner, const char *login, int64_t changed_s)
 		printf("%s\n", login);
 		return;
 	}
-	buffer_init(&text, 8 * PREPARE_LOGIN_MAX);
+	buffer_init(&text, JSON_MAX);
 	escape_json(&text, span_of(login));
 	printf("{\"login\":\"%.*s\",\"changed\":%lld}\n", SPAN_ARG(buffer_get(&text)),
 	       (long long)changed_s);
