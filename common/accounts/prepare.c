@@ -13,6 +13,7 @@ prepare(struct span text, bool is_stored, char *to, size_t size)
 {
 	Stringprep_profile_flags flags = is_stored ? STRINGPREP_NO_UNASSIGNED : 0;
 
+	/* libidn before 1.33 read on behind what is no UTF-8 */
 	if (span_copy(text, to, size) < 0 || !utf8_is_valid(text) ||
 	    stringprep(to, size, flags, stringprep_saslprep) != STRINGPREP_OK || to[0] == '\0') {
 		explicit_bzero(to, size);

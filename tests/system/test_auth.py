@@ -402,12 +402,13 @@ def test_passwords_stay_nowhere(submission):
     """Neither in the log, the trace store, the spool or the database, nor in the memory of who had it."""
     for _ in range(3):
         with log_in(submission) as client:
-            smtp.check(client.message(LOGIN, [submission.address], mail.small("secret")), 250)
             session = [pid for pid in submission.pids()["smtpd"] if pid != submission.pid("smtpd")]
             assert len(session) == 1
             for pid in (session[0], submission.pid("auth"), submission.pid("smtpd")):
                 assert not in_memory(pid, PASSWORD.encode()), processes.name(pid)
                 assert not in_memory(pid, plain().encode()), processes.name(pid)
+            assert in_memory(session[0], LOGIN.encode()), "nothing would be found"
+            smtp.check(client.message(LOGIN, [submission.address], mail.small("secret")), 250)
     for folder, _, names in os.walk(submission.folder):
         for name in names:
             path = os.path.join(folder, name)

@@ -283,13 +283,17 @@ scram_tells_who_insists_on_a_binding_that_there_is_none(void **state)
 static void
 scram_takes_no_other_nonce(void **state)
 {
-	char first[200], final[CLIENT_MESSAGE_MAX];
+	char message[CLIENT_MESSAGE_MAX], final[CLIENT_MESSAGE_MAX], encoded[100];
+	unsigned char proof[VERIFIER_KEY_MAX];
 	(void)state;
-	/* a proof for a nonce that is the client's alone, replayed as it were */
+	/* all is proven, but for a nonce that is the client's alone */
 	begin(AUTH_SCRAM_SHA_256);
 	assert_int_equal(say(SPAN("n,," BARE)), SASL_CHALLENGE);
-	snprintf(first, sizeof(first), "r=abcdefgh%s", strchr(x.server_first, ','));
-	client_final(false, BARE, first, "n,,", "pencil", "", final);
+	snprintf(message, sizeof(message), BARE ",%s,c=biws,r=abcdefgh", x.server_first);
+	client_proof(false, "pencil", x.verifier.salt, x.verifier.salt_len,
+		     (int)x.verifier.iterations, message, proof);
+	base64_encode(span_from((const char *)proof, sizeof(proof)), encoded);
+	snprintf(final, sizeof(final), "c=biws,r=abcdefgh,p=%s", encoded);
 	assert_int_equal(say(span_of(final)), SASL_FAILURE);
 	assert_int_equal(r.reason, AUTH_WRONG);
 }
