@@ -1,11 +1,11 @@
-# Culver: make, make test, make lint, make fuzz, make bench, make install; V=1 says everything
+# Culver: make, make test, make lint, make fuzz, make bench, make install, make deb; V=1 says everything
 #
 #   CC=clang          another compiler
 #   SANITIZE=1        address and undefined behaviour sanitizers, in a build folder of its own
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local bounce lookup resolver auth log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver auth log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -25,7 +25,8 @@ SAY = @$(if $(V),:,printf '  %-7s %s\n')
 
 PACKAGES   = libseccomp libbsd-overlay
 # libxxhash is used as a header alone (XXH_INLINE_ALL)
-CPPFLAGS  += -I. -D_GNU_SOURCE -DCULVER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PACKAGES))
+CPPFLAGS  += -I. -D_GNU_SOURCE -DCULVER_VERSION='"$(VERSION)"' \
+             -DCULVER_SYSCONFDIR='"$(SYSCONFDIR)"' $(shell pkg-config --cflags $(PACKAGES))
 WARNINGS   = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
              -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual -Wno-missing-field-initializers \
              -Wno-unknown-warning-option
@@ -53,7 +54,9 @@ endif
 COMMON_SOURCES = $(wildcard common/*/*.c)
 COMMON_OBJECTS = $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
 COMMON         = $(BUILD)/libcommon.a
-program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+# the second program of a folder: its files, and those that it shares with the first
+SOURCES_runner = $(wildcard local/runner/*.c) local/become.c
+program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(or $(SOURCES_$(1)),$(wildcard $(1)/*.c)))
 BINARIES       = $(foreach p,$(PROGRAMS),$(BUILD)/$(p)/$(p))
 UNIT_TESTS     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*.c))
 FUZZ_TARGETS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/*.c))
@@ -147,7 +150,7 @@ fuzz: fuzz-build
 
 # ---- lint
 
-C_FILES = $(wildcard */*.c */*.h common/*/*.c common/*/*.h tests/*/*/*.c tests/*/*/*.h bench/*.c)
+C_FILES = $(wildcard */*.c */*.h local/runner/*.c local/runner/*.h common/*/*.c common/*/*.h tests/*/*/*.c tests/*/*/*.h bench/*.c)
 
 lint: lint-format lint-house lint-cppcheck lint-tidy
 
@@ -162,12 +165,14 @@ lint-house:
 lint-cppcheck:
 	$(SAY) LINT cppcheck
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(PROGRAMS) common
+		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(filter-out runner,$(PROGRAMS)) common
 
 lint-tidy:
 	$(SAY) LINT clang-tidy
-	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) common/*/*.c) | \
-		xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(CPPFLAGS) 2>/dev/null' tidy
+	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) local/runner/*.c common/*/*.c) | \
+		xargs -P 2 -n 12 sh -c 'eval "clang-tidy --quiet \"\$$@\" -- $$TIDY_FLAGS" 2>/dev/null' tidy
+# with quotes of their own
+lint-tidy: export TIDY_FLAGS = -std=gnu11 $(CPPFLAGS)
 
 # ---- everything
 
@@ -183,8 +188,9 @@ clean:
 	rm -rf build
 
 -include Makefile.install
+-include Makefile.deb
 -include tests/Makefile.tests
 -include bench/Makefile.bench
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all unit-tests unit fuzz fuzz-build fuzz-targets lint lint-format lint-house lint-cppcheck lint-tidy test clean $(PROGRAMS)

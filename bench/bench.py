@@ -53,12 +53,12 @@ class Bench:
             self.mailbox = self.place.users[0]
         self.mailbox_address = f"{self.mailbox.pw_name}@{helper.DOMAIN}"
         wanted = self.options.systems.split(",")
-        self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, True))
+        self._add("Culver", lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, True))
         if self.systems and self.systems[0].knows_early() and "synced" in wanted:
-            self._add(lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, False))
+            self._add("Culver synced", lambda routes: mta_culver.Culver(self.place, self.disk.path, routes, self.mailbox, False))
         for name in wanted if as_root else []:
             if name in RIVALS:
-                self._add(lambda routes, kind=RIVALS[name]: kind(self.disk.path, routes, self.mailbox))
+                self._add(name, lambda routes, kind=RIVALS[name]: kind(self.disk.path, routes, self.mailbox))
         self.sink = tools.Sink(self.listeners)
         for system in list(self.systems):
             try:
@@ -67,17 +67,19 @@ class Bench:
                 self._leave_out(system.name, problem)
                 system.stop()
                 self.systems.remove(system)
+        if not self.systems:
+            raise helper.Unusable("; ".join(self.left_out))
 
-    def _add(self, make):
+    def _add(self, name, make):
         """A system with next hops of its own: a connection that one keeps must not count against another."""
-        ports = {name: peers.free_port() for name in ("accept", "defer", "busy", "black", "second", "third")}
+        ports = {what: peers.free_port() for what in ("accept", "defer", "busy", "black", "second", "third")}
         routes = mta.Routes({"remote.test": [ports["accept"]], "defer.test": [ports["defer"]], "dead.test": [ports["black"]],
                              "busy.test": [ports["busy"]], "pair.test": [ports["black"], ports["second"]],
                              "two.test": [ports["third"], ports["second"]]})
         try:
             self.systems.append(make(routes))
         except (peers.Unavailable, OSError, RuntimeError) as problem:
-            self._leave_out("a rival", problem)
+            self._leave_out(name, problem)
             return
         self.listeners.update({ports["accept"]: "accept", ports["defer"]: "defer", ports["busy"]: "busy:5",
                                ports["black"]: "blackhole", ports["second"]: "accept", ports["third"]: "accept"})

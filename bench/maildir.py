@@ -22,7 +22,7 @@ class LetterCounter:
         if _libc.inotify_add_watch(self.fd, folder.encode(), ARRIVED) < 0:
             raise OSError(ctypes.get_errno(), folder)
         self.stop_reader, self.stop_writer = os.pipe()
-        self.thread = threading.Thread(target=self._read)
+        self.thread = threading.Thread(target=self._read, daemon=True)  # a bench that is ended does not wait for letters
         self.thread.start()
 
     def _read(self):

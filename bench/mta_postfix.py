@@ -32,7 +32,7 @@ recipient_delimiter = +
 alias_maps =
 # where the mail of this bench goes
 transport_maps = texthash:/etc/postfix/transport
-home_mailbox = Maildir-postfix/
+home_mailbox = Maildir-Postfix/
 maillog_file = /var/log/postfix.log
 # there is no DNS on the bench
 disable_dns_lookups = yes
@@ -43,6 +43,7 @@ smtpd_client_connection_count_limit = 0
 # (the line of smtpd in master.cf says 500)
 smtp_connect_timeout = 5s
 message_size_limit = 52428800
+mailbox_size_limit = 0
 smtpd_recipient_limit = 50000
 """
 

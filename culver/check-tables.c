@@ -72,30 +72,6 @@ alias_entry(void *owner, const struct alias_entry *e)
 	struct table *t = owner;
 
 	keep_name(t, e->name, e->line);
-	for (size_t i = 0; i < e->value_count; i++) {
-		const char *what = NULL;
-
-		switch (e->values[i].kind) {
-		case ALIAS_ADDRESS:
-		case ALIAS_DOMAIN:
-			continue;
-		case ALIAS_COMMAND:
-			what = "a command";
-			break;
-		case ALIAS_FILE:
-			what = "a file";
-			break;
-		case ALIAS_INCLUDE:
-			what = "an :include:";
-			break;
-		}
-		t->warnings++;
-		buffer_format(t->output,
-			      "%s:%u:1: warning: `%.*s` names %s; mail for it is refused at RCPT "
-			      "for now\n",
-			      t->path, e->line, SPAN_ARG(e->name), what);
-		return;
-	}
 }
 
 static int

@@ -105,11 +105,12 @@ static bool
 part(struct letter *l)
 {
 	struct span all = buffer_get(&l->first), rest = all, name, value;
-	/* what a mailbox begins with is no field */
-	if (span_starts(rest, SPAN("From "))) {
+	/* what a mailbox, or a hop of UUCP, begins with is no field */
+	while (span_starts(rest, SPAN("From ")) ||
+	       (rest.at > all.at && span_starts(rest, SPAN(">From "))))
 		(void)span_cut(&rest, '\n');
-		all = rest;
-	}
+	l->mailbox = span_from(all.at, all.len - rest.len);
+	all = rest;
 	while (header_field(&rest, &name, &value, NULL))
 		continue;
 	l->header = span_from(all.at, all.len - rest.len);
@@ -139,6 +140,18 @@ letter_more(struct letter *l, struct buffer *to)
 		if (read_some(l, to) != 0)
 			return -1;
 	return to->len > 0;
+}
+
+bool
+letter_field(struct span *rest, struct span *field)
+{
+	struct span name, value;
+	while (header_field(rest, &name, &value, field)) {
+		if (!span_equal_nocase(name, SPAN("Bcc")) &&
+		    !span_equal_nocase(name, SPAN("Resent-Bcc")))
+			return true;
+	}
+	return false;
 }
 
 void

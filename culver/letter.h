@@ -30,6 +30,7 @@ struct letter {
 	enum letter_place place;
 	bool is_over;
 	struct buffer first; /* the begin, with CRLF */
+	struct span mailbox; /* of it: the lines `From ` and `>From ` before the header */
 	struct span header;  /* of it: the fields */
 	struct span
 		content; /* of it: what follows, the empty line too; without one it is not there */
@@ -40,6 +41,8 @@ struct letter {
 int letter_begin(struct letter *l, int fd, bool dot_ends) __attribute__((warn_unused_result));
 /* letter_more - the next piece behind `first` into `to`, which is cleared; 0: that was all; -1: errno */
 int letter_more(struct letter *l, struct buffer *to) __attribute__((warn_unused_result));
+/* letter_field - takes the next field off *rest that others may see: Bcc and Resent-Bcc are passed over; false: that was all */
+bool letter_field(struct span *rest, struct span *field);
 void letter_free(struct letter *l);
 
 /* letter_convert - for letter_more and the fuzz target: CRLF for LF, and the end */

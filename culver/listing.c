@@ -11,6 +11,7 @@
 #include "common/system/clock.h"
 #include "common/text/escape.h"
 #include "culver/human.h"
+#include "culver/listing-postfix.h"
 
 void
 listing_start(struct listing *l, enum listing_form form, int64_t now_us, struct buffer *out)
@@ -76,8 +77,8 @@ put_whole(struct listing *l, const struct control_message *m)
 		      m->recipients, m->open);
 }
 
-static bool
-is_open(const struct control_recipient *r)
+bool
+listing_is_open(const struct control_recipient *r)
 {
 	return !span_equal(r->state, SPAN("delivered")) && !span_equal(r->state, SPAN("failed")) &&
 	       !span_equal(r->state, SPAN("expanded"));
@@ -86,7 +87,7 @@ is_open(const struct control_recipient *r)
 static void
 put_short_recipient(struct listing *l, const struct control_recipient *r)
 {
-	if (!is_open(r))
+	if (!listing_is_open(r))
 		return;
 	if (l->shown == LISTING_RECIPIENTS_MAX) {
 		l->hidden++;
@@ -189,7 +190,7 @@ static void
 put_mailq_recipient(struct listing *l, const struct control_recipient *r)
 {
 	char reason[LISTING_REASON_MAX];
-	if (!is_open(r))
+	if (!listing_is_open(r))
 		return;
 	snprintf(reason, sizeof(reason), "%.*s", SPAN_ARG(r->reply));
 	if (strcmp(reason, l->reason) != 0) {
@@ -203,6 +204,18 @@ put_mailq_recipient(struct listing *l, const struct control_recipient *r)
 	buffer_format(l->out, "%-17s %8s %-19s ", "", "", "");
 	human_text(l->out, r->address);
 	buffer_char(l->out, '\n');
+}
+
+/* of a sender only the domain counts, which is at the end */
+static void
+keep_for_shape(struct listing *l, const struct control_message *m)
+{
+	size_t most = sizeof(l->sender) - 1;
+	struct span end =
+		m->sender.len > most ? span_skip(m->sender, m->sender.len - most) : m->sender;
+	if (span_copy(end, l->sender, sizeof(l->sender)) != 0)
+		l->sender[0] = '\0';
+	l->arrived_us = m->arrived_us;
 }
 
 /* ---- the order of things ---- */
@@ -220,8 +233,13 @@ listing_close(struct listing *l)
 		if (l->hidden > 0)
 			buffer_format(l->out, "    and %" PRIu64 " more\n", l->hidden);
 		break;
+	case LISTING_POSTQUEUE:
+		buffer_string(l->out, "]}\n");
+		break;
 	case LISTING_WHOLE:
 	case LISTING_MAILQ:
+	case LISTING_POSTCAT:
+	case LISTING_SHAPE:
 		break;
 	}
 	l->id = 0;
@@ -240,6 +258,15 @@ listing_message(struct listing *l, const struct control_message *m)
 		break;
 	case LISTING_JSON:
 		put_object(l, m);
+		break;
+	case LISTING_POSTQUEUE:
+		listing_postqueue_message(l, m);
+		break;
+	case LISTING_POSTCAT:
+		listing_postcat_message(l, m);
+		break;
+	case LISTING_SHAPE:
+		keep_for_shape(l, m);
 		break;
 	case LISTING_MAILQ:
 		put_mailq(l, m);
@@ -265,6 +292,17 @@ listing_recipient(struct listing *l, const struct control_recipient *r)
 		break;
 	case LISTING_JSON:
 		put_member(l, r);
+		break;
+	case LISTING_POSTQUEUE:
+		listing_postqueue_recipient(l, r);
+		break;
+	case LISTING_POSTCAT:
+		listing_postcat_recipient(l, r);
+		break;
+	case LISTING_SHAPE:
+		if (listing_is_open(r))
+			shape_add(l->shape, span_of(l->sender), r->address, l->arrived_us,
+				  l->now_us);
 		break;
 	case LISTING_MAILQ:
 		put_mailq_recipient(l, r);

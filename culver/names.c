@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/system/start.h"
+#include "culver/postconf.h"
+#include "culver/postfix.h"
+#include "culver/query.h"
 #include "culver/queue.h"
 #include "culver/sendmail.h"
+#include "culver/shape.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -20,6 +25,16 @@ names_options(struct culver_options *o)
 				     .usage = "queue"};
 }
 
+void
+names_config(struct culver_options *o, const char *folder)
+{
+	static char path[START_PATH_MAX];
+	/* a path that is cut is the path of no file, which is said */
+	snprintf(path, sizeof(path), "%s/culver.conf", folder);
+	o->config = path;
+	o->config_given = true;
+}
+
 int
 names_list(const struct culver_options *o)
 {
@@ -30,10 +45,13 @@ names_list(const struct culver_options *o)
 }
 
 int
-names_retry(const struct culver_options *o)
+names_retry(const struct culver_options *o, char *selector)
 {
-	char *words[] = {(char[]){"queue"}, (char[]){"retry"}, (char[]){"all"}, NULL};
-	return verb_queue(o, 3, words);
+	static struct query q;
+	char *words[] = {selector != NULL ? selector : (char[]){"all"}, NULL};
+	int status = query_open(&q, o);
+	/* nothing there that could be tried is no failure: who calls this each hour wants no letter about it */
+	return status != 0 ? status : query_end(&q, query_act(&q, words, CONTROL_RETRY, ""));
 }
 
 int
@@ -68,8 +86,12 @@ names_run(int argc, char **argv, int *status)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} names[] = {
-		{"sendmail", sendmail_main}, {"mailq", run_mailq}, {"newaliases", run_newaliases}};
+	} names[] = {{"sendmail", sendmail_main},      {"mailq", run_mailq},
+		     {"newaliases", run_newaliases},   {"rmail", sendmail_rmail},
+		     {"postqueue", postfix_postqueue}, {"postsuper", postfix_postsuper},
+		     {"postcat", postfix_postcat},     {"qshape", shape_qshape},
+		     {"postconf", postconf_postconf},  {"postmap", postconf_postmap},
+		     {"postalias", postconf_postalias}};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc == 0 ? "" : slash != NULL ? slash + 1 : argv[0];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

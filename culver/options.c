@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/protocol/drop.h"
 #include "common/protocol/state.h"
 #include "common/system/channel.h"
 #include "common/system/clock.h"
@@ -148,9 +149,10 @@ options_runtime(const struct culver_options *o)
 {
 	const char *runtime = find_runtime(o);
 	const char *given = getenv("CULVER_RUNTIME");
-	/* an ordinary user without a system of his own means the system's */
+	/* an ordinary user without a system of his own means the system's, also before its first start since the machine's */
 	if (runtime != NULL && !o->config_given && (given == NULL || given[0] == '\0') &&
-	    access(runtime, F_OK) != 0 && access(OPTIONS_SYSTEM_RUNTIME, F_OK) == 0)
+	    access(runtime, F_OK) != 0 &&
+	    (access(OPTIONS_SYSTEM_RUNTIME, F_OK) == 0 || access(DROP_SYSTEM, F_OK) == 0))
 		return OPTIONS_SYSTEM_RUNTIME;
 	return runtime;
 }

@@ -6,6 +6,8 @@
 
 /* sendmail_main - the whole command; the exit status (sysexits.h) */
 int sendmail_main(int argc, char **argv);
+/* sendmail_rmail - mail of UUCP: the sender stands in the lines `From` before the header (rmail(8)) */
+int sendmail_rmail(int argc, char **argv);
 
 /* statuses besides those of common/system/fatal.h; scripts know them */
 enum sendmail_status {

@@ -16,6 +16,13 @@
 #define TEXT_MAX (256u << 20)
 #define OTHERS "(all others)"
 
+/* what is not there is empty */
+static struct span
+keep(struct sites *s, struct span text)
+{
+	return arena_span(&s->text, text.len > 0 ? text : SPAN(""));
+}
+
 int
 sites_add(struct sites *s, const struct control_site *m)
 {
@@ -31,9 +38,9 @@ sites_add(struct sites *s, const struct control_site *m)
 	}
 	struct control_site *row = &s->rows[s->count];
 	*row = *m;
-	row->name = arena_span(&s->text, m->name);
-	row->limit = arena_span(&s->text, m->limit);
-	row->reply = arena_span(&s->text, m->reply);
+	row->name = keep(s, m->name);
+	row->limit = keep(s, m->limit);
+	row->reply = keep(s, m->reply);
 	if (row->name.at == NULL || row->limit.at == NULL || row->reply.at == NULL)
 		return -1;
 	s->count++;

@@ -336,29 +336,28 @@ is_host_name(struct span name)
 static int
 compare_names(const void *a, const void *b)
 {
-	const struct hosts_target *const *x = a, *const *y = b;
+	const struct hosts_target *x = a, *y = b;
 
-	return strcasecmp((*x)->name, (*y)->name);
+	return strcasecmp(x->name, y->name);
 }
 
 /* the canonical set, by which queue-manager knows domains that share their hosts; of a place with other hops there is none */
 static void
 name_site(struct hosts *h)
 {
-	const struct hosts_target *sorted[HOSTS_MX_MAX];
+	struct hosts_target sorted[HOSTS_MX_MAX];
 	struct buffer name;
 
 	if (!h->is_mx_alone)
 		return;
-	for (size_t i = 0; i < h->target_count; i++)
-		sorted[i] = &h->targets[i];
+	memcpy(sorted, h->targets, sizeof(sorted));
 	if (h->target_count > 1)
-		qsort(sorted, h->target_count, sizeof(sorted[0]), compare_names);
+		qsort(sorted, h->target_count, sizeof(*sorted), compare_names);
 	buffer_init(&name, JOBS_SITE_MAX - sizeof(SITE_CUT));
 	for (size_t i = 0; i < h->target_count; i++) {
 		size_t len = name.len;
 
-		buffer_format(&name, "%s%s:%u", i > 0 ? " " : "", sorted[i]->name,
+		buffer_format(&name, "%s%s:%u", i > 0 ? " " : "", sorted[i].name,
 			      (unsigned)h->hop.port);
 		if (!name.failed)
 			continue;

@@ -30,22 +30,32 @@ static const struct syscall_group helper_syscalls[] = {
 
 static const struct confine_limits helper_limits = {.descriptors = 32, .memory = 256u << 20};
 
+/* names - do these hops name the path?  No path at all: is there any? */
+static bool
+names(const char *words, struct span path)
+{
+	struct span hops = span_of(words != NULL ? words : "");
+	struct span word;
+
+	while ((word = span_word(&hops)).len > 0) {
+		struct hop hop;
+
+		if (hop_parse(word, &hop) == 0 && hop.path.len > 0 &&
+		    (path.len == 0 || span_equal(hop.path, path)))
+			return true;
+	}
+	return false;
+}
+
 bool
 sockets_is_named(const struct config *config, struct span path)
 {
-	for (size_t i = 0; i < config->route_count; i++) {
-		struct span hops =
-			span_of(config->routes[i].hops != NULL ? config->routes[i].hops : "");
-		struct span word;
-
-		while ((word = span_word(&hops)).len > 0) {
-			struct hop hop;
-			/* no path at all: is there any? */
-			if (hop_parse(word, &hop) == 0 && hop.path.len > 0 &&
-			    (path.len == 0 || span_equal(hop.path, path)))
-				return true;
-		}
-	}
+	for (size_t i = 0; i < config->route_count; i++)
+		if (names(config->routes[i].hops, path))
+			return true;
+	for (size_t i = 0; i < config->domain_count; i++)
+		if (names(config->domains[i].deliver_hops, path))
+			return true;
 	return false;
 }
 

@@ -1,5 +1,5 @@
 /*
- * agent - serves the jobs of one mailbox, as its user, confined
+ * agent - serves the jobs of one mailbox, or of the lines of a user or an alias, as its user, confined
  *
  * Called by agents.c in the child, after it has become the user.  Serves until queue-manager closes the connection; idle for
  * AGENT_IDLE_MS, or told so by a signal, it says LEAVE and waits for the close.
@@ -11,18 +11,26 @@
 #include <stdbool.h>
 
 #include "common/config/config.h"
+#include "common/protocol/jobs.h"
 #include "common/text/span.h"
+#include "local/forward.h"
+#include "local/list.h"
 
 #define AGENT_IDLE_MS 60000
-#define AGENT_MEMORY_MAX (64u << 20) /* of one job: recipients, mostly */
 #define AGENT_TROUBLE_MAX 300
 
 /* whose mailbox this agent serves; made by agents.c */
 struct agent_place {
 	const struct config *config;
 	const struct config_domain *domain;
-	struct span user;
-	char home[PATH_MAX]; /* of the user */
+	enum jobs_kind kind;	    /* MAILBOX, LINE or ALIAS */
+	struct span user;	    /* of an alias its name */
+	struct forward_owner owner; /* whose .forward is believed */
+	bool reads_forward;
+	int runner,
+		domain_runner; /* for his lines, and for the command of `deliver pipe`; -1: none */
+	struct list alias;     /* of an alias: its lines */
+	char home[PATH_MAX];   /* of the user */
 	char template
 		[PATH_MAX]; /* where his mailbox is: as `deliver` says, of a virtual user within his home */
 	char base

@@ -20,9 +20,11 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "local/agent.h"
+#include "local/alias.h"
 #include "local/become.h"
 #include "local/mailbox-path.h"
 #include "local/maildir.h"
+#include "local/pipe.h"
 #include "local/syscalls.h"
 
 struct agents {
@@ -90,6 +92,18 @@ may_serve_virtual(struct agents *a, const struct jobs_want *want, struct jobs_ca
 	return true;
 }
 
+/* may_serve_alias - whose lines they are the child finds out; that there is somebody to become is seen here */
+static bool
+may_serve_alias(struct agents *a, const struct jobs_want *want, struct jobs_cannot *cannot)
+{
+	if (alias_table(a->config, a->domain, want->home) == NULL)
+		return cannot_serve(cannot, "4.3.5", "the domain has no such table of aliases");
+	if (a->own != NULL ||
+	    (find_user(a, span_of(a->config->alias_user), cannot) && a->user.uid != 0))
+		return true;
+	return cannot_serve(cannot, "4.3.5", "`alias-commands-as` names nobody, or root");
+}
+
 /*
  * may_serve - whose mailbox it is; all refusals are temporary, since lookup thought otherwise a moment ago and is asked again
  */
@@ -101,6 +115,11 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 	a->domain = config_domain_find(a->config, want->domain);
 	if (a->domain == NULL)
 		return cannot_serve(cannot, "4.3.5", "the configuration has no such domain");
+	if (want->kind == JOBS_ALIAS)
+		return may_serve_alias(a, want, cannot);
+	if (want->kind == JOBS_LINE &&
+	    (want->home.len > 0 || a->domain->tables[CONFIG_USERS].count > 0))
+		return cannot_serve(cannot, "4.3.5", "the users of this domain have no commands");
 	if (want->home.len > 0)
 		return may_serve_virtual(a, want, cannot);
 	if (a->domain->tables[CONFIG_USERS].count > 0 &&
@@ -114,7 +133,8 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 		return true;
 	}
 	if (span_equal(want->user, SPAN(AGENTS_ROOT_USER)))
-		return true;
+		return want->kind == JOBS_MAILBOX ||
+		       cannot_serve(cannot, "4.3.5", "root has no commands");
 	if (!find_user(a, want->user, cannot))
 		return false;
 	if (a->user.uid == 0 || a->user.uid < a->config->min_uid)
@@ -223,6 +243,142 @@ enter(struct agent_place *p)
 		trouble(p, p->base, errno);
 }
 
+/* ---- commands, and lines of aliases ---- */
+
+/* bind_runner - a connection to runner that runs as that user; while we may still say so */
+static int
+bind_runner(const struct agents *a, enum runner_what what)
+{
+	const char *path = start_path(a->start, "runner");
+	const struct runner_bind say = {.user = span_of(a->user.name),
+					.what = what,
+					.domain = span_of(a->domain->names[0])};
+
+	/* without it commands wait, and files are written all the same */
+	return path != NULL ? pipe_bind(path, &say) : -1;
+}
+
+/* find_alias_user - as whom the lines of a file are carried out: its owner, and for root whom the configuration says; false: trouble */
+static bool
+find_alias_user(struct agents *a, uid_t owner, const char *path)
+{
+	struct agent_place *p = &a->place;
+	struct passwd_user user;
+
+	if (a->own != NULL) {
+		a->user = *a->own;
+		if (owner == 0 || owner == a->own->uid)
+			return true;
+		say_trouble(p, path, "belongs to somebody else: its commands are not run");
+		return false;
+	}
+	/* a->user is whom alias-commands-as names, since the parent has seen that there is one */
+	if (owner == 0)
+		return true;
+	if (passwd_find_uid(owner, &user) != PASSWD_FOUND) {
+		say_trouble(p, path, "there is no user as whom its commands may run");
+		return false;
+	}
+	a->user = user;
+	return true;
+}
+
+/* become_alias - root opens the file; who it says then reads it */
+static void
+become_alias(struct agents *a, struct span table)
+{
+	static struct arena arena; /* as long as the process */
+	struct agent_place *p = &a->place;
+	const char *path = alias_table(a->config, a->domain, table), *why = "";
+	uid_t owner = (uid_t)-1;
+	int fd = alias_open(path, &owner, &why);
+
+	if (fd < 0) {
+		say_trouble(p, path, why);
+	} else if (!find_alias_user(a, owner, path)) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd >= 0)
+		p->runner = bind_runner(a, RUNNER_LINE);
+	if (a->own == NULL)
+		become_user(&a->user);
+	arena_init(&arena, ALIAS_FILE_MAX);
+	if (fd >= 0 && alias_read(fd, p->user, &arena, &p->alias, &why) < 0)
+		say_trouble(p, path, why);
+}
+
+/*
+ * mailboxes_group - of the folder in which files of letters lie, /var/mail, that root lets its group make them in; (gid_t)-1: none
+ *
+ * Users are not in it.  What his agent can do by it to the mailbox of somebody else is what that one lets the group do.
+ */
+static gid_t
+mailboxes_group(const struct agents *a, const struct jobs_want *want)
+{
+	char base[PATH_MAX];
+	struct stat st;
+
+	if (want->kind != JOBS_MAILBOX || want->home.len > 0 || a->domain->deliver != CONFIG_MBOX ||
+	    mailbox_path_base(a->domain->deliver_path, a->user.home, base, sizeof(base)) < 0 ||
+	    strcmp(base, a->user.home) == 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != 0 || st.st_gid == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != S_IWGRP)
+		return (gid_t)-1;
+	return st.st_gid;
+}
+
+/* become_mailbox - a user, for his mailbox or his lines */
+static void
+become_mailbox(struct agents *a, const struct jobs_want *want)
+{
+	struct agent_place *p = &a->place;
+
+	if (want->kind == JOBS_LINE) {
+		p->runner = bind_runner(a, RUNNER_LINE);
+		if (a->domain->deliver == CONFIG_PIPE)
+			p->domain_runner = bind_runner(a, RUNNER_DOMAIN);
+	}
+	if (a->own == NULL)
+		become_user_with(&a->user, mailboxes_group(a, want));
+	umask(077);
+	if (want->home.len > 0) {
+		make_home(a, want->home);
+		return;
+	}
+	find_base(a);
+	p->reads_forward = a->domain->forward;
+}
+
+/*
+ * rooms - what the agent may touch: of a mailbox its base, and the home for its .forward; lines may name any file, so of those whatever
+ * the user himself may
+ */
+static size_t
+rooms(struct agent_place *p, struct start_directory rooms[2])
+{
+	size_t count = 0;
+	int home;
+
+	if (p->kind != JOBS_MAILBOX && span_copy(SPAN("/"), p->base, sizeof(p->base)) < 0)
+		return 0;
+	if (p->trouble[0] == '\0')
+		enter(p);
+	if (p->trouble[0] != '\0')
+		return 0;
+	if (span_copy(span_of(p->base), rooms[0].path, sizeof(rooms[0].path)) < 0) {
+		trouble(p, p->base, ENAMETOOLONG);
+		return 0;
+	}
+	rooms[count++].rights = START_READ | START_WRITE;
+	home = p->reads_forward ? open(p->home, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (home < 0)
+		return count;
+	close(home);
+	if (span_copy(span_of(p->home), rooms[1].path, sizeof(rooms[1].path)) == 0)
+		rooms[count++].rights = START_READ;
+	return count;
+}
+
 static int
 serve(void *owner, const struct jobs_want *want, int channel)
 {
@@ -230,28 +386,27 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agent_place *p = &a->place;
 	const struct confine_limits limits = {.descriptors = AGENTS_DESCRIPTORS,
 					      .memory = AGENTS_MEMORY};
-	struct start_directory base = {.rights = START_READ | START_WRITE};
-	bool is_root = a->own == NULL && want->home.len == 0 &&
-		       span_equal(want->user, SPAN(AGENTS_ROOT_USER));
+	struct start_directory directories[2] = {{.rights = 0}};
+	size_t count;
 
-	*p = (struct agent_place){.config = a->config, .domain = a->domain, .user = want->user};
-	if (is_root) {
+	*p = (struct agent_place){.config = a->config,
+				  .domain = a->domain,
+				  .kind = (enum jobs_kind)want->kind,
+				  .user = want->user,
+				  .runner = -1,
+				  .domain_runner = -1};
+	if (p->kind == JOBS_ALIAS) {
+		become_alias(a, want->home);
+		umask(077);
+	} else if (a->own == NULL && want->home.len == 0 &&
+		   span_equal(want->user, SPAN(AGENTS_ROOT_USER))) {
 		keep_root_mail(a);
 	} else {
-		if (a->own == NULL)
-			become_user(&a->user);
-		umask(077);
-		if (want->home.len > 0)
-			make_home(a, want->home);
-		else
-			find_base(a);
+		become_mailbox(a, want);
 	}
-	if (p->trouble[0] == '\0')
-		enter(p);
-	if (p->trouble[0] == '\0' && span_copy(span_of(p->base), base.path, sizeof(base.path)) < 0)
-		trouble(p, p->base, ENAMETOOLONG);
-	confine_user(&base, p->trouble[0] == '\0' ? 1 : 0, agent_syscalls, &limits,
-		     a->start->strict);
+	p->owner = (struct forward_owner){p->home, a->user.uid, a->user.gid};
+	count = rooms(p, directories);
+	confine_user(directories, count, agent_syscalls, &limits, a->start->strict);
 	return agent_serve(p, channel);
 }
 

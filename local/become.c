@@ -14,6 +14,7 @@
 
 #include "common/system/fatal.h"
 
+#define GROUPS_MAX 256 /* of one user; the kernel's own bound is higher */
 #define KEEPER_GROUP "adm"
 
 static void
@@ -59,8 +60,27 @@ end_with_parent(pid_t parent)
 		_exit(EXIT_UNAVAILABLE); /* it went before we asked */
 }
 
+static void
+add_group(gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	int count = getgroups(GROUPS_MAX - 1, groups);
+
+	if (count < 0)
+		fatal(EXIT_OS, errno, "groups of the recipient");
+	groups[count] = group;
+	if (setgroups((size_t)count + 1, groups) < 0)
+		fatal(EXIT_OS, errno, "group %u", (unsigned)group);
+}
+
 void
 become_user(const struct passwd_user *user)
+{
+	become_user_with(user, (gid_t)-1);
+}
+
+void
+become_user_with(const struct passwd_user *user, gid_t group)
 {
 	pid_t parent = getppid();
 
@@ -68,6 +88,8 @@ become_user(const struct passwd_user *user)
 		fatal(EXIT_SOFTWARE, 0, "becoming %s: no uid to become", user->name);
 	if (initgroups(user->name, user->gid) < 0)
 		fatal(EXIT_OS, errno, "groups of %s", user->name);
+	if (group != (gid_t)-1)
+		add_group(group);
 	if (setresgid(user->gid, user->gid, user->gid) < 0)
 		fatal(EXIT_OS, errno, "gid %u of %s", (unsigned)user->gid, user->name);
 	if (setresuid(user->uid, user->uid, user->uid) < 0)

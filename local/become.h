@@ -11,6 +11,8 @@
 
 /* become_user - fatal() unless it has succeeded wholly */
 void become_user(const struct passwd_user *user);
+/* become_user_with - the same with one group more: the one that may make mailboxes in their folder; (gid_t)-1: none */
+void become_user_with(const struct passwd_user *user, gid_t group);
 /*
  * become_keeper - for the mailbox of root: stays uid 0, but without any capability, so that the files of others are closed to
  * it as to any user; group adm, so that this group owns what it makes

@@ -1,7 +1,7 @@
 /*
  * maildir - see maildir.h
  *
- * The system calls of a letter of up to MAILDIR_BLOCK: openat, write, sync_file_range, renameat, fsync, close.
+ * The system calls of a letter of up to LETTER_BLOCK: openat, write, sync_file_range, renameat, fsync, close.
  */
 #include "local/maildir.h"
 
@@ -40,7 +40,7 @@ maildir_init(struct maildir *m, const char *host, bool for_group)
 		memcpy(m->host + len, as != NULL ? as : at, n);
 		len += n;
 	}
-	m->out = malloc(MAILDIR_HEAD_MAX + MAILDIR_BLOCK);
+	m->out = malloc(LETTER_PIECE_MAX);
 	return m->out != NULL ? 0 : -1;
 }
 
@@ -125,100 +125,21 @@ maildir_make(const struct maildir *m, const char *path, size_t home_len)
 
 /* ---- the letter ---- */
 
-static int
-write_all(int fd, const char *at, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = EIO;
-			return -1;
-		}
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/*
- * line_ends - copies, each CRLF as LF; *held: the last byte was a CR and waits for what follows
- *
- * Never writes more bytes than `from` has, and one more if a CR was held.
- */
-static size_t
-line_ends(char *to, struct span from, bool *held)
-{
-	char *start = to;
-	const char *at = from.at, *end = from.at + from.len;
-
-	if (*held && at < end) {
-		if (*at != '\n')
-			*to++ = '\r';
-		*held = false;
-	}
-	while (at < end) {
-		const char *cr = memchr(at, '\r', (size_t)(end - at));
-		size_t n = (size_t)((cr != NULL ? cr : end) - at);
-
-		memcpy(to, at, n);
-		to += n;
-		at += n;
-		if (cr == NULL)
-			break;
-		at++;
-		if (at == end)
-			*held = true;
-		else if (*at != '\n')
-			*to++ = '\r';
-	}
-	return (size_t)(to - start);
-}
-
-/* read_block - up to MAILDIR_BLOCK at `offset`; 0 bytes: the file ends before it should; -1 and errno */
-static ssize_t
-read_block(const struct maildir_letter *l, uint64_t offset)
-{
-	uint64_t left = l->content_length - offset;
-	size_t want = left < MAILDIR_BLOCK ? (size_t)left : MAILDIR_BLOCK;
-	ssize_t n;
-
-	do
-		n = pread(l->content, l->block, want, (off_t)(l->content_at + offset));
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 /* write_letter - NULL, or what could not be done (errno; 0: the spool's file is too short) */
 static const char *
-write_letter(struct maildir *m, int fd, const struct maildir_letter *l)
+write_letter(struct maildir *m, int fd, const struct letter *l)
 {
-	struct span part = l->first;
-	uint64_t offset = part.len;
-	bool held = false;
-	size_t len = line_ends(m->out, l->head, &held);
+	struct letter_reader r;
+	ssize_t n;
 
-	for (;;) {
-		len += line_ends(m->out + len, part, &held);
-		if (offset == l->content_length && held)
-			m->out[len++] = '\r';
-		if (write_all(fd, m->out, len) < 0)
+	m->written = 0;
+	letter_start(&r, l);
+	while ((n = letter_next(&r, m->out)) > 0) {
+		if (letter_write(fd, m->out, (size_t)n) < 0)
 			return "write";
-		len = 0;
-		if (offset == l->content_length)
-			return NULL;
-		ssize_t n = read_block(l, offset);
-
-		if (n <= 0) {
-			errno = n == 0 ? 0 : errno;
-			return "read from the spool";
-		}
-		part = span_from(l->block, (size_t)n);
-		offset += (uint64_t)n;
+		m->written += (uint64_t)n;
 	}
+	return n == 0 ? NULL : "read from the spool";
 }
 
 /* name_letter - -1: the path is too long */
@@ -261,8 +182,8 @@ create(struct maildir *m, const char *path, size_t home_len, struct names *names
 }
 
 void
-maildir_deliver(struct maildir *m, const char *path, size_t home_len,
-		const struct maildir_letter *letter, struct verdict *v)
+maildir_deliver(struct maildir *m, const char *path, size_t home_len, const struct letter *letter,
+		struct verdict *v)
 {
 	struct names names;
 	const char *at = names.tmp, *what;

@@ -19,11 +19,9 @@
 #include <sys/types.h>
 
 #include "common/mail/reply.h"
-#include "common/text/span.h"
+#include "local/letter.h"
 
-#define MAILDIR_BLOCK 262144   /* bytes of content at a time */
-#define MAILDIR_HEAD_MAX 65536 /* bytes of header lines on top */
-#define MAILDIR_HOST_MAX 255   /* bytes of the host in a name */
+#define MAILDIR_HOST_MAX 255 /* bytes of the host in a name */
 
 /* the writer: one a process */
 struct maildir {
@@ -31,16 +29,8 @@ struct maildir {
 	bool for_group; /* of root: the group reads, moves and removes letters, but never changes the folders */
 	pid_t pid;
 	uint64_t sequence;
-	char *out; /* owned: MAILDIR_HEAD_MAX + MAILDIR_BLOCK */
-};
-
-struct maildir_letter {
-	struct span head; /* header lines on top, LF or CRLF; at most MAILDIR_HEAD_MAX */
-	int content;	  /* the spool's file */
-	uint64_t content_at, content_length;
-	/* the begin of the content: already read, whole or MAILDIR_BLOCK of it */
-	struct span first;
-	char *block; /* MAILDIR_BLOCK bytes to read the rest into; may be where `first` is if that is all of it */
+	uint64_t written; /* bytes of the last letter */
+	char *out;	  /* owned: LETTER_PIECE_MAX */
 };
 
 /* maildir_init - -1: out of memory */
@@ -58,7 +48,7 @@ int maildir_make(const struct maildir *m, const char *path, size_t home_len)
  * Lines end in LF there: each CRLF of head and content becomes one.
  */
 void maildir_deliver(struct maildir *m, const char *path, size_t home_len,
-		     const struct maildir_letter *letter, struct verdict *v);
+		     const struct letter *letter, struct verdict *v);
 /* maildir_trouble - what a failed system call means for a recipient; `what` was to be done */
 void maildir_trouble(struct verdict *v, const char *path, const char *what, int errno_value);
 

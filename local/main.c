@@ -14,36 +14,64 @@
 #include "common/system/passwd.h"
 #include "common/system/start.h"
 #include "local/agents.h"
+#include "local/alias.h"
 #include "local/mailbox-path.h"
 #include "local/syscalls.h"
 
 #define DESCRIPTORS_MAX 64 /* the parent has a handful, and one more while it forks */
 
-/* own_row - an ordinary user's row: the bases of his mailboxes, for what Landlock forbids the parent its agents cannot have */
+static void
+add(struct start *row, struct span path, unsigned rights)
+{
+	size_t known = 0;
+
+	while (known < row->directory_count &&
+	       !span_equal(span_of(row->directories[known].path), path))
+		known++;
+	if (known == START_DIRECTORIES_MAX)
+		fatal(EXIT_CONFIGURATION, 0, "`deliver` and `aliases` name more than %d folders",
+		      START_DIRECTORIES_MAX);
+	if (known == row->directory_count) {
+		struct start_directory *d = &row->directories[known];
+
+		if (span_copy(path, d->path, sizeof(d->path)) < 0)
+			return; /* his agent says so for each letter */
+		row->directory_count++;
+	}
+	row->directories[known].rights |= rights;
+}
+
+/* the folder that a table of aliases is in */
+static void
+add_table(struct start *row, const struct config *c, const struct config_domain *d,
+	  const char *word)
+{
+	const char *path = alias_table(c, d, span_of(word));
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	if (slash != NULL && slash > path)
+		add(row, span_from(path, (size_t)(slash - path)), START_READ);
+}
+
+/*
+ * own_row - an ordinary user's row: his home, the bases of his mailboxes and the folders of his aliases, for what Landlock forbids the
+ * parent its agents cannot have
+ */
 static struct start
 own_row(const struct start *s, const struct config *c, const struct passwd_user *own)
 {
 	struct start row = *s;
 
+	add(&row, span_of(own->home), START_READ | START_WRITE);
 	for (size_t i = 0; i < c->domain_count; i++) {
-		struct start_directory d = {.rights = START_READ | START_WRITE};
-		size_t known = 0;
+		const struct config_domain *d = &c->domains[i];
+		char base[START_PATH_MAX];
 
-		if (mailbox_path_base(c->domains[i].deliver_path, own->home, d.path,
-				      sizeof(d.path)) < 0)
-			continue; /* his agent says so for each letter */
-		while (known < row.directory_count &&
-		       strcmp(row.directories[known].path, d.path) != 0)
-			known++;
-		if (known < row.directory_count) {
-			row.directories[known].rights |= d.rights;
-		} else if (known < START_DIRECTORIES_MAX) {
-			row.directories[known] = d;
-			row.directory_count++;
-		} else {
-			fatal(EXIT_CONFIGURATION, 0, "`deliver` names more than %d folders",
-			      START_DIRECTORIES_MAX);
-		}
+		/* what has no base his agent says for each letter */
+		if (mailbox_path_base(d->deliver_path, own->home, base, sizeof(base)) == 0)
+			add(&row, span_of(base), START_READ | START_WRITE);
+		for (size_t n = 0; n < d->tables[CONFIG_ALIASES].count; n++)
+			add_table(&row, c, d, d->tables[CONFIG_ALIASES].words[n]);
 	}
 	return row;
 }

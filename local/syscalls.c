@@ -11,6 +11,10 @@
 	SYSCALL_GROUP("letters and their folders", SYSCALL(openat), SYSCALL(mkdirat), \
 		      SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlinkat), SYSCALL(fsync), \
 		      SYSCALL(sync_file_range))
+#define GROUP_LINES \
+	SYSCALL_GROUP( \
+		"files of letters: cut off again; commands: a pipe to runner; quota: counting", \
+		SYSCALL(ftruncate), SYSCALL(pipe2), SYSCALL(getdents64))
 
 const struct syscall_group local_syscalls[] = {
 	SYSCALL_GROUP_CHILD,
@@ -28,18 +32,20 @@ const struct syscall_group local_syscalls[] = {
 		      SYSCALL(stat), SYSCALL(lstat)),
 #endif
 	SYSCALL_GROUP("child: becomes the recipient, and tries to come back", SYSCALL(setgroups),
-		      SYSCALL(setresgid), SYSCALL(setresuid), SYSCALL(getresuid),
-		      SYSCALL(getresgid), SYSCALL(capset), SYSCALL(capget),
+		      SYSCALL(getgroups), SYSCALL(setresgid), SYSCALL(setresuid),
+		      SYSCALL(getresuid), SYSCALL(getresgid), SYSCALL(capset), SYSCALL(capget),
 		      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG), SYSCALL(chdir), SYSCALL(getcwd),
 		      SYSCALL(umask)),
 	SYSCALL_GROUP("child: confines itself", SYSCALL(seccomp), SYSCALL(landlock_add_rule),
 		      SYSCALL(prlimit64), SYSCALL_IF(prctl, 1, PR_SET_NO_NEW_PRIVS),
 		      SYSCALL_IF(prctl, 1, PR_SET_SECCOMP), SYSCALL_IF(prctl, 1, PR_GET_SECCOMP)),
 	GROUP_LETTERS,
+	GROUP_LINES,
 	SYSCALL_GROUPS_END,
 };
 
 const struct syscall_group agent_syscalls[] = {
 	GROUP_LETTERS,
+	GROUP_LINES,
 	SYSCALL_GROUPS_END,
 };

@@ -12,6 +12,8 @@
 #include "common/text/checksum.h"
 #include "lookup/virtual.h"
 
+#define OWNER "owner-" /* before the name of an alias: who is the sender of what goes through it */
+
 enum met { MET_NOT, MET_OPEN, MET_SHUT };
 
 struct met_key {
@@ -28,10 +30,11 @@ struct walk {
 	struct met_key *set;
 	size_t set_count, set_size; /* size: 0 or a power of two */
 	size_t steps;
-	const char *over; /* which bound was passed; NULL: none */
+	const char *over;  /* which bound was passed; NULL: none */
+	struct span owner; /* of the innermost alias that has one: in the arena */
 };
 
-static void expand(struct walk *w, struct span address, bool direct, unsigned depth);
+static void expand(struct walk *w, struct span address, uint64_t direct, unsigned depth);
 
 /* ---- what has been met ---- */
 
@@ -149,8 +152,10 @@ add_leaf(struct walk *w, const struct lookup_leaf *leaf)
 		out->leaves = wider;
 		out->room = room;
 	}
-	out->leaves[out->count++] = *leaf;
-	if (leaf->kind == LOOKUP_MAILBOX || leaf->kind == LOOKUP_SMTP)
+	out->leaves[out->count] = *leaf;
+	out->leaves[out->count++].owner = w->owner;
+	if (leaf->kind == LOOKUP_MAILBOX || leaf->kind == LOOKUP_SMTP ||
+	    leaf->kind == LOOKUP_LINE || leaf->kind == LOOKUP_ALIAS)
 		w->found_first = true;
 }
 
@@ -174,7 +179,7 @@ catch_all(struct walk *w, const struct routes_name *n, unsigned depth)
 	if (address.at == NULL)
 		w->over = "out of memory";
 	else
-		expand(w, address, false, depth + 1);
+		expand(w, address, LOOKUP_DIRECT_NOT, depth + 1);
 	/* another name of the block may lead there as well: its leaves are met already, and come once */
 	key = met(w, 'c', SPAN_NONE, span_of(d->names[0]));
 	if (key != NULL)
@@ -184,8 +189,8 @@ catch_all(struct walk *w, const struct routes_name *n, unsigned depth)
 
 /* place - what the name is without aliases; once */
 static void
-place(struct walk *w, const struct routes_name *n, struct span address, bool direct, bool came_back,
-      unsigned depth)
+place(struct walk *w, const struct routes_name *n, struct span address, uint64_t direct,
+      bool came_back, unsigned depth)
 {
 	bool is_there;
 
@@ -201,15 +206,35 @@ place(struct walk *w, const struct routes_name *n, struct span address, bool dir
 	if (came_back && leaf.kind == LOOKUP_REFUSE)
 		routes_refuse(&leaf, address, 550, "5.4.6",
 			      "the alias leads back to itself, and there is no user of that name");
+	routes_ending(w->routes, direct, &leaf);
 	leaf.direct = direct;
 	add_leaf(w, &leaf);
 }
 
 /* ---- aliases ---- */
 
+/* is_text - do its lines stand in a file that local can read itself? */
+static bool
+is_text(const struct walk *w, const char *word)
+{
+	struct config_table table;
+
+	return config_table_find(w->routes->config, word, &table) == 0 &&
+	       table.type == CONFIG_TABLE_FILE;
+}
+
+/* the values of an entry; `rest` is the extension that they get, of virtual ones */
+struct values {
+	const struct alias_entry *entry;
+	bool is_virtual;
+	const char *
+		text; /* the text table of aliases it stands in: its lines can be carried out; NULL: another */
+	struct span rest;
+};
+
 /* find_alias - in each table of the block; TABLE_TROUBLE as soon as one cannot say */
 static enum table_outcome
-find_alias(const struct walk *w, const struct routes_name *n, const struct alias_entry **entry)
+find_alias(const struct walk *w, const struct routes_name *n, struct values *v)
 {
 	const struct config_tables *tables = &n->domain->tables[CONFIG_ALIASES];
 	struct table_answer answer;
@@ -224,39 +249,86 @@ find_alias(const struct walk *w, const struct routes_name *n, const struct alias
 		if (o == TABLE_ABSENT && n->base_len < n->whole_len && !tables_is_whole(t, word))
 			o = tables_find(t, word, CONFIG_ALIASES, span_from(n->whole, n->base_len),
 					w->now_ms, w->arena, &answer);
-		if (o == TABLE_FOUND && virtual_parse(&answer, w->arena, entry) < 0)
+		if (o == TABLE_FOUND && virtual_parse(&answer, w->arena, &v->entry) < 0)
 			return TABLE_TROUBLE;
+		v->text = is_text(w, word) ? word : NULL;
 		if (o != TABLE_ABSENT)
 			return o;
 	}
 	return TABLE_ABSENT;
 }
 
+/* is_line - a command, a file or a list, which local carries out */
+static bool
+is_line(const struct alias_value *v)
+{
+	return v->kind != ALIAS_ADDRESS && v->kind != ALIAS_DOMAIN;
+}
+
 /* is_served - can each value of the line be carried out? */
 static bool
-is_served(const struct alias_entry *e)
+is_served(const struct values *v)
 {
-	for (size_t i = 0; i < e->value_count; i++)
-		if (e->values[i].kind != ALIAS_ADDRESS && e->values[i].kind != ALIAS_DOMAIN)
+	for (size_t i = 0; v->text == NULL && i < v->entry->value_count; i++)
+		if (is_line(&v->entry->values[i]))
 			return false;
 	return true;
 }
 
-/* the values of an entry; `rest` is the extension that they get, of virtual ones */
-struct values {
-	const struct alias_entry *entry;
-	bool is_virtual;
-	struct span rest;
-};
+static void
+add_line(struct walk *w, const struct values *v, const struct alias_value *value,
+	 const struct routes_name *n, struct span address)
+{
+	struct lookup_leaf leaf = {.kind = LOOKUP_ALIAS,
+				   .address = address,
+				   .line = alias_value_hash(value),
+				   .user = arena_span(w->arena, v->entry->name),
+				   .domain = span_of(n->domain->names[0]),
+				   .hosts = SPAN_NONE,
+				   .status = SPAN_NONE,
+				   .text = SPAN_NONE,
+				   .home = span_of(v->text)};
+
+	if (leaf.user.at == NULL)
+		w->over = "out of memory";
+	else
+		add_leaf(w, &leaf);
+}
+
+/*
+ * owner_of - owner-NAME at the name's domain, where there is an alias of that name; empty: NAME has none (aliases(5) of Postfix,
+ * owner_request_special)
+ */
+static struct span
+owner_of(struct walk *w, const struct routes_name *n)
+{
+	struct span name = span_from(n->whole, n->whole_len);
+	struct values v = {.rest = SPAN_NONE};
+	struct routes_name owner = *n;
+	struct alias_value value = {.kind = ALIAS_ADDRESS};
+
+	if (span_starts(name, SPAN(OWNER)) || span_ends(name, SPAN("-request")) ||
+	    n->base_len + sizeof(OWNER) > sizeof(owner.whole))
+		return SPAN_NONE;
+	owner.base_len = owner.whole_len = sizeof(OWNER) - 1 + n->base_len;
+	memcpy(owner.whole, OWNER, sizeof(OWNER) - 1);
+	memcpy(owner.whole + sizeof(OWNER) - 1, n->whole, n->base_len);
+	if (find_alias(w, &owner, &v) != TABLE_FOUND)
+		return SPAN_NONE;
+	value.text = span_from(owner.whole, owner.whole_len);
+	return value_address(w, &value, n);
+}
 
 static void
-expand_values(struct walk *w, const struct values *v, const struct routes_name *n, unsigned depth)
+expand_values(struct walk *w, const struct values *v, const struct routes_name *n, struct span name,
+	      unsigned depth)
 {
 	for (size_t i = 0; i < v->entry->value_count && w->over == NULL; i++) {
 		const struct alias_value *value = &v->entry->values[i];
 		struct span address =
-			v->is_virtual ? virtual_address(w->routes, value, n, v->rest, w->arena)
-				      : value_address(w, value, n);
+			is_line(value)	? name
+			: v->is_virtual ? virtual_address(w->routes, value, n, v->rest, w->arena)
+					: value_address(w, value, n);
 
 		if (w->only_first && w->found_first)
 			return;
@@ -264,8 +336,12 @@ expand_values(struct walk *w, const struct values *v, const struct routes_name *
 			w->over = "the alias has too many recipients";
 		else if (address.at == NULL)
 			w->over = "the alias leads to what can be no address";
+		else if (is_line(value))
+			add_line(w, v, value, n, name);
 		else
-			expand(w, address, value->direct, depth + 1);
+			expand(w, address,
+			       value->direct ? LOOKUP_DIRECT_MAILBOX : LOOKUP_DIRECT_NOT,
+			       depth + 1);
 	}
 }
 
@@ -283,15 +359,23 @@ take(struct walk *w, enum table_outcome found, const struct values *v, const str
 		routes_defer(&leaf, address, 451, "4.3.5",
 			     "the line of this alias is not understood");
 		add_leaf(w, &leaf);
-	} else if (!is_served(v->entry)) {
+	} else if (!is_served(v)) {
 		routes_refuse(
 			&leaf, address, 550, "5.3.3",
-			"this alias names a command, a file or a list, which is not served here");
+			"this alias names a command, a file or a list, which only a text file may");
 		add_leaf(w, &leaf);
 	} else if (depth >= ALIASES_DEPTH_MAX) {
 		w->over = "aliases of aliases go too deep";
 	} else {
-		expand_values(w, v, n, depth);
+		struct span before = w->owner;
+		struct span owner = v->is_virtual ? SPAN_NONE : owner_of(w, n);
+
+		if (owner.at == NULL)
+			w->over = "the alias has an owner who can have no address";
+		else if (owner.len > 0)
+			w->owner = owner;
+		expand_values(w, v, n, address, depth);
+		w->owner = before;
 	}
 }
 
@@ -318,7 +402,7 @@ alias_step(struct walk *w, char what, const struct routes_name *n, struct span a
 		return STEP_CAME_BACK;
 	key->state = MET_OPEN;
 	found = what == 'v' ? virtual_find(w->routes, n, w->now_ms, w->arena, &v.entry, &v.rest)
-			    : find_alias(w, n, &v.entry);
+			    : find_alias(w, n, &v);
 	if (found == TABLE_ABSENT)
 		return STEP_NEXT;
 	take(w, found, &v, n, address, depth);
@@ -329,7 +413,7 @@ alias_step(struct walk *w, char what, const struct routes_name *n, struct span a
 }
 
 static void
-expand(struct walk *w, struct span address, bool direct, unsigned depth)
+expand(struct walk *w, struct span address, uint64_t direct, unsigned depth)
 {
 	struct lookup_leaf leaf;
 	struct routes_name n;
@@ -348,12 +432,14 @@ expand(struct walk *w, struct span address, bool direct, unsigned depth)
 		by_alias = alias_step(w, 'n', &n, address, depth);
 	if (by_alias == STEP_DONE)
 		return;
-	direct = direct || by_virtual == STEP_CAME_BACK || by_alias == STEP_CAME_BACK;
+	if (direct == LOOKUP_DIRECT_NOT &&
+	    (by_virtual == STEP_CAME_BACK || by_alias == STEP_CAME_BACK))
+		direct = LOOKUP_DIRECT_USER;
 	place(w, &n, address, direct, by_alias == STEP_CAME_BACK, depth);
 }
 
 void
-aliases_expand(const struct routes *r, struct span address, bool direct, bool only_first,
+aliases_expand(const struct routes *r, struct span address, uint64_t direct, bool only_first,
 	       int64_t now_ms, struct arena *arena, struct expansion *out)
 {
 	static struct lookup_leaf last_resort;
@@ -361,7 +447,8 @@ aliases_expand(const struct routes *r, struct span address, bool direct, bool on
 			 .now_ms = now_ms,
 			 .arena = arena,
 			 .out = out,
-			 .only_first = only_first};
+			 .only_first = only_first,
+			 .owner = SPAN_NONE};
 
 	*out = (struct expansion){0};
 	expand(&w, address, direct, 0);
@@ -376,5 +463,50 @@ aliases_expand(const struct routes *r, struct span address, bool direct, bool on
 	}
 	out->count = 1;
 	routes_defer(&out->leaves[0], address, 451, "4.3.5", w.over);
+	out->leaves[0].owner = SPAN_NONE;
 	out->leaves[0].direct = direct;
+}
+
+/* line_of_alias - false: there is no such line now */
+static bool
+line_of_alias(struct walk *w, const struct routes_name *n, struct span address, uint64_t line)
+{
+	struct values v = {.rest = SPAN_NONE};
+
+	if (n->domain == NULL || find_alias(w, n, &v) != TABLE_FOUND || v.text == NULL)
+		return false;
+	for (size_t i = 0; i < v.entry->value_count; i++)
+		if (is_line(&v.entry->values[i]) && alias_value_hash(&v.entry->values[i]) == line) {
+			add_line(w, &v, &v.entry->values[i], n, address);
+			return w->over == NULL;
+		}
+	return false;
+}
+
+void
+aliases_line(const struct routes *r, struct span address, uint64_t direct, uint64_t line,
+	     int64_t now_ms, struct arena *arena, struct expansion *out)
+{
+	struct walk w = {
+		.routes = r, .now_ms = now_ms, .arena = arena, .out = out, .owner = SPAN_NONE};
+	struct routes_name n;
+
+	*out = (struct expansion){.leaves = arena_alloc(arena, sizeof(*out->leaves)), .room = 1};
+	if (out->leaves == NULL || routes_name(r, address, &n) < 0) {
+		aliases_expand(r, address, direct, true, now_ms, arena, out);
+		return;
+	}
+	if (direct != LOOKUP_DIRECT_NOT) {
+		(void)routes_leaf(r, &n, address, now_ms, arena, &out->leaves[0]);
+		out->count = 1;
+		if (out->leaves[0].kind == LOOKUP_MAILBOX)
+			out->leaves[0].kind = LOOKUP_LINE;
+		out->leaves[0].direct = direct;
+	} else if (!line_of_alias(&w, &n, address, line)) {
+		routes_defer(&out->leaves[0], address, 451, "4.3.5",
+			     "the line of the alias that this was for is no longer there");
+		out->count = 1;
+	}
+	out->leaves[0].line = line;
+	out->leaves[0].owner = SPAN_NONE;
 }

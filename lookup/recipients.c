@@ -43,6 +43,8 @@ recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, 
 	for (size_t i = 0; i < e.count; i++) {
 		switch ((enum lookup_leaf_kind)e.leaves[i].kind) {
 		case LOOKUP_MAILBOX:
+		case LOOKUP_LINE:
+		case LOOKUP_ALIAS:
 		case LOOKUP_SMTP:
 		case LOOKUP_DISCARD:
 		case LOOKUP_HOLD:

@@ -352,3 +352,28 @@ routes_leaf(const struct routes *r, const struct routes_name *n, struct span add
 	routes_refuse(leaf, address, 550, "5.1.1", "no such user here");
 	return false;
 }
+
+void
+routes_ending(const struct routes *r, uint64_t direct, struct lookup_leaf *leaf)
+{
+	const struct config_domain *d;
+	bool is_read;
+
+	if (leaf->kind != LOOKUP_MAILBOX)
+		return;
+	d = config_domain_find(r->config, leaf->domain);
+	is_read = leaf->home.len == 0 && d->forward && direct != LOOKUP_DIRECT_MAILBOX;
+	if (is_read || (r->as_root && span_equal(leaf->user, SPAN(ROUTES_ROOT_USER))))
+		return;
+	switch (d->deliver) {
+	case CONFIG_LMTP:
+		to_hops(span_of(d->deliver_hops), span_of(d->names[0]), leaf->address, leaf);
+		return;
+	case CONFIG_PIPE:
+		leaf->kind = LOOKUP_LINE;
+		return;
+	case CONFIG_MAILDIR:
+	case CONFIG_MBOX:
+		return;
+	}
+}

@@ -69,6 +69,13 @@ int routes_name(const struct routes *r, struct span address, struct routes_name 
 bool routes_leaf(const struct routes *r, const struct routes_name *n, struct span address,
 		 int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf);
 
+/*
+ * routes_ending - where a leaf that is a mailbox leads as the block's `deliver` says, whose .forward was read or need not be
+ *
+ * Of a user whose .forward is to be read first it stays a mailbox: his agent sends what is none of its own back with `direct`.
+ */
+void routes_ending(const struct routes *r, uint64_t direct, struct lookup_leaf *leaf);
+
 /* a leaf that is no place; `text` is a literal */
 void routes_refuse(struct lookup_leaf *leaf, struct span address, uint64_t code, const char *status,
 		   const char *text);

@@ -97,7 +97,10 @@ answer(struct client *c, const struct lookup_question *q)
 		v.number = q->number;
 		return add_answer(c, &lookup_verdict_shape, &v);
 	}
-	aliases_expand(s->routes, q->address, q->direct != 0, false, now_ms, &s->arena, &e);
+	if (q->line != 0)
+		aliases_line(s->routes, q->address, q->direct, q->line, now_ms, &s->arena, &e);
+	else
+		aliases_expand(s->routes, q->address, q->direct, false, now_ms, &s->arena, &e);
 	for (size_t i = 0; i < e.count && wrong == NULL; i++) {
 		e.leaves[i].number = q->number;
 		e.leaves[i].leaves = e.count;

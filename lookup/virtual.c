@@ -202,6 +202,20 @@ nobody(struct lookup_leaf *leaf, struct span address)
 	return false;
 }
 
+static void
+onwards(const struct routes_name *n, const char *hops, struct span address,
+	struct lookup_leaf *leaf)
+{
+	*leaf = (struct lookup_leaf){.kind = LOOKUP_SMTP,
+				     .address = address,
+				     .user = SPAN_NONE,
+				     .domain = span_of(n->domain->names[0]),
+				     .hosts = span_of(hops),
+				     .status = SPAN_NONE,
+				     .text = SPAN_NONE,
+				     .home = SPAN_NONE};
+}
+
 /* mailbox - of a virtual user; `value` is what the table says of him */
 static void
 mailbox(const struct routes_name *n, struct span user, struct span value, struct span address,
@@ -245,19 +259,6 @@ mailbox(const struct routes_name *n, struct span user, struct span value, struct
 				     .home = kept_home};
 }
 
-static void
-onwards(const struct routes_name *n, struct span address, struct lookup_leaf *leaf)
-{
-	*leaf = (struct lookup_leaf){.kind = LOOKUP_SMTP,
-				     .address = address,
-				     .user = SPAN_NONE,
-				     .domain = span_of(n->domain->names[0]),
-				     .hosts = span_of(n->domain->relay),
-				     .status = SPAN_NONE,
-				     .text = SPAN_NONE,
-				     .home = SPAN_NONE};
-}
-
 bool
 virtual_leaf(const struct routes *r, const struct routes_name *n, struct span address,
 	     int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf)
@@ -274,7 +275,9 @@ virtual_leaf(const struct routes *r, const struct routes_name *n, struct span ad
 	else if (o == TABLE_ABSENT)
 		return nobody(leaf, address);
 	else if (is_relayed)
-		onwards(n, address, leaf);
+		onwards(n, n->domain->relay, address, leaf);
+	else if (n->domain->deliver == CONFIG_LMTP)
+		onwards(n, n->domain->deliver_hops, address, leaf);
 	else
 		mailbox(n, local_of(n, is_base), answer.value, address, arena, leaf);
 	return true;

@@ -152,20 +152,44 @@ take_configuration(struct master *m)
 	buffer_free(&why);
 }
 
+/* what needs the lock of RUNTIME: no other master uses any of it */
+static int
+make_locked(struct master *m, struct buffer *why)
+{
+	const struct config *c = m->config;
+	if (!m->options.probe && places_close_drop(c, &m->people, why) != 0)
+		return -1;
+	if (sockets_open_inner(&m->sockets, c->runtime, &m->people, why) != 0 ||
+	    places_rooms(c, &m->people, why) != 0)
+		return -1;
+	return m->options.probe ? 0 : sockets_listen(&m->sockets, c, NULL, why);
+}
+
+/* the door for letters while nothing runs; it stays shut where it cannot be opened, and they are refused */
+static void
+leave_drop_open(const struct master *m)
+{
+	struct buffer why;
+	buffer_init(&why, 8192);
+	if (!m->options.probe && places_open_drop(m->config, &why) != 0)
+		fprintf(stderr, "culver: %.*s\n", SPAN_ARG(buffer_get(&why)));
+	buffer_free(&why);
+}
+
 static void
 make_all(struct master *m)
 {
 	struct buffer why;
-	const struct config *c = m->config;
 	buffer_init(&why, 8192);
-	if (places_make(c, &m->people, &why) != 0)
+	if (places_make(m->config, &m->people, &why) != 0)
 		refuse(&why);
 	m->pid_fd = report_lock(m, &why);
-	if (m->pid_fd < 0 || sockets_open_inner(&m->sockets, c->runtime, &m->people, &why) != 0 ||
-	    places_rooms(c, &m->people, &why) != 0)
+	if (m->pid_fd < 0)
 		refuse(&why);
-	if (!m->options.probe && sockets_listen(&m->sockets, c, NULL, &why) != 0)
+	if (make_locked(m, &why) != 0) {
+		leave_drop_open(m);
 		refuse(&why);
+	}
 	buffer_free(&why);
 }
 
@@ -174,6 +198,7 @@ remove_all(struct master *m, const char *runtime)
 {
 	places_rooms_remove(runtime);
 	sockets_close(&m->sockets, runtime);
+	leave_drop_open(m);
 	report_end(m);
 	if (m->options.probe)
 		rmdir(runtime);

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/protocol/drop.h"
+
 #define ROOMS "rooms"
 
 struct place {
@@ -117,7 +119,8 @@ make_place(const struct place *p, bool as_root, struct buffer *why)
 		goto out;
 	}
 	/* bits too many are taken away; bits that an administrator took away stay away, but for the owner's */
-	mode_t mode = (made ? p->mode : st.st_mode & p->mode) | (p->mode & (S_IRWXU | S_ISGID));
+	mode_t mode =
+		(made ? p->mode : st.st_mode & p->mode) | (p->mode & (S_IRWXU | S_ISGID | S_ISVTX));
 	if (fchmod(fd, mode) != 0) {
 		refuse(why, p->path, strerror(errno));
 		goto out;
@@ -146,6 +149,40 @@ make_log_directory(const struct config *c, const struct trust_people *people, st
 		return 0;
 	const struct place p = {path, 0750, trust_uid(people, "log"), trust_gid(people, "log")};
 	return make_place(&p, people->as_root, why);
+}
+
+/* RUNTIME/drop: who has RUNTIME finds the directory, without any configuration */
+static int
+link_drop(const struct config *c, struct buffer *why)
+{
+	char path[START_PATH_MAX];
+	if (snprintf(path, sizeof(path), "%s/" DROP_LINK, c->runtime) >= (int)sizeof(path))
+		return refuse(why, c->runtime, "is too long");
+	if (unlink(path) != 0 && errno != ENOENT)
+		return refuse(why, path, strerror(errno));
+	return symlink(c->drop, path) == 0 ? 0 : refuse(why, path, strerror(errno));
+}
+
+int
+places_close_drop(const struct config *c, const struct trust_people *people, struct buffer *why)
+{
+	const struct place p = {c->drop, DROP_CLOSED, trust_uid(people, "submit"),
+				people->drop_group};
+	if (make_place(&p, people->as_root, why) != 0)
+		return -1;
+	return link_drop(c, why);
+}
+
+int
+places_open_drop(const struct config *c, struct buffer *why)
+{
+	int fd = open(c->drop, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int result = fd >= 0 && fchmod(fd, DROP_OPEN) == 0 ? 0 : -1;
+	if (result != 0)
+		refuse(why, c->drop, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return result;
 }
 
 int

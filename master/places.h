@@ -21,6 +21,15 @@
 int places_make(const struct config *c, const struct trust_people *people, struct buffer *why)
 	__attribute__((warn_unused_result));
 
+/*
+ * places_close_drop - the drop directory, made where it is missing, and shut: submit feeds what is in it.  Only under the lock of RUNTIME.
+ * places_open_drop - the last thing of a system that stops: sendmail(1) may leave letters again
+ */
+int places_close_drop(const struct config *c, const struct trust_people *people, struct buffer *why)
+	__attribute__((warn_unused_result));
+int places_open_drop(const struct config *c, struct buffer *why)
+	__attribute__((warn_unused_result));
+
 /* places_path_is_safe - every component of `path` is owned by root (as root) and writable by nobody else */
 int places_path_is_safe(const char *path, struct buffer *why) __attribute__((warn_unused_result));
 

@@ -65,6 +65,10 @@ check_against_present(const struct master *m, const struct config *next, struct 
 		buffer_string(why, "`accounts` changed: that needs a stop and a start");
 		return -1;
 	}
+	if (strcmp(next->drop, m->config->drop) != 0) {
+		buffer_string(why, "`drop` changed: that needs a stop and a start");
+		return -1;
+	}
 	/* every row must be possible before the first program is touched */
 	static struct start row;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {

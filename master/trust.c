@@ -83,10 +83,19 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
+		/* root, no room, no filter: what it gave up its users' commands could not have; it answers local alone */
+		.program = "runner",
+		.user = NULL,
+		.serves = {"runner"},
+		.reaches = {"log"},
+		.room = TRUST_NO_ROOM,
+		.stage = TRUST_STOP_QUEUE,
+	},
+	{
 		/* root, no room: its children become the recipients and touch their files; itself it reads no mail */
 		.program = "local",
 		.user = NULL,
-		.reaches = {"jobs", "log"},
+		.reaches = {"jobs", "runner", "log"},
 		.room = TRUST_NO_ROOM,
 		.stage = TRUST_STOP_DELIVERY,
 	},
@@ -112,21 +121,19 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.user = "culver-submit",
 		.serves = {"submission"},
 		.reaches = {"intake", "lookup", "log"},
+		.reads_drop = true,
 		.room = TRUST_ROOM,
+		.directories = {{"drop", TRUST_DROP, NULL, START_READ | START_WRITE}},
 		.stage = TRUST_STOP_DOOR,
 	},
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"resolver", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"auth", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"intake", 0660, false}, {"jobs", 0660, false},
+	{"auth", 0660, false},	 {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -222,6 +229,7 @@ trust_people_find(bool as_root, struct trust_people *people, struct buffer *why)
 			people->gids[i] = getgid();
 		}
 		people->group = getgid();
+		people->drop_group = getgid();
 		people->admin_uid = getuid();
 		return 0;
 	}
@@ -241,6 +249,11 @@ trust_people_find(bool as_root, struct trust_people *people, struct buffer *why)
 		want(why, "group", TRUST_GROUP);
 	else
 		people->group = group->gr_gid;
+	group = getgrnam(TRUST_DROP_GROUP);
+	if (group == NULL)
+		want(why, "group", TRUST_DROP_GROUP);
+	else
+		people->drop_group = group->gr_gid;
 	group = getgrnam(TRUST_ADMINS);
 	if (group != NULL)
 		people->admin_gid = group->gr_gid;
@@ -316,6 +329,8 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 		return add_directory(s, d->name, c->spool, strlen(c->spool), d->rights, why);
 	case TRUST_TRACE:
 		return add_directory(s, d->name, c->trace, strlen(c->trace), d->rights, why);
+	case TRUST_DROP:
+		return add_directory(s, d->name, c->drop, strlen(c->drop), d->rights, why);
 	case TRUST_LOG_FILE:
 		if (c->log_sink != CONFIG_LOG_FILE)
 			return 0;
@@ -361,6 +376,8 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	s->gid = people->gids[number];
 	if (people->as_root && row->user != NULL)
 		s->groups[s->group_count++] = people->group;
+	if (people->as_root && row->reads_drop)
+		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;

@@ -17,12 +17,14 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 10
+#define TRUST_PROGRAMS 11
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
 #define TRUST_GROUP \
 	"culver" /* may connect to the inner sockets; each socket asks for the uid too */
+#define TRUST_DROP_GROUP \
+	"culver-drop" /* of the drop directory and all files in it: submit reads them by it */
 #define TRUST_ADMINS "culver-admin" /* sees and does all on `control` and `trace` */
 
 /* the order in which a stop goes through the programs: who asks ends before who answers */
@@ -46,6 +48,7 @@ enum trust_place {
 	TRUST_PATH = 1, /* as it stands; left out where it does not exist */
 	TRUST_SPOOL,	/* spool */
 	TRUST_TRACE,	/* the store of log */
+	TRUST_DROP,	/* letters that were left while the system was stopped */
 	TRUST_LOG_FILE, /* the directory that `log FILE` is in */
 	TRUST_TABLES,	/* each directory that holds a text table */
 	TRUST_ACCOUNTS, /* of `culver user` */
@@ -66,6 +69,7 @@ struct trust_row {
 	bool serves_network; /* the `listen` sockets */
 	const char *reaches[TRUST_REACHES_MAX];
 	bool network_out;
+	bool reads_drop; /* is in TRUST_DROP_GROUP */
 	enum trust_room room;
 	struct trust_directory directories[TRUST_DIRECTORIES_MAX];
 	bool keeps_state; /* a reload hands it the new configuration; the others are replaced */
@@ -88,7 +92,8 @@ struct trust_people {
 	bool as_root;
 	uid_t uids[TRUST_PROGRAMS]; /* in the order of the map */
 	gid_t gids[TRUST_PROGRAMS];
-	gid_t group;	 /* of the inner sockets */
+	gid_t group; /* of the inner sockets */
+	gid_t drop_group;
 	uid_t admin_uid; /* besides root: the ordinary user who runs all; else 0 */
 	gid_t admin_gid; /* (gid_t)-1: there is none */
 };

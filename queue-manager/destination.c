@@ -106,8 +106,11 @@ hops_name(struct span hosts, char *to, size_t size)
 		memcpy(to, hop.host.at, len);
 		return len;
 	}
-	for (; len < hosts.len && len < size; len++)
-		to[len] = hosts.at[len] == ' ' ? ',' : hosts.at[len];
+	for (; len < hosts.len && len < size; len++) {
+		to[len] = hosts.at[len];
+		if (to[len] == ' ')
+			to[len] = ',';
+	}
 	return len;
 }
 
@@ -120,6 +123,12 @@ destination_place_name(const struct place *p, char to[DESTINATION_NAME_MAX])
 		return span_from(to, hops_name(p->hosts, to, DESTINATION_NAME_MAX));
 	case JOBS_MAILBOX:
 		len = snprintf(to, DESTINATION_NAME_MAX, "mailbox:%.*s", SPAN_ARG(p->domain));
+		break;
+	case JOBS_LINE:
+		len = snprintf(to, DESTINATION_NAME_MAX, "command:%.*s", SPAN_ARG(p->domain));
+		break;
+	case JOBS_ALIAS:
+		len = snprintf(to, DESTINATION_NAME_MAX, "alias:%.*s", SPAN_ARG(p->domain));
 		break;
 	case JOBS_NOTICE:
 		len = snprintf(to, DESTINATION_NAME_MAX, "notices");

@@ -234,6 +234,9 @@ early_answered(struct manager *q, struct place *p, int64_t us, struct span host)
 static bool
 is_quick(const struct manager *q, const struct place *p)
 {
+	/* nobody knows how long a command takes */
+	if (p->kind != JOBS_MAILBOX && jobs_parent_kind(p->kind) == JOBS_MAILBOX)
+		return false;
 	if (p->kind == JOBS_MAILBOX)
 		return q->early.mailbox_us > 0 && q->early.mailbox_us <= EARLY_MAILBOX_US;
 	return p->site->agents > 0 && p->answer_us > 0 && p->answer_us <= q->early.sync_us;
@@ -364,8 +367,11 @@ early_end(struct manager *q, struct message *m)
 void
 early_stop(struct manager *q)
 {
-	while (q->early.first != NULL)
-		timer_fired(&q->early.first->timer);
+	/* what follows for one message ends the wait of no other */
+	for (struct early *e = q->early.first, *next; e != NULL; e = next) {
+		next = e->next;
+		timer_fired(&e->timer);
+	}
 }
 
 /* ---- a message on its way ---- */

@@ -11,6 +11,7 @@
 #include "common/text/checksum.h"
 
 #define BUCKETS 1024 /* a power of two */
+#define NAME_MAX_BYTES 255
 
 static struct host **
 bucket_of(struct hosts *t, uint32_t hash)
@@ -18,29 +19,55 @@ bucket_of(struct hosts *t, uint32_t hash)
 	return &t->buckets[hash & (BUCKETS - 1)];
 }
 
-static struct host *
-find(struct hosts *t, struct span name)
+/* NAME[ADDRESS]:PORT without its address; of a path, all of it and no port */
+static void
+parts_of(struct span text, struct span *name, struct span *port)
 {
-	uint32_t hash = (uint32_t)checksum_of(name.at, name.len);
-	struct host *h = t->buckets != NULL ? *bucket_of(t, hash) : NULL;
-	while (h != NULL && (h->hash != hash || !span_equal(span_of(h->name), name)))
+	*name = span_cut(&text, '[');
+	(void)span_cut(&text, ']');
+	*port = span_skip(text, text.len > 0 ? 1 : 0);
+}
+
+/* by name and port, whatever the address */
+static uint32_t
+hash_of(struct span name, struct span port)
+{
+	char lower[NAME_MAX_BYTES];
+	size_t len = name.len < sizeof(lower) ? name.len : sizeof(lower);
+	for (size_t i = 0; i < len; i++)
+		lower[i] = ascii_lower(name.at[i]);
+	return (uint32_t)(checksum_of(lower, len) + 31 * checksum_of(port.at, port.len));
+}
+
+static struct host *
+find(struct hosts *t, struct span text)
+{
+	struct span name, port;
+	if (t->count == 0)
+		return NULL;
+	parts_of(text, &name, &port);
+	uint32_t hash = hash_of(name, port);
+	struct host *h = *bucket_of(t, hash);
+	while (h != NULL && (h->hash != hash || !span_equal(span_of(h->name), text)))
 		h = h->hash_next;
 	return h;
 }
 
 /* NULL: there are too many */
 static struct host *
-make(struct hosts *t, struct span name)
+make(struct hosts *t, struct span text)
 {
+	struct span name, port;
 	if (t->count == HOSTS_MAX)
 		return NULL;
 	if (t->buckets == NULL)
 		t->buckets = calloc(BUCKETS, sizeof(struct host *));
-	struct host *h = calloc(1, sizeof(*h) + name.len + 1);
+	struct host *h = calloc(1, sizeof(*h) + text.len + 1);
 	if (t->buckets == NULL || h == NULL)
 		fatal(EXIT_OS, ENOMEM, "a host");
-	memcpy(h->name, name.at, name.len);
-	h->hash = (uint32_t)checksum_of(name.at, name.len);
+	memcpy(h->name, text.at, text.len);
+	parts_of(text, &name, &port);
+	h->hash = hash_of(name, port);
 	h->hash_next = *bucket_of(t, h->hash);
 	*bucket_of(t, h->hash) = h;
 	t->count++;
@@ -82,9 +109,9 @@ host_down(struct hosts *t, struct site_hosts *of, struct span name, int64_t now_
 		return;
 	keep(of, h);
 	/* those that were under way when it was found dead say nothing new */
-	if (h->back_off_ms > 0 && now_ms < h->down_until_ms &&
-	    h->down_until_ms - now_ms > HOST_PROBE_MS)
+	if (h->back_off_ms > 0 && now_ms < h->down_until_ms && !h->is_probed)
 		return;
+	h->is_probed = false;
 	h->back_off_ms = h->back_off_ms == 0 ? HOST_DOWN_FIRST_MS : h->back_off_ms * 2;
 	if (h->back_off_ms > HOST_DOWN_MAX_MS)
 		h->back_off_ms = HOST_DOWN_MAX_MS;
@@ -95,8 +122,10 @@ void
 host_up(struct hosts *t, struct span name)
 {
 	struct host *h = find(t, name);
-	if (h != NULL)
-		h->down_until_ms = h->back_off_ms = 0;
+	if (h == NULL)
+		return;
+	h->down_until_ms = h->back_off_ms = 0;
+	h->is_probed = false;
 }
 
 void
@@ -113,10 +142,27 @@ host_avoid(struct hosts *t, struct site_hosts *of, int64_t now_ms, bool may_prob
 		i++;
 		if (may_probe && h->down_until_ms <= now_ms) {
 			/* this agent tries it; the next ones wait for what it says */
+			h->is_probed = true;
 			h->down_until_ms = now_ms + HOST_PROBE_MS;
 			continue;
 		}
 		buffer_format(to, "%s%s", to->len > 0 ? " " : "", h->name);
+	}
+}
+
+void
+host_learn(struct hosts *t, struct site_hosts *of, struct span names)
+{
+	struct span port, name, its_name, its_port;
+	while (t->count > 0 && (port = span_word(&names)).len > 0) {
+		name = span_cut(&port, ':');
+		uint32_t hash = hash_of(name, port);
+		for (struct host *h = *bucket_of(t, hash); h != NULL; h = h->hash_next) {
+			parts_of(span_of(h->name), &its_name, &its_port);
+			if (h->hash == hash && h->back_off_ms > 0 &&
+			    span_equal_nocase(name, its_name) && span_equal(port, its_port))
+				keep(of, h);
+		}
 	}
 }
 

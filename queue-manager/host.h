@@ -25,6 +25,7 @@ struct host {
 	uint32_t hash;
 	uint32_t users;			    /* sites */
 	int64_t down_until_ms, back_off_ms; /* back_off 0: it is well */
+	bool is_probed;			    /* one agent tries it, until then */
 	char name[];
 };
 
@@ -46,6 +47,8 @@ void host_up(struct hosts *t, struct span name);
  * is left to it to be tried */
 void host_avoid(struct hosts *t, struct site_hosts *of, int64_t now_ms, bool may_probe,
 		struct buffer *to);
+/* host_learn - the hosts of a site are these (NAME:PORT, parted by blanks): what others know of them it knows, too */
+void host_learn(struct hosts *t, struct site_hosts *of, struct span names);
 /* host_share - what one site knows, another one does */
 void host_share(const struct site_hosts *from, struct site_hosts *to);
 void host_forget(struct hosts *t, struct site_hosts *of);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mail/address.h"
 #include "common/mail/header.h"
 #include "common/mail/reply.h"
 #include "common/protocol/jobs.h"
@@ -80,7 +81,17 @@ agent_closed(struct manager *q, struct agent *a, bool refused)
 {
 	schedule_agent_gone(q, a, refused);
 	free(a->numbers);
+	expansion_free(&a->expansion);
 	free(a);
+}
+
+/* the newest parent of a program serves all of its kinds */
+static void
+serve_kinds(struct manager *q, enum jobs_kind kind, struct peer *p)
+{
+	schedule_parent(q, kind, p);
+	if (kind == JOBS_MAILBOX)
+		schedule_parent(q, JOBS_LINE, p);
 }
 
 /* one that is still there serves again, if the one that took over has left */
@@ -91,7 +102,7 @@ use_other_parent(struct manager *q, const struct peer *gone)
 	for (struct peer *p = q->peers; p != NULL; p = p->next)
 		if (p != gone && p->kind == gone->kind && p->stage == PARENT &&
 		    state_of(p)->kind == kind)
-			schedule_parent(q, kind, p);
+			serve_kinds(q, kind, p);
 }
 
 static void
@@ -131,7 +142,7 @@ handle_parent(struct peer *p, const struct wire_header *h, const void *message)
 	q->jobs.parents++;
 	p->stage = PARENT;
 	state_of(p)->kind = (enum jobs_kind)parent->kind;
-	schedule_parent(q, (enum jobs_kind)parent->kind, p);
+	serve_kinds(q, (enum jobs_kind)parent->kind, p);
 	return NULL;
 }
 
@@ -264,7 +275,7 @@ recipient_result(struct manager *q, struct agent *a, const struct jobs_result *r
 {
 	uint32_t *number = find_number(a, (uint32_t)r->number);
 	struct answer answer = answer_of(r);
-	if (number == NULL)
+	if (number == NULL || a->expansion.parent != 0)
 		return "told of a recipient that it was not given";
 	if (r->last == 1 && a->left > 1)
 		return "ended a job before it was done";
@@ -291,6 +302,57 @@ handle_result(struct peer *p, const struct wire_header *h, const void *message)
 	if (wrong != NULL)
 		return wrong;
 	if (r->last == 0) {
+		message_settle(q, a->message);
+		return NULL;
+	}
+	p->its_turn = true;
+	schedule_agent_free(q, a);
+	return NULL;
+}
+
+/* a part of an expansion: of one recipient until its last part has come */
+static const char *
+take_children(struct manager *q, struct agent *a, uint32_t number, struct wire_list children)
+{
+	struct expansion *e = &a->expansion;
+	struct jobs_child child = {.owner = SPAN_NONE};
+	if (jobs_parent_kind(a->place->kind) != JOBS_MAILBOX)
+		return "expanded a recipient, which is not its to do";
+	if (e->parent == 0 ? find_number(a, number) == NULL : e->parent != number)
+		return "expanded a recipient that it was not given";
+	if (e->parent == 0)
+		expansion_start(e, number);
+	while (wire_list_next(&children, &jobs_child_shape, &child)) {
+		struct address canonical;
+		/* what an agent of a user says is looked at as what a stranger says */
+		if (address_mailbox(child.address, &canonical) != ADDRESS_OK ||
+		    !span_equal(span_from(canonical.text, canonical.len), child.address))
+			return "expanded a recipient into what is no address";
+		if (!a->message->is_gone)
+			expansion_add(q, a->message, e, &child);
+	}
+	return NULL;
+}
+
+static const char *
+handle_expanded(struct peer *p, const struct wire_header *h, const void *message)
+{
+	const struct jobs_expanded *said = message;
+	struct manager *q = p->q;
+	struct agent *a = state_of(p)->agent;
+	if (a->message == NULL)
+		return "told of a job that it was not given";
+	const char *wrong = take_children(q, a, (uint32_t)said->number, said->children);
+	if (wrong != NULL || (h->flags & WIRE_MORE) != 0)
+		return wrong;
+	if (said->last == 1 && a->left > 1)
+		return "ended a job before it was done";
+	if (!a->message->is_gone)
+		expansion_end(q, a->message, &a->expansion);
+	a->expansion.parent = 0;
+	*find_number(a, (uint32_t)said->number) = 0;
+	a->left--;
+	if (said->last == 0) {
 		message_settle(q, a->message);
 		return NULL;
 	}
@@ -394,7 +456,9 @@ send_recipient(struct manager *q, struct agent *a, struct wire *list, uint32_t n
 					 .address = e.text,
 					 .original = o.original,
 					 .notify = a->message->recipients[number - 1].notify,
-					 .orcpt = o.orcpt};
+					 .orcpt = o.orcpt,
+					 .direct = e.direct,
+					 .line = e.line};
 	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_RECIPIENTS),
 			 &jobs_recipient_shape, &r)
 		       ? LISTED
@@ -479,6 +543,9 @@ send_job(struct manager *q, struct agent *a)
 		return LISTED_UNREADABLE;
 	}
 	memcpy(envid, from.envid.at != NULL ? from.envid.at : "", from.envid.len);
+	struct span sender;
+	if (message_sender(q, m, a->numbers[0], &sender) != 0)
+		return LISTED_UNREADABLE;
 	int fd = spool_open(&q->spool, m->id, O_RDONLY);
 	if (fd < 0)
 		return LISTED_UNREADABLE;
@@ -491,7 +558,7 @@ send_job(struct manager *q, struct agent *a)
 				     .utf8 = from.utf8,
 				     .ret = from.ret,
 				     .envid = span_from(envid, from.envid.len),
-				     .sender = name_text(m->sender),
+				     .sender = sender,
 				     .top = buffer_get(&top),
 				     .recipients = a->count,
 				     .avoid = buffer_get(&avoid)};
@@ -562,10 +629,15 @@ const struct schedule_hands jobs_hands = {send_want, give, end_agent, end_parent
 /* ---- the table ---- */
 
 static const struct peer_rule rules[] = {
-	{JOBS_PARENT, STRANGER, handle_parent}, {JOBS_AGENT, STRANGER, handle_agent},
-	{JOBS_CANNOT, PARENT, handle_cannot},	{JOBS_RESULT, AGENT, handle_result},
-	{JOBS_SITE, AGENT, handle_site},	{JOBS_HOST, AGENT, handle_host},
-	{JOBS_LEAVE, AGENT, handle_leave},	{0, 0, NULL},
+	{JOBS_PARENT, STRANGER, handle_parent},
+	{JOBS_AGENT, STRANGER, handle_agent},
+	{JOBS_CANNOT, PARENT, handle_cannot},
+	{JOBS_RESULT, AGENT, handle_result},
+	{JOBS_EXPANDED, AGENT, handle_expanded},
+	{JOBS_SITE, AGENT, handle_site},
+	{JOBS_HOST, AGENT, handle_host},
+	{JOBS_LEAVE, AGENT, handle_leave},
+	{0, 0, NULL},
 };
 
 static const struct peer_kind jobs_kind_of_peer = {

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/protocol/lookup.h"
 #include "common/system/clock.h"
 #include "common/text/checksum.h"
 #include "common/text/escape.h"
@@ -65,6 +66,11 @@ static const struct {
 static const char *const relayeds[] = {
 	[JOBS_RELAYED_PASSED] = "passed",
 	[JOBS_RELAYED_SILENT] = "relayed",
+};
+
+static const char *const directs[] = {
+	[LOOKUP_DIRECT_USER] = "direct",
+	[LOOKUP_DIRECT_MAILBOX] = "mailbox",
 };
 
 static const char *const origins[] = {
@@ -180,8 +186,14 @@ put_to(struct buffer *to, const struct journal_entry *e)
 		/* the blank that put_number leads with is not wanted here */
 		buffer_format(to, "%" PRIu64, e->parent);
 	}
-	if (e->direct)
-		buffer_string(to, " direct");
+	if (e->direct != LOOKUP_DIRECT_NOT)
+		buffer_format(to, " %s", directs[e->direct]);
+	if (e->line != 0)
+		buffer_format(to, " line=%016" PRIX64, e->line);
+	if (e->owner.len > 0) {
+		buffer_string(to, " owner=");
+		escape_word(to, e->owner);
+	}
 	put_notify(to, e->notify);
 	if (e->orcpt.len > 0) {
 		buffer_string(to, " orcpt=");
@@ -422,11 +434,21 @@ take_to(struct span *rest, struct buffer *words, struct journal_entry *e)
 		if (take_number(rest, 1, e->number - 1, &e->parent) != 0)
 			return -1;
 	}
-	struct span word = *rest;
-	if (span_equal(span_cut(&word, ' '), SPAN("direct"))) {
-		e->direct = true;
+	for (uint64_t i = LOOKUP_DIRECT_USER; i <= LOOKUP_DIRECT_MAILBOX; i++) {
+		struct span word = *rest;
+		if (!span_equal(span_cut(&word, ' '), span_of(directs[i])))
+			continue;
+		e->direct = i;
 		*rest = word;
+		break;
 	}
+	if (span_starts(*rest, SPAN("line="))) {
+		struct span line = span_cut(rest, ' ');
+		if (number_parse_hex(span_skip(line, 5), &e->line) != 0 || e->line == 0)
+			return -1;
+	}
+	if (span_starts(*rest, SPAN("owner=")) && take_named(rest, words, "owner=", &e->owner) != 0)
+		return -1;
 	if (span_starts(*rest, SPAN("notify="))) {
 		struct span notify = span_cut(rest, ' ');
 		if (take_notify(span_skip(notify, 7), &e->notify) != 0)

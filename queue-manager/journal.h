@@ -44,12 +44,15 @@ struct journal_entry {
 	enum journal_verb verb;
 	uint64_t number; /* of the recipient */
 	uint64_t parent; /* to: the recipient it was expanded from; 0: none */
-	bool direct;	 /* to: no alias for this very name any more */
-	uint64_t origin; /* from: enum intake_origin */
-	bool eight_bit;	 /* from */
-	uint64_t uid;	 /* from: of a local sender, plus 1; 0: none */
-	bool utf8;	 /* from: SMTPUTF8 */
-	uint64_t ret;	 /* from: enum intake_ret */
+	uint64_t direct; /* to: enum lookup_direct */
+	struct span
+		owner; /* to: who is its sender, and that of its children; empty: as the parent's */
+	uint64_t line; /* to: the hash of the line of an alias or .forward that it is; 0: none */
+	uint64_t origin;			    /* from: enum intake_origin */
+	bool eight_bit;				    /* from */
+	uint64_t uid;				    /* from: of a local sender, plus 1; 0: none */
+	bool utf8;				    /* from: SMTPUTF8 */
+	uint64_t ret;				    /* from: enum intake_ret */
 	struct span client, helo, protocol, sender; /* from */
 	struct span envid;			    /* from: ENVID; empty: none */
 	struct span login;			    /* from: who had logged in; empty: nobody */

@@ -93,16 +93,18 @@ message_find_delayed(struct message *m)
 }
 
 size_t
-message_delayed(struct message *m, uint32_t *numbers, size_t max)
+message_delayed(struct manager *q, struct message *m, uint32_t *numbers, size_t max)
 {
 	size_t count = 0;
 	m->has_delayed = false;
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (!is_delayed(m, i + 1))
 			continue;
-		if (count == max) {
+		/* one notice goes to one sender: the owner of a list is told in another */
+		if (count == max ||
+		    (count > 0 && message_owner(q, m, i + 1) != message_owner(q, m, numbers[0]))) {
 			m->has_delayed = true;
-			break;
+			continue;
 		}
 		numbers[count++] = i + 1;
 	}

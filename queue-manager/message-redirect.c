@@ -14,6 +14,7 @@ message_redirect(struct manager *q, struct message *m, uint32_t number, struct s
 		 uint32_t *child)
 {
 	struct recipient *r = &m->recipients[number - 1];
+	const struct jobs_child to = {.address = address, .owner = SPAN_NONE};
 	struct journal_entry e;
 	/* what an agent has is out of our hands */
 	if (m->is_gone || !message_is_undelivered(r) || r->state == RECIPIENT_ACTIVE)
@@ -23,7 +24,7 @@ message_redirect(struct manager *q, struct message *m, uint32_t number, struct s
 	if (r->state == RECIPIENT_READY)
 		queue_withdraw(q, m);
 	if (*child == 0)
-		*child = message_child(q, m, number, address, false);
+		*child = message_child(q, m, number, &to);
 	if (*child == 0)
 		return false;
 	message_expanded(q, m, number, child, 1);

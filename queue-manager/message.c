@@ -70,7 +70,8 @@ message_add(struct manager *q, struct message *m, uint32_t at, struct span addre
 		message_recipient_new(m, is_child ? RECIPIENT_ORPHAN : RECIPIENT_WAITING);
 	r->at = at;
 	r->domain = destination_take(q, address);
-	r->depth = depth;
+	r->depth = depth & 15;
+	r->has_owner = is_child && m->recipients[parent - 1].has_owner;
 	r->notify = notify & 15;
 	if (!is_child)
 		m->unanswered++;
@@ -506,21 +507,65 @@ message_later(struct manager *q, struct message *m, uint32_t number, uint32_t du
 /* ---- expansions ---- */
 
 uint32_t
-message_child(struct manager *q, struct message *m, uint32_t parent, struct span address,
-	      bool direct)
+message_child(struct manager *q, struct message *m, uint32_t parent, const struct jobs_child *child)
 {
 	if (m->count >= MESSAGE_RECIPIENTS_MAX ||
 	    m->recipients[parent - 1].depth >= MESSAGE_DEPTH_MAX)
 		return 0;
 	const struct journal_entry e = {.verb = JOURNAL_TO,
 					.number = m->count + 1,
-					.text = address,
+					.text = child->address,
 					.parent = parent,
-					.direct = direct};
+					.direct = child->direct,
+					.line = child->line,
+					.owner = child->owner};
 	uint32_t at = message_append(q, m, &e);
-	if (message_add(q, m, at, address, parent, 0) != 0)
+	if (message_add(q, m, at, child->address, parent, 0) != 0)
 		return 0;
+	message_own(m, m->count, child->owner);
 	return m->count;
+}
+
+void
+message_own(struct message *m, uint32_t number, struct span owner)
+{
+	if (owner.len > 0 && m->sender->len > 0)
+		m->recipients[number - 1].has_owner = true;
+}
+
+uint32_t
+message_owner(struct manager *q, struct message *m, uint32_t number)
+{
+	struct journal_entry e;
+	if (!m->recipients[number - 1].has_owner)
+		return 0;
+	/* siblings have the same one, named by their parent, so that they share jobs */
+	for (uint32_t at = number; at != 0; at = (uint32_t)e.parent) {
+		if (message_recipient(q, m, at, &e) != 0)
+			break;
+		if (e.owner.len > 0)
+			return (uint32_t)e.parent;
+	}
+	return number; /* cannot be read now: alone */
+}
+
+int
+message_sender(struct manager *q, struct message *m, uint32_t number, struct span *sender)
+{
+	struct journal_entry e;
+	*sender = name_text(m->sender);
+	if (!m->recipients[number - 1].has_owner)
+		return 0;
+	for (; number != 0; number = (uint32_t)e.parent) {
+		if (message_recipient(q, m, number, &e) != 0)
+			return -1;
+		if (e.owner.len > 0) {
+			*sender = e.owner;
+			return 0;
+		}
+	}
+	errno = EBADMSG; /* one of them has said so */
+	return -1;
 }
 
 void

@@ -55,7 +55,8 @@ struct recipient {
 	uint32_t domain; /* of its address (destination.h) */
 	uint8_t state;
 	uint8_t attempts;	/* stays at 255 */
-	uint8_t depth;		/* of expansions */
+	uint8_t depth : 4;	/* of expansions */
+	uint8_t has_owner : 1;	/* the owner of a list is its sender (message_owner) */
 	uint8_t notify : 4;	/* enum intake_notify: its own, or from what it was expanded from */
 	uint8_t answered : 1;	/* has had its first answer */
 	uint8_t is_success : 1; /* what the sender is, or was, told of: no failure */
@@ -258,8 +259,8 @@ void message_again(struct manager *q, struct message *m, uint32_t number);
 void message_later(struct manager *q, struct message *m, uint32_t number, uint32_t due);
 
 /* an expansion: the children first, then message_expanded with the numbers that message_child gave (0: too many, too deep) */
-uint32_t message_child(struct manager *q, struct message *m, uint32_t parent, struct span address,
-		       bool direct);
+uint32_t message_child(struct manager *q, struct message *m, uint32_t parent,
+		       const struct jobs_child *child);
 void message_expanded(struct manager *q, struct message *m, uint32_t parent,
 		      const uint32_t *children, size_t count);
 
@@ -275,7 +276,7 @@ void message_not_notified(struct manager *q, struct message *m, const uint32_t *
 /* is there anybody of whose delay the sender is still to be told? */
 void message_find_delayed(struct message *m);
 /* up to `max` recipients whose delay the sender is to be told of; how many */
-size_t message_delayed(struct message *m, uint32_t *numbers, size_t max);
+size_t message_delayed(struct manager *q, struct message *m, uint32_t *numbers, size_t max);
 /* the notice about their delay is on its way (0: none can be made, and none is asked for again); `numbers` is used up */
 void message_delay_told(struct manager *q, struct message *m, uint32_t *numbers, size_t count,
 			uint64_t notice);
@@ -312,6 +313,13 @@ int message_line(struct manager *q, struct message *m, uint32_t at, struct journ
 /* the `to` line of a recipient */
 int message_recipient(struct manager *q, struct message *m, uint32_t number,
 		      struct journal_entry *e) __attribute__((warn_unused_result));
+/* message_owner - the recipient in whose stead the owner of a list is the sender of this one; 0: the message's sender is */
+uint32_t message_owner(struct manager *q, struct message *m, uint32_t number);
+/* message_sender - of a recipient: the message's, or the owner of the list it comes from; the span lives as those of message_line */
+int message_sender(struct manager *q, struct message *m, uint32_t number, struct span *sender)
+	__attribute__((warn_unused_result));
+/* message_own - a child whose `to` line names an owner has him as its sender; a notice stays one, whatever it passes through */
+void message_own(struct message *m, uint32_t number, struct span owner);
 /* the first recipient that it comes from: itself, when it is no child.  The spans live as those of message_line. */
 uint32_t message_origin(struct manager *q, struct message *m, uint32_t number);
 /* the header lines put on top, with CRLF each, appended to `to` */

@@ -61,7 +61,7 @@ give_number(struct names *n, struct name *name)
 {
 	if (n->spare_count == 0 && n->last == n->room) {
 		uint32_t room = n->room == 0 ? BUCKETS_FIRST : n->room * 2;
-		struct name **by_number = realloc(n->by_number, room * sizeof(*by_number));
+		struct name **by_number = realloc(n->by_number, room * sizeof(struct name *));
 		uint32_t *spare = realloc(n->spare, room * sizeof(*spare));
 		if (by_number == NULL || spare == NULL)
 			fatal(EXIT_OS, ENOMEM, "numbers of %u names", room);

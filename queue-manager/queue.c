@@ -98,7 +98,7 @@ make_place(enum jobs_kind kind, struct span name, struct span domain, struct spa
 	p->key = key;
 	struct span own = span_from(key, name.len);
 	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
-	p->user = kind == JOBS_MAILBOX ? own : SPAN_NONE;
+	p->user = jobs_parent_kind(kind) == JOBS_MAILBOX ? own : SPAN_NONE;
 	p->domain = span_from(key + name.len + 1, domain.len);
 	p->home = span_from(key + name.len + 1 + domain.len, home.len);
 	return p;
@@ -155,7 +155,7 @@ queue_place_let_go(struct manager *q, struct place *p)
 	if (p->batches > 0 || p->parked > 0 || p->agents > 0 || p->wants > 0 || p->list != NULL)
 		return;
 	/* mailboxes are many, and begin anew cheaply */
-	if (p->is_stale || (p->kind == JOBS_MAILBOX && !p->site->is_dead)) {
+	if (p->is_stale || (jobs_parent_kind(p->kind) == JOBS_MAILBOX && !p->site->is_dead)) {
 		drop_place(q, p);
 		return;
 	}
@@ -234,7 +234,8 @@ free_batch(struct batch *b)
 }
 
 static struct batch *
-make_batch(struct manager *q, struct place *p, struct message *m, enum queue_rank rank)
+make_batch(struct manager *q, struct place *p, struct message *m, enum queue_rank rank,
+	   uint32_t owner)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	if (b == NULL)
@@ -242,6 +243,7 @@ make_batch(struct manager *q, struct place *p, struct message *m, enum queue_ran
 	*b = (struct batch){.message = m,
 			    .place = p,
 			    .rank = rank,
+			    .owner = owner,
 			    .is_parked = !message_may_leave(m),
 			    .message_next = m->batches};
 	if (m->batches != NULL)
@@ -257,16 +259,18 @@ make_batch(struct manager *q, struct place *p, struct message *m, enum queue_ran
 
 /* the batch that the recipient goes to: what was made for the same message and place just now, or a new one */
 static struct batch *
-batch_for(struct manager *q, struct place *p, struct message *m, enum queue_rank rank)
+batch_for(struct manager *q, struct place *p, struct message *m, enum queue_rank rank,
+	  uint32_t owner)
 {
 	bool is_leaving = message_may_leave(m);
 	unsigned looked = 0, most = is_leaving ? BATCHES_LOOKED : QUEUE_PARKED_MAX;
 	for (struct batch *b = m->batches; b != NULL && looked < most; b = b->message_next)
-		if (b->place == p && b->rank == rank && !b->is_delay && b->is_parked == !is_leaving)
+		if (b->place == p && b->rank == rank && b->owner == owner && !b->is_delay &&
+		    b->is_parked == !is_leaving)
 			return b;
 		else
 			looked++;
-	return make_batch(q, p, m, rank);
+	return make_batch(q, p, m, rank, owner);
 }
 
 static void
@@ -274,7 +278,8 @@ add(struct manager *q, struct place *p, struct message *m, uint32_t number,
     enum recipient_state state)
 {
 	struct recipient *r = &m->recipients[number - 1];
-	struct batch *b = batch_for(q, p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY);
+	struct batch *b = batch_for(q, p, m, r->attempts == 0 ? QUEUE_FRESH : QUEUE_RETRY,
+				    message_owner(q, m, number));
 	message_set(q, m, number, state);
 	r->due = 0;
 	if (b->last != 0)
@@ -314,7 +319,7 @@ void
 queue_delay(struct manager *q, struct message *m)
 {
 	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
-	make_batch(q, p, m, QUEUE_RETRY)->is_delay = true;
+	make_batch(q, p, m, QUEUE_RETRY, 0)->is_delay = true;
 	m->is_telling_delay = true;
 	schedule_touch(q, p);
 }
@@ -389,7 +394,7 @@ queue_take(struct manager *q, struct place *p, uint32_t *numbers, size_t max, st
 	*is_delay = false;
 	while ((b = queue_next(p)) != NULL && b->is_delay) {
 		*m = b->message;
-		count = message_delayed(*m, numbers, max);
+		count = message_delayed(q, *m, numbers, max);
 		unlink_from_place(q, b);
 		free_batch(b);
 		*is_delay = true;

@@ -40,6 +40,7 @@ struct batch {
 	struct batch *previous, *next;		       /* in the flow */
 	struct batch *message_previous, *message_next; /* of the message */
 	uint32_t first, last, count;		       /* recipients, linked by their `due` */
+	uint32_t owner; /* whose stead the sender is, of all of them (struct recipient) */
 	enum queue_rank rank;
 	bool is_parked;
 	bool is_delay; /* of the notices: about those who are delayed when it is taken; it holds none itself */

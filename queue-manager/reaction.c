@@ -118,6 +118,11 @@ deferred(struct manager *q, struct agent *a, uint32_t number, const struct answe
 		message_deferred(q, m, number, answer, 0);
 		return;
 	case REPLY_ORDINARY:
+		/* no reply: it may be this message, but nothing went well */
+		if (answer->code == 0)
+			a->had_trouble = true;
+		message_deferred(q, m, number, answer, 0);
+		return;
 	case REPLY_GREYLIST:
 	case REPLY_RECIPIENT:
 	case REPLY_CONTENT:

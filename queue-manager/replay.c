@@ -74,6 +74,8 @@ take_to(struct manager *q, struct message *m, const struct journal_entry *e)
 	if (message_add(q, m, (uint32_t)(q->replay.at - q->replay.begin), e->text,
 			(uint32_t)e->parent, e->notify) != 0)
 		return "it has too many recipients";
+	if (e->parent != 0)
+		message_own(m, m->count, e->owner);
 	return NULL;
 }
 

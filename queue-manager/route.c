@@ -84,7 +84,7 @@ static void
 end_ask(struct manager *q, struct route_ask *a)
 {
 	free(a->numbers);
-	free(a->children);
+	expansion_free(&a->expansion);
 	*a = (struct route_ask){0};
 	q->route.under_way--;
 }
@@ -152,7 +152,7 @@ ask_for(struct manager *q, struct message *m)
 			unreadable(q, m, errno);
 			break;
 		}
-		const struct lookup_question question = {i + 1, e.text, e.direct};
+		const struct lookup_question question = {i + 1, e.text, e.direct, e.line};
 		if (wire_list_add(&list, WIRE_LIST_ROOM, &lookup_question_shape, &question) != 0)
 			break;
 		numbers[count++] = i + 1;
@@ -188,7 +188,11 @@ place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
 		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, SPAN_NONE);
-	return queue_place(q, JOBS_MAILBOX, l->user, l->domain, l->home);
+	return queue_place(q,
+			   l->kind == LOOKUP_LINE    ? JOBS_LINE
+			   : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS
+						     : JOBS_MAILBOX,
+			   l->user, l->domain, l->home);
 }
 
 static void
@@ -196,15 +200,6 @@ send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
 	destination_sent(q, m->recipients[number - 1].domain, p);
 	queue_add(q, p, m, number);
-}
-
-static void
-failed_here(struct manager *q, struct message *m, uint32_t number, const char *status,
-	    const char *text)
-{
-	const struct answer a = {
-		.status = span_of(status), .reply = span_of(text), .host = SPAN_NONE};
-	message_failed(q, m, number, &a);
 }
 
 /* one leaf, and the recipient itself: it goes there */
@@ -216,6 +211,8 @@ leaf_is_itself(struct manager *q, struct message *m, const struct lookup_leaf *l
 		.code = l->code, .status = l->status, .reply = l->text, .host = SPAN_NONE};
 	switch ((enum lookup_leaf_kind)l->kind) {
 	case LOOKUP_MAILBOX:
+	case LOOKUP_LINE:
+	case LOOKUP_ALIAS:
 	case LOOKUP_SMTP:
 		if ((l->kind == LOOKUP_SMTP ? l->hosts.len : l->user.len) == 0)
 			return "answered with a place without a name";
@@ -241,39 +238,17 @@ leaf_is_itself(struct manager *q, struct message *m, const struct lookup_leaf *l
 	return "answered with a leaf of no kind";
 }
 
-static void
-keep_child(struct route_ask *a, uint32_t child)
-{
-	if (a->child_count == a->child_room) {
-		uint32_t room = a->child_room == 0 ? 16 : a->child_room * 2;
-		uint32_t *children = realloc(a->children, room * sizeof(*children));
-		if (children == NULL)
-			fatal(EXIT_OS, ENOMEM, "%u recipients of an expansion", room);
-		a->children = children;
-		a->child_room = room;
-	}
-	a->children[a->child_count++] = child;
-}
-
 /* one of the leaves into which a recipient was expanded */
 static void
 leaf_of_expansion(struct manager *q, struct message *m, struct route_ask *a,
 		  const struct lookup_leaf *l)
 {
-	uint32_t number = (uint32_t)l->number;
-	if (!a->is_wrong) {
-		uint32_t child = message_child(q, m, number, l->address, l->direct != 0);
-		if (child != 0)
-			keep_child(a, child);
-		else
-			a->is_wrong = true;
-	}
-	if (a->seen < a->leaves)
-		return;
-	if (a->is_wrong)
-		failed_here(q, m, number, "5.4.6", "this address is expanded without end");
-	else
-		message_expanded(q, m, number, a->children, a->child_count);
+	const struct jobs_child child = {l->address, l->direct, l->line, l->owner};
+	if (a->expansion.parent == 0)
+		expansion_start(&a->expansion, (uint32_t)l->number);
+	expansion_add(q, m, &a->expansion, &child);
+	if (a->seen == a->leaves)
+		expansion_end(q, m, &a->expansion);
 }
 
 static bool
@@ -282,7 +257,7 @@ is_the_question(struct manager *q, struct message *m, const struct lookup_leaf *
 	struct journal_entry e;
 	if (message_recipient(q, m, (uint32_t)l->number, &e) != 0)
 		return true; /* nothing is expanded on no ground */
-	return span_equal(e.text, l->address);
+	return lookup_is_same(e.text, e.direct, e.line, l);
 }
 
 static const char *
@@ -296,8 +271,7 @@ take_leaf(struct manager *q, struct route_ask *a, struct message *m, const struc
 		a->number = (uint32_t)l->number;
 		a->leaves = (uint32_t)l->leaves;
 		a->seen = 0;
-		a->child_count = 0;
-		a->is_wrong = false;
+		a->expansion.parent = 0;
 	}
 	while (at < a->count && a->numbers[at] != a->number)
 		at++;

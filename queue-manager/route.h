@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/system/loop.h"
+#include "queue-manager/expansion.h"
 
 struct manager;
 struct message;
@@ -31,8 +32,7 @@ struct route_ask {
 	int64_t since_ms;
 	/* an answer that is under way: the leaves of `number`; its children so far */
 	uint32_t number, leaves, seen;
-	uint32_t *children, child_count, child_room;
-	bool is_wrong; /* too many, too deep: the recipient fails */
+	struct expansion expansion;
 };
 
 struct route_list {

@@ -30,6 +30,8 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 		max = l->agents;
 	else if (kind == JOBS_MAILBOX)
 		max = l->mailbox_agents;
+	else if (schedule_service_kind(kind) == JOBS_LINE)
+		max = l->pipe_agents;
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
@@ -38,7 +40,7 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 struct service *
 schedule_service(struct manager *q, const struct place *p)
 {
-	return &q->schedule.service[p->kind];
+	return &q->schedule.service[schedule_service_kind(p->kind)];
 }
 
 void
@@ -46,7 +48,7 @@ schedule_touch(struct manager *q, struct place *p)
 {
 	struct service *s = schedule_service(q, p);
 	/* one that waits for its first agent, or for its site, keeps its turn: nothing else can be done for it */
-	bool waits = (p->list == &s->hungry && p->agents == 0) ||
+	bool waits = ((p->list == &s->hungry || p->list == &s->doubtful) && p->agents == 0) ||
 		     (p->list == &p->site->waiting && p->idle == NULL);
 	if (p->list != &s->touched && (!waits || p->is_stale || p->site->is_dead))
 		place_list_add(&s->touched, p);
@@ -58,7 +60,8 @@ schedule_wake(struct manager *q)
 {
 	for (int kind = JOBS_SMTP; kind < SCHEDULE_SERVICES; kind++) {
 		struct service *s = &q->schedule.service[kind];
-		if (s->touched.first != NULL || s->hungry.first != NULL)
+		if (s->touched.first != NULL || s->hungry.first != NULL ||
+		    s->doubtful.first != NULL)
 			loop_task_wake(q->loop, &s->task);
 	}
 }
@@ -115,12 +118,12 @@ release(struct manager *q, struct site *s)
 	schedule_site_wait(s, manager_now_ms(q) + SITE_RELEASE_MS);
 }
 
-void
-schedule_site_lives(struct manager *q, struct site *s)
+/* it answers: what was deferred because it did not goes again, as its window allows */
+static void
+site_lives(struct manager *q, struct site *s)
 {
 	EVENT("site-back", event_string("site", s->name != NULL ? s->name : ""),
 	      event_string("host", s->host), event_number("deferred", (int64_t)s->parked.count));
-	release(q, s);
 	schedule_site_wake(q, s);
 }
 
@@ -148,6 +151,7 @@ drop_want(struct manager *q, struct want *w)
 	struct place *p = w->place;
 	site_count_wants(p, -1);
 	schedule_service(q, p)->wants--;
+	schedule_service(q, p)->doubtful_agents -= w->is_doubtful;
 	w->number = 0;
 	schedule_touch(q, p);
 	schedule_site_wake(q, p->site);
@@ -229,6 +233,14 @@ schedule_want_find(struct manager *q, uint32_t number)
 	return NULL;
 }
 
+static void
+set_doubtful(struct manager *q, struct agent *a, bool is_doubtful)
+{
+	struct service *s = schedule_service(q, a->place);
+	s->doubtful_agents += (uint32_t)is_doubtful - (uint32_t)a->is_doubtful;
+	a->is_doubtful = is_doubtful;
+}
+
 void
 schedule_agent(struct manager *q, struct want *w, struct agent *a)
 {
@@ -236,6 +248,7 @@ schedule_agent(struct manager *q, struct want *w, struct agent *a)
 	a->place = p;
 	site_count_agents(p, 1);
 	schedule_service(q, p)->agents++;
+	set_doubtful(q, a, w->is_doubtful);
 	idle_add(q, a);
 	drop_want(q, w);
 }
@@ -258,10 +271,19 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	struct message *m = serve_end_job(q, a);
 	struct place *p = a->place;
 	struct site *s = p->site;
+	s->is_quick = !a->had_trouble && manager_now_ms(q) - a->begun_ms <= SCHEDULE_QUICK_MS;
+	set_doubtful(q, a, p->kind == JOBS_SMTP && !s->is_quick);
 	a->jobs++;
 	idle_add(q, a);
-	if (!a->had_trouble && window_well(s, manager_now_ms(q)))
-		schedule_site_lives(q, s);
+	if (!a->had_trouble && window_well(s, manager_now_ms(q))) {
+		site_lives(q, s);
+	} else if (a->had_trouble && s->is_dead && s->is_probing) {
+		/* a probe that says neither is no sign of life */
+		window_back_off(s, &q->config->outbound);
+		schedule_site_dies(q, s, s->back_off_ms);
+	}
+	if (s->is_dead)
+		schedule_site_wait(s, s->dead_until_ms);
 	schedule_touch(q, p);
 	schedule_site_wake(q, s);
 	message_settle(q, m);
@@ -317,6 +339,7 @@ schedule_agent_gone(struct manager *q, struct agent *a, bool refused)
 	if (a->is_connected)
 		site_count_connected(p, -1);
 	site_count_agents(p, -1);
+	set_doubtful(q, a, false);
 	s->agents--;
 	schedule_touch(q, p);
 	schedule_site_wake(q, p->site);

@@ -13,6 +13,7 @@
 
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
+#include "queue-manager/expansion.h"
 #include "queue-manager/queue.h"
 #include "queue-manager/site.h"
 
@@ -23,6 +24,9 @@ struct peer;
 
 #define SCHEDULE_TURN_JOBS \
 	10 /* an agent serves so many jobs before another place that waits gets its slot */
+/* one slot in so many is kept for sites that are known to be quick: those that hang cannot have them all */
+#define SCHEDULE_QUICK_SHARE 4
+#define SCHEDULE_QUICK_MS 3000	     /* a job that takes no longer */
 #define SCHEDULE_TURN_RECIPIENTS 200 /* or so many recipients */
 #define SCHEDULE_IDLE_MS 5000 /* an agent that has nothing to do is kept so long for its place */
 #define SCHEDULE_DEATHS_MAX \
@@ -43,14 +47,17 @@ struct agent {
 	struct message *message; /* of its job; NULL: idle */
 	uint32_t *numbers;	 /* recipients of its job, rising; 0: has its result */
 	uint32_t room, count, left;
-	uint32_t jobs;	     /* done since it came */
-	uint32_t recipients; /* given to it since then */
-	bool had_trouble;    /* this job has told of trouble with the place already */
-	bool is_delay;	     /* this job is a notice about those who are delayed */
-	bool is_connected;   /* it has told of what its host answered */
-	bool is_of_old;	     /* of a former configuration: ends when it is free */
-	int64_t since_ms;    /* idle, or busy, since then */
-	int64_t given_us;    /* its job was sent then */
+	uint32_t jobs;		    /* done since it came */
+	uint32_t recipients;	    /* given to it since then */
+	bool had_trouble;	    /* this job has told of trouble with the place already */
+	bool is_delay;		    /* this job is a notice about those who are delayed */
+	bool is_connected;	    /* it has told of what its host answered */
+	bool is_doubtful;	    /* counted so */
+	bool is_of_old;		    /* of a former configuration: ends when it is free */
+	int64_t begun_ms;	    /* its job was given then */
+	int64_t since_ms;	    /* idle, or busy, since then */
+	int64_t given_us;	    /* its job was sent then */
+	struct expansion expansion; /* of one of its recipients, under way */
 	struct agent *place_next, *place_previous; /* idle ones of the place */
 	struct agent *site_next, *site_previous;   /* of its site */
 	struct agent *idle_next,
@@ -59,6 +66,7 @@ struct agent {
 
 struct want {
 	uint32_t number; /* 0: free */
+	bool is_doubtful;
 	struct place *place;
 	struct peer *parent;
 	int64_t since_ms;
@@ -70,6 +78,10 @@ struct service {
 	struct peer *parent;	   /* the newest; NULL: none is there */
 	struct place_list touched; /* something changed: to be looked at in this turn */
 	struct place_list hungry;  /* they wait for a slot, or for the parent; in turns */
+	struct place_list
+		doubtful; /* those of them whose sites are not known to be quick, while they have their share */
+	uint32_t
+		doubtful_agents; /* agents and wants of such sites; a share of the slots is all they get */
 	struct agent *idle_first, *idle_last;
 	uint32_t agents, wants;
 	struct want want[SCHEDULE_WANTS_MAX];
@@ -94,11 +106,18 @@ struct schedule_hands {
 	void (*end_parent)(struct manager *q, struct peer *parent, const char *reason);
 };
 
-#define SCHEDULE_SERVICES (JOBS_NOTICE + 1)
+#define SCHEDULE_SERVICES (JOBS_LINE + 1)
+
+/* commands may hang: their agents are not those of mailboxes, and those of aliases are the same as those of users */
+static inline enum jobs_kind
+schedule_service_kind(enum jobs_kind kind)
+{
+	return kind == JOBS_ALIAS ? JOBS_LINE : kind;
+}
 
 struct schedule {
 	const struct schedule_hands *hands;
-	struct service service[SCHEDULE_SERVICES]; /* by kind */
+	struct service service[SCHEDULE_SERVICES]; /* by schedule_service_kind */
 	struct places places;
 	struct sites sites;
 	uint32_t last_want;
@@ -130,8 +149,6 @@ void schedule_site_wake(struct manager *q, struct site *s);
 void schedule_site_wait(struct site *s, int64_t at_ms);
 /* it is dead for so long: what waits is deferred */
 void schedule_site_dies(struct manager *q, struct site *s, int64_t for_ms);
-/* it answers: what was deferred because it did not goes again, as its window allows */
-void schedule_site_lives(struct manager *q, struct site *s);
 void schedule_site_timer(struct loop_timer *t);
 
 /* ---- parents and agents ---- */

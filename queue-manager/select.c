@@ -52,6 +52,7 @@ static const char *
 take_value(struct select_word *w, struct span value)
 {
 	bool is_any = span_equal(value, SPAN("*"));
+	w->value = value;
 	switch (w->key) {
 	case SELECT_OLDER:
 		return number_parse_duration(value, 0, AGE_MAX_MS, &w->number) == 0

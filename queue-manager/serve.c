@@ -19,6 +19,7 @@
 #include "queue-manager/window.h"
 
 #define STEPS_PER_LOOK 8 /* places between two looks at the clock */
+#define HOUR_MS INT64_C(3600000)
 #define CLEAR_AT_ONCE 64 /* recipients of a dead place in one step */
 
 static uint32_t
@@ -43,8 +44,8 @@ refuse(struct manager *q, struct message *m, uint32_t number, const struct site 
 {
 	char text[REPLY_TEXT_MAX + 1];
 	snprintf(text, sizeof(text),
-		 "no host of it has taken mail for %u days; the last answer was: %s",
-		 (unsigned)((manager_now_ms(q) - s->dead_since_ms) / SITE_DAY_MS), s->verdict.text);
+		 "no host of it has taken mail for %u hours; the last answer was: %s",
+		 (unsigned)((manager_now_ms(q) - s->dead_since_ms) / HOUR_MS), s->verdict.text);
 	const struct answer a = {.code = (uint64_t)s->verdict.code,
 				 .status = SPAN("5.4.1"),
 				 .reply = span_of(text),
@@ -68,7 +69,7 @@ clear_recipient(struct manager *q, struct place *p, struct message *m, uint32_t 
 		message_failed(q, m, number, &a);
 		return;
 	}
-	if (m->recipients[number - 1].attempts == 0 && site_is_given_up(s, manager_now_ms(q))) {
+	if (m->recipients[number - 1].attempts == 0 && site_is_given_up(q, s)) {
 		refuse(q, m, number, s);
 		return;
 	}
@@ -157,7 +158,7 @@ give_job(struct manager *q, struct agent *a)
 	a->recipients += a->count;
 	a->message = m;
 	a->had_trouble = false;
-	a->since_ms = manager_now_ms(q);
+	a->since_ms = a->begun_ms = manager_now_ms(q);
 	schedule_look_again(schedule_service(q, p), a->since_ms + SCHEDULE_JOB_MS);
 	site_count_busy(p, 1);
 	site_rate_take(p->site, a->since_ms * 1000);
@@ -180,6 +181,13 @@ give_job(struct manager *q, struct agent *a)
 	}
 }
 
+/* a site that hangs, or may: not known to be quick */
+static bool
+is_doubtful(const struct place *p)
+{
+	return p->kind == JOBS_SMTP && !p->site->is_quick;
+}
+
 static struct want *
 free_want(struct service *s)
 {
@@ -197,16 +205,31 @@ send_want(struct manager *q, struct service *s, struct place *p)
 		return false;
 	if (++q->schedule.last_want == 0)
 		q->schedule.last_want = 1;
-	*w = (struct want){q->schedule.last_want, p, s->parent, manager_now_ms(q)};
+	*w = (struct want){.number = q->schedule.last_want,
+			   .is_doubtful = is_doubtful(p),
+			   .place = p,
+			   .parent = s->parent,
+			   .since_ms = manager_now_ms(q)};
+	s->doubtful_agents += w->is_doubtful;
 	site_count_wants(p, 1);
 	s->wants++;
 	schedule_look_again(s, w->since_ms + SCHEDULE_WANT_MS);
 	return q->schedule.hands->want(q, s->parent, w->number, p);
 }
 
+/* may one of those have an agent more? */
 static bool
-has_slot(struct manager *q, const struct service *s)
+may_take(struct manager *q, const struct service *s, bool for_doubtful)
 {
+	uint32_t max = schedule_agents_max(q, s->kind);
+	return !for_doubtful || s->doubtful_agents < max - max / SCHEDULE_QUICK_SHARE;
+}
+
+static bool
+has_slot(struct manager *q, const struct service *s, bool for_doubtful)
+{
+	if (!may_take(q, s, for_doubtful))
+		return false;
 	return s->agents + s->wants < schedule_agents_max(q, s->kind) || idle_to_end(s) != NULL;
 }
 
@@ -240,7 +263,8 @@ use_agent(struct manager *q, struct service *service, struct place *p, uint32_t 
 {
 	struct site *s = p->site;
 	struct agent *a = p->idle;
-	bool others_wait = service->hungry.first != NULL || s->waiting.first != NULL;
+	bool others_wait = service->hungry.first != NULL || service->doubtful.first != NULL ||
+			   s->waiting.first != NULL;
 	if (a->jobs >= s->messages_per_connection || (others_wait && idle_had_turn(a)) ||
 	    s->agents > allowed) {
 		q->schedule.hands->end(q, a);
@@ -248,6 +272,7 @@ use_agent(struct manager *q, struct service *service, struct place *p, uint32_t 
 	}
 	if (s->busy >= allowed)
 		return waits_for_window(s, allowed);
+	s->bound = SITE_UNBOUND;
 	give_job(q, a);
 	return SERVED_MORE;
 }
@@ -269,7 +294,7 @@ want_agent(struct manager *q, struct service *service, struct place *p, uint32_t
 	}
 	s->bound = SITE_BY_AGENTS;
 	if (!its_turn || service->parent == NULL || free_want(service) == NULL ||
-	    !has_slot(q, service))
+	    !has_slot(q, service, is_doubtful(p)))
 		return SERVED_HUNGRY;
 	if (service->agents + service->wants >= schedule_agents_max(q, p->kind)) {
 		q->schedule.hands->end(q, idle_to_end(service));
@@ -306,14 +331,26 @@ serve_place(struct manager *q, struct service *service, struct place *p, bool it
 			       : want_agent(q, service, p, allowed, its_turn);
 }
 
-/* the one whose turn it is for a slot; NULL: there is none, or no slot */
+/* the one whose turn it is for a slot; NULL: there is none, or no slot.  Those who may have none for now step aside. */
 static struct place *
 next_hungry(struct manager *q, struct service *s)
 {
-	if (s->hungry.first == NULL || s->parent == NULL || !disk_may_deliver(q) ||
-	    q->is_stopping || free_want(s) == NULL || !has_slot(q, s))
+	struct place *p;
+	if (s->parent == NULL || !disk_may_deliver(q) || q->is_stopping || free_want(s) == NULL)
 		return NULL;
-	return s->hungry.first;
+	/* those that stepped aside have waited longest; below their share they come first */
+	if (s->doubtful.first != NULL && has_slot(q, s, true))
+		return s->doubtful.first;
+	while ((p = s->hungry.first) != NULL && !may_take(q, s, is_doubtful(p)))
+		place_list_add(&s->doubtful, p);
+	return p != NULL && has_slot(q, s, is_doubtful(p)) ? p : NULL;
+}
+
+/* nobody waits who would come before it */
+static bool
+comes_first(struct manager *q, const struct service *s)
+{
+	return s->hungry.first == NULL && (s->doubtful.first == NULL || !may_take(q, s, true));
 }
 
 /* while a place of the site gets what it asks for, another that waits may, too */
@@ -332,8 +369,8 @@ serve_some(struct loop_task *task)
 	struct manager *q = s->q;
 	int64_t end_us = clock_monotonic_us() + MANAGER_SLICE_US;
 	for (unsigned steps = 1;; steps++) {
-		bool its_turn = s->hungry.first == NULL;
 		struct place *p = s->touched.first;
+		bool its_turn = comes_first(q, s);
 		if (p == NULL) {
 			p = next_hungry(q, s);
 			its_turn = true;

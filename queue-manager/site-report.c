@@ -53,7 +53,8 @@ site_report_add(struct site_report *r, struct manager *q, const struct place *p)
 	r->concurrency = s->concurrency;
 	r->is_paused = s->meaning == REPLY_RATE;
 	r->ready += p->ready;
-	r->is_hungry = r->is_hungry || p->list == &q->schedule.service[p->kind].hungry;
+	r->is_hungry = r->is_hungry || p->list == &schedule_service(q, p)->hungry ||
+		       p->list == &schedule_service(q, p)->doubtful;
 	if (!is_worse)
 		return;
 	r->is_dead = s->is_dead;
@@ -82,7 +83,7 @@ void
 site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiting, char *to,
 		  size_t size)
 {
-	const struct service *s = &q->schedule.service[r->kind];
+	const struct service *s = &q->schedule.service[schedule_service_kind(r->kind)];
 	int64_t probe_ms = r->dead_until_ms - manager_now_ms(q);
 	uint32_t max = site_report_window_max(r);
 	to[0] = '\0';
@@ -108,12 +109,15 @@ site_report_limit(struct manager *q, const struct site_report *r, uint64_t waiti
 		snprintf(to, size, "the program that delivers is not there");
 	else if (r->is_hungry)
 		snprintf(to, size, "all agents are taken: limit %s",
-			 r->kind == JOBS_MAILBOX ? "mailbox-agents" : "agents");
+			 r->kind == JOBS_MAILBOX		     ? "mailbox-agents"
+			 : jobs_parent_kind(r->kind) == JOBS_MAILBOX ? "pipe-agents"
+								     : "agents");
 	else if (r->bound == SITE_BY_RATE)
 		snprintf(to, size, "its rate: limit rate");
 	else if (r->agents + r->wants >= max)
 		snprintf(to, size, "its connections: limit %s",
-			 r->kind == JOBS_MAILBOX ? "mailbox-concurrency" : "concurrency");
+			 jobs_parent_kind(r->kind) == JOBS_MAILBOX ? "mailbox-concurrency"
+								   : "concurrency");
 	else if (r->agents + r->wants >= r->window)
 		snprintf(to, size, "its window, which grows while it answers well");
 }

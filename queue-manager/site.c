@@ -176,7 +176,7 @@ site_reload(struct manager *q, struct site *s)
 	s->concurrency = SCHEDULE_NOTICE_AGENTS;
 	s->messages_per_connection = UINT64_MAX;
 	s->rate_us = 0;
-	if (s->kind == JOBS_MAILBOX)
+	if (jobs_parent_kind(s->kind) == JOBS_MAILBOX)
 		s->concurrency = l->mailbox_concurrency;
 	if (s->kind != JOBS_SMTP)
 		return;
@@ -295,6 +295,7 @@ void
 site_learned(struct manager *q, struct place *p, struct span name)
 {
 	struct site *from = p->site;
+	const struct span hosts = name;
 	const struct config_site *block = block_of(q, name);
 	if (block != NULL)
 		name = span_of(block->names[0]);
@@ -303,12 +304,14 @@ site_learned(struct manager *q, struct place *p, struct span name)
 	EVENT("site-learned", event_text("site", name), event_text("place", p->hosts));
 	if (from->name == NULL && find(&q->schedule.sites, name) == NULL) {
 		name_it(q, from, name);
+		host_learn(&q->schedule.sites.hosts, &from->hosts, hosts);
 		return;
 	}
 	struct site *to = site_of_name(q, p->kind, name);
 	unlink_place(p);
 	link_place(to, p);
 	host_share(&from->hosts, &to->hosts);
+	host_learn(&q->schedule.sites.hosts, &to->hosts, hosts);
 	if (from->place_count == 0)
 		parked_move(q, &from->parked, &to->parked);
 	free_if_empty(q, from);
@@ -334,6 +337,8 @@ site_rate_wait_us(const struct site *s, int64_t now_us)
 void
 site_rate_take(struct site *s, int64_t now_us)
 {
+	if (s->rate_us == 0)
+		return;
 	int64_t from =
 		s->next_us > now_us - SITE_RATE_SLACK_US ? s->next_us : now_us - SITE_RATE_SLACK_US;
 	s->next_us = from + (int64_t)s->rate_us;
@@ -342,30 +347,9 @@ site_rate_take(struct site *s, int64_t now_us)
 /* ---- what is said of it ---- */
 
 bool
-site_is_given_up(const struct site *s, int64_t now_ms)
+site_is_given_up(const struct manager *q, const struct site *s)
 {
-	return s->is_dead && s->dead_since_ms != 0 &&
-	       now_ms - s->dead_since_ms >= SITE_REFUSE_AFTER_MS;
-}
-
-const char *
-site_bound_word(enum site_bound b)
-{
-	switch (b) {
-	case SITE_UNBOUND:
-		return "nothing";
-	case SITE_BY_TROUBLE:
-		return "its trouble";
-	case SITE_BY_PAUSE:
-		return "the pause it asked for";
-	case SITE_BY_WINDOW:
-		return "its window";
-	case SITE_BY_CONCURRENCY:
-		return "limit concurrency";
-	case SITE_BY_RATE:
-		return "limit rate";
-	case SITE_BY_AGENTS:
-		return "limit agents";
-	}
-	return "";
+	uint64_t after_ms = q->config->outbound.refuse_dead;
+	return s->is_dead && s->dead_since_ms != 0 && after_ms > 0 &&
+	       (uint64_t)(manager_now_ms(q) - s->dead_since_ms) >= after_ms;
 }

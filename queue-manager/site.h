@@ -27,19 +27,15 @@ struct answer;
 #define SITE_WINDOW_FIRST 2 /* agents of a site that nothing is known of */
 #define SITE_RELEASE_BELOW \
 	2 /* batches for each connection of its window: fewer, and what was deferred is released */
-#define SITE_RELEASE_MS 1000 /* the next look whether more may be */
-#define SITE_DAY_MS (INT64_C(24) * 3600 * 1000)
+#define SITE_RELEASE_MS 1000	 /* the next look whether more may be */
 #define SITE_CEILING_MS 60000	 /* after one connection too many no more are tried for so long */
 #define SITE_RATE_SLACK_US 10000 /* a turn of the loop late is not lost */
 #define SITE_EMPTY_PLACES_MAX 10000 /* places where nothing waits, kept for what is known of them */
-#define SITE_REFUSE_AFTER_MS \
-	(INT64_C(3) * 24 * 3600 * 1000) /* dead for so long: new mail is returned, not kept */
 
 /* what keeps the mail of a site from going now */
 enum site_bound {
 	SITE_UNBOUND,
 	SITE_BY_TROUBLE,     /* dead: its back-off */
-	SITE_BY_PAUSE,	     /* the pause that a reply asked for */
 	SITE_BY_WINDOW,	     /* it takes no more connections, for all that is known */
 	SITE_BY_CONCURRENCY, /* limit */
 	SITE_BY_RATE,	     /* limit */
@@ -61,6 +57,7 @@ struct site {
 	uint32_t window, ceiling; /* ceiling 0: none was met */
 	int64_t ceiling_until_ms;
 	bool is_dead, is_probing;
+	bool is_quick;	       /* its last job went well, and took no time */
 	int64_t dead_since_ms; /* trouble, and nothing else since then; 0: none */
 	int64_t dead_until_ms, back_off_ms;
 	enum reply_meaning meaning; /* of what it is dead for */
@@ -107,8 +104,7 @@ void site_idle_drop(struct site *s, struct agent *a);
 int64_t site_rate_wait_us(const struct site *s, int64_t now_us);
 /* site_rate_take - one goes now */
 void site_rate_take(struct site *s, int64_t now_us);
-/* has it been dead for so long that new mail is better returned? */
-bool site_is_given_up(const struct site *s, int64_t now_ms);
-const char *site_bound_word(enum site_bound b);
+/* has it been dead for so long that new mail is better returned (`refuse-dead`)? */
+bool site_is_given_up(const struct manager *q, const struct site *s);
 
 #endif

@@ -58,7 +58,12 @@
 void
 accept_init(struct accept *a, const char *path)
 {
-	*a = (struct accept){.path = path, .writer = -1};
+	/* not as a whole: the client's buffers are large, and need not be touched */
+	a->path = path;
+	a->is_asked = false;
+	a->announced = 0;
+	a->writer = -1;
+	a->id = 0;
 	intake_client_init(&a->client);
 }
 

@@ -37,6 +37,7 @@
 #include "common/system/fatal.h"
 #include "common/system/loop.h"
 #include "smtpd/clients.h"
+#include "smtpd/feeder.h"
 #include "smtpd/session.h"
 #include "smtpd/shortage.h"
 
@@ -63,6 +64,7 @@ struct listener {
 	struct loop *loop;
 	pid_t pid; /* its own */
 	struct clients *clients;
+	struct feeder feeder;
 	struct loop_timer pause;
 	struct loop_timer stop;
 	struct loop_timer sweep;
@@ -135,6 +137,18 @@ resume_all(struct loop_timer *t)
 
 /* ---- sessions ---- */
 
+/* in a process that was forked: what master hears, and the doors, are the listener's */
+static void
+leave(void *owner)
+{
+	struct listener *l = owner;
+
+	loop_free(l->loop);
+	close(l->master.fd);
+	for (size_t i = 0; i < l->door_count; i++)
+		close(l->doors[i].watch.fd);
+}
+
 _Noreturn static void
 become_session(struct listener *l, const struct session_start *start)
 {
@@ -144,11 +158,9 @@ become_session(struct listener *l, const struct session_start *start)
 	/* lines that `log` had no room for are the listener's to send */
 	if (events_waiting())
 		events_start(l->program, l->log);
-	loop_free(l->loop);
-	/* what master hears there is the listener's word */
-	close(l->master.fd);
-	for (size_t i = 0; i < l->door_count; i++)
-		close(l->doors[i].watch.fd);
+	leave(l);
+	if (l->feeder.drop.directory >= 0)
+		close(l->feeder.drop.directory);
 	confine_child();
 	session_serve(start);
 	_exit(0);
@@ -206,7 +218,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 static void
 end_if_done(struct listener *l)
 {
-	if (l->is_closing && clients_own(l->clients) == 0)
+	if (l->is_closing && clients_own(l->clients) == 0 && l->feeder.pid == 0)
 		loop_stop(l->loop);
 }
 
@@ -220,6 +232,7 @@ close_doors(struct listener *l)
 		l->doors[i].watch.fd = -1;
 	}
 	l->is_closing = true;
+	feeder_close(&l->feeder, false);
 }
 
 /* ---- the table, to the next listener and from the one before ---- */
@@ -343,7 +356,8 @@ session_ended(void *owner)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		clients_remove(l->clients, pid);
+		if (!feeder_ended(&l->feeder, pid, status))
+			clients_remove(l->clients, pid);
 		if (WIFSIGNALED(status))
 			EVENT("session-died", event_number("pid", pid),
 			      event_number("signal", WTERMSIG(status)));
@@ -454,6 +468,7 @@ on_stop(void *owner)
 	struct listener *l = owner;
 
 	close_doors(l);
+	feeder_close(&l->feeder, true);
 	l->stop_at_ms = loop_now_ms(l->loop) + STOP_MS;
 	stop_sessions(&l->stop);
 	end_if_done(l);
@@ -482,8 +497,26 @@ add_door(struct listener *l, int fd, const struct config_listen *listen, bool is
 	d->watch = (struct loop_watch){.fd = fd, .ready = door_ready, .owner = d};
 }
 
+static void
+set_feeder(struct listener *l, int drop)
+{
+	l->feeder = (struct feeder){
+		.drop = {.directory = drop,
+			 .program = l->program,
+			 .log = l->log,
+			 .session = {.config = l->config,
+				     .listen = &l->local,
+				     .intake = l->intake,
+				     .lookup = l->lookup,
+				     .is_local = true}},
+		.loop = l->loop,
+		.leave = leave,
+		.owner = l,
+	};
+}
+
 struct listener *
-listener_new(const struct start *s, const struct config *config)
+listener_new(const struct start *s, const struct config *config, int drop)
 {
 	struct listener *l =
 		calloc(1, sizeof(*l) + (config->listen_count + 1) * sizeof(l->doors[0]));
@@ -510,6 +543,7 @@ listener_new(const struct start *s, const struct config *config)
 	l->program = s->program;
 	l->master = (struct loop_watch){
 		.fd = start_listen(s, "master")->fd, .ready = master_ready, .owner = l};
+	set_feeder(l, drop);
 	if (strcmp(s->program, "submit") == 0) {
 		l->local.limits = config->limits;
 		add_door(l, start_listen(s, "submission")->fd, &l->local, true);
@@ -532,6 +566,7 @@ listener_serve(struct listener *l)
 	for (size_t i = 0; i < l->door_count; i++)
 		loop_watch(l->loop, &l->doors[i].watch, EPOLLIN);
 	loop_watch(l->loop, &l->master, EPOLLIN);
+	feeder_begin(&l->feeder);
 	loop_run(l->loop);
 	events_end();
 	return l->status;

@@ -12,8 +12,12 @@
 
 struct listener;
 
-/* listener_new - of the sockets tcp.0, tcp.1 ... of the row, or `submission` when it is submit's; fatal() when one is missing */
-struct listener *listener_new(const struct start *s, const struct config *config);
+/*
+ * listener_new - of the sockets tcp.0, tcp.1 ... of the row, or `submission` when it is submit's; fatal() when one is missing
+ *
+ * `drop`: the directory of letters left while the system was stopped, the listener's from now on; -1: none (not submit).
+ */
+struct listener *listener_new(const struct start *s, const struct config *config, int drop);
 /* listener_serve - until SIGTERM (soon) or SIGUSR1 (with the last session); the exit status */
 int listener_serve(struct listener *l);
 

@@ -2,8 +2,11 @@
  * smtpd - the way in: a listener, and one session process for each client
  *
  * Started by master with the sockets tcp.0, tcp.1 ..., or, as `submit` and another user, with the one socket `submission`, where
- * sendmail(1) speaks for the local users.  Reaches intake, lookup and log, no file at all.  See smtpd(8), submit(8).
+ * sendmail(1) speaks for the local users, and the directory of their letters from
+ * before the start.  Reaches intake, lookup and log, no file else.  See smtpd(8), submit(8).
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -11,6 +14,7 @@
 #include "common/config/config.h"
 #include "common/system/confine.h"
 #include "common/system/events.h"
+#include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "smtpd/listener.h"
 #include "smtpd/syscalls.h"
@@ -21,6 +25,20 @@
 	 << 30) /* address space of one process: a transaction of a million recipients fits */
 #define FILE_SLACK \
 	(1u << 20) /* what stands before the content, and a buffer that is written at once */
+
+/* submit's letters left while the system was stopped; its name cannot be reached any more once we are confined.  -1: not submit */
+static int
+open_drop(const struct start *start)
+{
+	const char *path = start_directory(start, "drop");
+	if (path == NULL)
+		return -1;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* a probe may come before the first start */
+	if (fd < 0 && !start->probe)
+		fatal(EXIT_OS, errno, "%s", path);
+	return fd;
+}
 
 int
 main(int argc, char **argv)
@@ -45,8 +63,10 @@ main(int argc, char **argv)
 	}
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
-	confine(start, smtpd_syscalls, &limits);
-	struct listener *listener = listener_new(start, config);
+	int drop = open_drop(start);
+	confine(start, start_directory(start, "drop") != NULL ? submit_syscalls : smtpd_syscalls,
+		&limits);
+	struct listener *listener = listener_new(start, config, drop);
 	start_serving(start);
 	return listener_serve(listener);
 }

@@ -57,15 +57,25 @@ received_write(const struct session *s, uint64_t id, int64_t now_us, char to[REC
 	return n > 0 && n < RECEIVED_MAX ? span_from(to, (size_t)n) : SPAN_NONE;
 }
 
+/* what can stand between quotes; a name that cannot is left out */
+static bool
+author_is_plain(struct span name)
+{
+	return name.len > 0 && name.len <= RECEIVED_NAME_MAX && !span_has(name, '"') &&
+	       !span_has(name, '\\');
+}
+
 struct span
 received_complete(const struct session *s, uint64_t id, int64_t now_us, unsigned has,
 		  struct span top, char to[RECEIVED_TOP_MAX])
 {
 	const struct address *from = &s->transaction.sender;
-	char date[CLOCK_TEXT_MAX], author[ADDRESS_MAX + 1];
+	char date[CLOCK_TEXT_MAX], author[RECEIVED_AUTHOR_MAX];
 
 	clock_rfc5322(now_us, date);
-	if (from->len > 0)
+	if (from->len > 0 && author_is_plain(s->author))
+		snprintf(author, sizeof(author), "\"%.*s\" <%s>", SPAN_ARG(s->author), from->text);
+	else if (from->len > 0)
 		snprintf(author, sizeof(author), "%s", from->text);
 	else
 		snprintf(author, sizeof(author), "MAILER-DAEMON@%s", s->config->hostname);

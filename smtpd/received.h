@@ -9,8 +9,10 @@
 #include "common/text/span.h"
 #include "smtpd/session.h"
 
-#define RECEIVED_TOP_MAX 4096 /* with the fields that a local message lacked */
-#define RECEIVED_MAX 1500     /* two names of 255 bytes, two literals, the id, the date */
+#define RECEIVED_TOP_MAX 4096	/* with the fields that a local message lacked */
+#define RECEIVED_NAME_MAX 200	/* bytes of a full name in From */
+#define RECEIVED_AUTHOR_MAX 800 /* with the address */
+#define RECEIVED_MAX 1500	/* two names of 255 bytes, two literals, the id, the date */
 
 /* received_write - the whole field with its CRLFs into `to`; `now_us` is the wall clock */
 struct span received_write(const struct session *s, uint64_t id, int64_t now_us,

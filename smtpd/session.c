@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/system/clock.h"
 #include "common/system/events.h"
@@ -278,6 +279,7 @@ set_client(struct session *s, const struct session_start *start)
 	if (start->is_local) {
 		s->is_local = true;
 		s->uid = start->uid;
+		s->author = start->author;
 		s->may_relay = true;
 		snprintf(s->client, sizeof(s->client), SESSION_LOCAL_CLIENT "%u", (unsigned)s->uid);
 		return;
@@ -294,17 +296,18 @@ set_client(struct session *s, const struct session_start *start)
 	s->address = start->client;
 }
 
+/* begin - of a session that is all zero */
 static bool
 begin(struct session *s, const struct session_start *start)
 {
-	*s = (struct session){
-		.config = start->config,
-		.listen = start->listen,
-		.limits = &start->listen->limits,
-		.auth = start->auth,
-		.stage = STAGE_GREETED,
-		.about = SPAN_NONE,
-	};
+	/* zero otherwise, and untouched: it is large, and each page would be copied for each session */
+	s->config = start->config;
+	s->listen = start->listen;
+	s->auth = start->auth;
+	s->limits = &start->listen->limits;
+	s->stage = STAGE_GREETED;
+	s->about = SPAN_NONE;
+	s->author = SPAN_NONE;
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);
 	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;
@@ -390,4 +393,5 @@ session_release(void)
 	recipients_free(&session.transaction.recipients);
 	checks_release(&session.checks);
 	intake_client_close(&session.accept.client);
+	memset(&session, 0, sizeof(session));
 }

@@ -52,7 +52,8 @@ struct session_start {
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
-	uint64_t started_us;		/* wall clock; gives the session's id */
+	struct span author; /* his full name, for a From field if there is none; empty: not known */
+	uint64_t started_us; /* wall clock; gives the session's id */
 };
 
 struct session_transaction {
@@ -80,7 +81,8 @@ struct session {
 	bool client_is_ipv6;
 	bool is_local; /* a user of this host: */
 	uid_t uid;
-	bool may_relay; /* its address is in relay-from, it is local, or logged in */
+	struct span author; /* full name of a local sender, for a From field; empty: not known */
+	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
 	const char *auth;		 /* path; NULL: not there */

@@ -7,5 +7,6 @@
 #include "common/system/confine.h"
 
 extern const struct syscall_group smtpd_syscalls[];
+extern const struct syscall_group submit_syscalls[]; /* and the drop directory */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/mail/address.h"
 #include "common/mail/domain.h"
+#include "common/text/checksum.h"
 
 #define SENTENCE_NO_COLON "a name and `:` were expected"
 
@@ -439,6 +440,15 @@ one_entry(struct parser *p, struct cursor c)
 	}
 	if (!p->out_of_memory)
 		p->entry(p->owner, &e);
+}
+
+uint64_t
+alias_value_hash(const struct alias_value *v)
+{
+	/* the kinds have no number in common */
+	uint64_t hash = checksum_of(v->text.at, v->text.len) + (uint64_t)v->kind;
+
+	return hash != 0 ? hash : 1;
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/text/arena.h"
 #include "common/text/span.h"
@@ -32,6 +33,13 @@ struct alias_value {
 	struct span text;
 	bool direct; /* \user: no further alias */
 };
+
+/*
+ * alias_value_hash - by which a journal names a line, and whoever reads its file again finds it; never 0
+ *
+ * Not against an adversary: who can write the file needs no collision to have his commands run.
+ */
+uint64_t alias_value_hash(const struct alias_value *v);
 
 /*
  * One name.  value_count 0: its line is wrong (`wrong` has been called for it), so nobody can say where its mail goes: who

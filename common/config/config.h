@@ -55,6 +55,10 @@ struct config_limits {
 	uint64_t agents; /* delivery agents in all */
 	uint64_t mailbox_agents;      /* file agents in all */
 	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t pipe_agents;	      /* agents of commands and other lines, in all */
+	uint64_t pipe_time;	      /* ms, for one command to end */
+	uint64_t pipe_memory;	      /* bytes of one process of a command */
+	uint64_t pipe_processes;      /* of a user, while a command of his runs */
 	uint64_t etrn_interval;	      /* ms between two ETRN for one domain */
 	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
@@ -71,7 +75,7 @@ struct config_listen {
 	bool offers_auth;	     /* of a submission address: always, and required */
 };
 
-enum config_ending { CONFIG_MAILDIR = 1 };
+enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP };
 
 /* what a table is asked for */
 enum config_use {
@@ -121,7 +125,11 @@ struct config_domain {
 	char *catch_all;   /* an address, or a name of this domain; NULL: none */
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
 	enum config_ending deliver;
-	char *deliver_path; /* with ~ {user} {ext} {domain} {home} */
+	char *deliver_path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
+	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
+	size_t pipe_word_count;
+	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
+	bool forward;	    /* users have a .forward */
 	struct config_early_delivery early;
 };
 
@@ -189,6 +197,8 @@ struct config_outbound {
 	uint64_t lifetime;    /* ms */
 	/* ms: a sender is told that his message is still here; 0: never */
 	uint64_t delay_notice;
+	/* ms: a site that has been dead for so long gets no new mail, which is returned at once; 0: never */
+	uint64_t refuse_dead;
 	struct config_early_delivery early;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;
@@ -211,6 +221,7 @@ struct config {
 	char *spool;
 	char *runtime;
 	char *trace;	 /* directory of log's store */
+	char *drop;	 /* directory for letters while the system is stopped */
 	char *root_mail; /* Maildir of root and postmaster when no alias takes them */
 	enum config_log_sink log_sink;
 	char *log_file;
@@ -220,6 +231,7 @@ struct config {
 	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
+	char *alias_user;      /* as whom commands of root's aliases run */
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;

@@ -78,6 +78,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		default_runtime(p, defaults);
 	if (c->trace == NULL)
 		c->trace = join(p, state, "trace");
+	if (c->drop == NULL)
+		c->drop = join(p, state, "drop");
 	if (c->root_mail == NULL)
 		c->root_mail = join(p, state, "root");
 	if (c->auth.accounts == NULL)

@@ -256,12 +256,14 @@ check_domain(struct parse *p, size_t n, bool as_root)
 			"`users`";
 	else if (domain->as_user != NULL && domain->tables[CONFIG_USERS].count == 0)
 		wrong = "`as` stands beside `users TABLE` only; a user of the system is himself";
-	else if (has_table && domain->as_user == NULL && as_root)
+	else if (has_table && domain->as_user == NULL && as_root && domain->deliver != CONFIG_LMTP)
 		wrong = "expected `as USER` beside `users TABLE`: who owns the mailboxes";
-	else if (has_table &&
-		 (domain->deliver_path == NULL || mailbox_tail(domain->deliver_path) == NULL))
-		wrong = "beside `users TABLE` expected `deliver maildir` with a path that begins "
-			"with `/` and has `{user}` in it, like /var/mail/{domain}/{user}";
+	else if (has_table && domain->deliver != CONFIG_LMTP &&
+		 (domain->deliver != CONFIG_MAILDIR || domain->deliver_path == NULL ||
+		  mailbox_tail(domain->deliver_path) == NULL))
+		wrong = "beside `users TABLE` expected `deliver lmtp`, or `deliver maildir` with a "
+			"path that begins with `/` and has `{user}` in it, like "
+			"/var/mail/{domain}/{user}";
 	if (wrong != NULL)
 		mistake_add(p->errors, at->file, at->line, at->column, "%s", wrong);
 }

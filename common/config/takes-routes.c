@@ -144,6 +144,7 @@ lmtp_hop(struct span word, struct hop *hop)
 	return value_host_port(word, &hop->host, &hop->port) == 0;
 }
 
+#define LMTP_EXPECTED "HOST:PORT, or the path of a socket that begins with `/`"
 #define SMTP_EXPECTED \
 	"HOST:PORT, like mail.example.org:25, 192.0.2.1:25 or [2001:db8::1]:25, or mx:DOMAIN"
 
@@ -214,8 +215,21 @@ take_route_lmtp(struct parse *p, const struct directive *d, const struct grammar
 		void *object)
 {
 	(void)d;
-	take_hops(p, line, object, lmtp_hop,
-		  "HOST:PORT, or the path of a socket that begins with `/`");
+	take_hops(p, line, object, lmtp_hop, LMTP_EXPECTED);
+}
+
+char *
+parse_lmtp_hop(struct parse *p, const struct grammar_line *line)
+{
+	struct grammar_line rest = *line;
+
+	if (line->count != 3) {
+		parse_mistake(p, line->end, "expected one of " LMTP_EXPECTED " behind `lmtp`");
+		return NULL;
+	}
+	rest.words++;
+	rest.count--;
+	return hops_of(p, &rest, lmtp_hop, LMTP_EXPECTED);
 }
 
 static void

@@ -38,7 +38,8 @@ static bool
 is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"filter-return", "postfix", "mbox", "lmtp", "pipe",
+		"filter-return",
+		"postfix",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
@@ -425,30 +426,6 @@ take_domain(struct parse *p, const struct directive *d, const struct grammar_lin
 }
 
 void
-take_deliver(struct parse *p, const struct directive *d, const struct grammar_line *line,
-	     void *object)
-{
-	static const char *const endings[] = {"maildir", NULL};
-	struct config_domain *domain = object;
-	struct span path = SPAN("~/Maildir");
-
-	domain->deliver = CONFIG_MAILDIR;
-	(void)take_choice(p, line, 0, endings);
-	if (argument_count(line) > 1) {
-		size_t at;
-		const char *wrong;
-
-		path = *argument(line, 1);
-		wrong = value_mailbox_path(path, &at);
-		if (wrong != NULL)
-			parse_mistake(
-				p, column(line, 1) + (unsigned)at + (line->words[2].quoted ? 1 : 0),
-				"`%.*s`: %s", SPAN_ARG(path), wrong);
-	}
-	*FIELD(char *, object, d) = parse_keep(p, path);
-}
-
-void
 take_smarthosts(struct parse *p, const struct directive *d, const struct grammar_line *line,
 		void *object)
 {
@@ -501,8 +478,8 @@ take_retry(struct parse *p, const struct directive *d, const struct grammar_line
 }
 
 void
-take_delay_notice(struct parse *p, const struct directive *d, const struct grammar_line *line,
-		  void *object)
+take_time_or_never(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		   void *object)
 {
 	if (span_equal(*argument(line, 0), SPAN("never")))
 		*FIELD(uint64_t, object, d) = 0;

@@ -47,13 +47,13 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
-TAKE(early);	    /* auto, off, or a time */
-TAKE(retry);	    /* first and longest time */
-TAKE(delay_notice); /* a time, or 0 for never */
-TAKE(site);	    /* adds to sites */
-TAKE(rate);	    /* messages in a time; uint64_t, microseconds between two */
-TAKE(reply);	    /* adds to replies */
-TAKE(include);	    /* only reached where config_load has not been */
+TAKE(early);	     /* auto, off, or a time */
+TAKE(retry);	     /* first and longest time */
+TAKE(time_or_never); /* a time, or 0 for never */
+TAKE(site);	     /* adds to sites */
+TAKE(rate);	     /* messages in a time; uint64_t, microseconds between two */
+TAKE(reply);	     /* adds to replies */
+TAKE(include);	     /* only reached where config_load has not been */
 
 #undef TAKE
 

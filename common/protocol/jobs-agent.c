@@ -157,6 +157,40 @@ jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
 }
 
 static enum jobs_outcome
+send_part(struct jobs_agent_end *a, const struct jobs_expanded *part, bool more)
+{
+	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, JOBS_EXPANDED),
+					 more ? WIRE_MORE : 0, a->request, part, NULL,
+					 clock_monotonic_ms() + JOBS_AGENT_RESULT_MS),
+			  "an expansion that cannot be spelled");
+}
+
+enum jobs_outcome
+jobs_agent_expanded(struct jobs_agent_end *a, uint64_t number, bool is_last,
+		    const struct jobs_child *children, size_t count)
+{
+	static struct wire list;
+	struct jobs_expanded part = {.number = number, .last = is_last};
+
+	wire_list_start(&list);
+	for (size_t i = 0; i < count; i++) {
+		enum jobs_outcome o;
+
+		if (wire_list_add(&list, WIRE_LIST_ROOM, &jobs_child_shape, &children[i]) == 0)
+			continue;
+		part.children = wire_list_get(&list);
+		o = send_part(a, &part, true);
+		if (o != JOBS_OK)
+			return o;
+		wire_list_start(&list);
+		if (wire_list_add(&list, WIRE_LIST_ROOM, &jobs_child_shape, &children[i]) < 0)
+			return wrong("a recipient that cannot be spelled");
+	}
+	part.children = wire_list_get(&list);
+	return send_part(a, &part, false);
+}
+
+static enum jobs_outcome
 tell(struct jobs_agent_end *a, enum jobs_type type, const void *message)
 {
 	return outcome_of(wire_send_wait(a->fd, wire_find(jobs_calls, (uint16_t)type), 0,

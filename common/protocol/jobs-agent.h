@@ -54,6 +54,10 @@ enum jobs_outcome jobs_agent_part(struct jobs_agent_end *a, enum jobs_type type,
 /* what does not fit is cut, so that no reply of a stranger can keep a result from being told */
 enum jobs_outcome jobs_agent_result(struct jobs_agent_end *a, const struct jobs_result *result)
 	__attribute__((warn_unused_result));
+/* jobs_agent_expanded - a recipient stands for these; in as many parts as it takes */
+enum jobs_outcome jobs_agent_expanded(struct jobs_agent_end *a, uint64_t number, bool is_last,
+				      const struct jobs_child *children, size_t count)
+	__attribute__((warn_unused_result));
 /* what was learned of the place: who its hosts are, and which of them takes no connection */
 enum jobs_outcome jobs_agent_site(struct jobs_agent_end *a, struct span name)
 	__attribute__((warn_unused_result));

@@ -144,8 +144,8 @@ start_agent(struct parent *p, uint32_t want_number, const struct jobs_want *want
 	}
 	p->agents[p->agent_count++] = pid;
 	EVENT("agent-started", event_number("pid", pid),
-	      want->kind == JOBS_MAILBOX ? event_text("user", want->user)
-					 : event_text("host", want->hosts));
+	      p->program->kind == JOBS_MAILBOX ? event_text("user", want->user)
+					       : event_text("host", want->hosts));
 	/* when this fails queue-manager is gone, and the child sees the close */
 	if (wire_send(channel, wire_find(jobs_calls, JOBS_AGENT), 0, want_number, &m, NULL) !=
 	    CHANNEL_OK)
@@ -195,7 +195,7 @@ jobs_ready(struct loop_watch *w, uint32_t events)
 		if (wire_peek(datagram, &h) == -1 || h.type != JOBS_WANT || h.flags != 0 ||
 		    h.request == 0 ||
 		    wire_decode(datagram, wire_find(jobs_orders, JOBS_WANT), &want) == -1 ||
-		    want.kind != p->program->kind) {
+		    jobs_parent_kind((enum jobs_kind)want.kind) != p->program->kind) {
 			is_wrong(p, "no order for a parent");
 			return;
 		}

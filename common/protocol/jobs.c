@@ -4,6 +4,7 @@
 #include "common/protocol/jobs.h"
 
 #include "common/mail/reply.h"
+#include "common/protocol/lookup.h"
 
 #define LENGTH_MAX (UINT64_C(1) << 48)
 #define ADDRESS_MAX_BYTES 512
@@ -11,13 +12,21 @@
 #define HOSTS_MAX 8192
 #define NAME_MAX_BYTES 255
 #define TOP_MAX 32768
+#define DIRECT_MAX LOOKUP_DIRECT_MAILBOX
 
 const struct wire_shape jobs_recipient_shape =
 	WIRE_SHAPE(0, jobs_recipient, 0, WIRE_FIELD_U64(jobs_recipient, number, 1, UINT32_MAX),
 		   WIRE_FIELD_SPAN(jobs_recipient, address, 1, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(jobs_recipient, original, 0, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_U64(jobs_recipient, notify, 0, 15),
-		   WIRE_FIELD_SPAN(jobs_recipient, orcpt, 0, ADDRESS_MAX_BYTES));
+		   WIRE_FIELD_SPAN(jobs_recipient, orcpt, 0, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(jobs_recipient, direct, 0, DIRECT_MAX),
+		   WIRE_FIELD_U64(jobs_recipient, line, 0, UINT64_MAX));
+
+const struct wire_shape jobs_child_shape =
+	WIRE_SHAPE(0, jobs_child, 0, WIRE_FIELD_SPAN(jobs_child, address, 1, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_U64(jobs_child, direct, 0, DIRECT_MAX),
+		   WIRE_FIELD_U64(jobs_child, line, 0, UINT64_MAX));
 
 const struct wire_shape jobs_failure_shape =
 	WIRE_SHAPE(0, jobs_failure, 0, WIRE_FIELD_U64(jobs_failure, number, 1, UINT32_MAX),
@@ -52,11 +61,15 @@ const struct wire_shape jobs_calls[] = {
 	WIRE_SHAPE_EMPTY(JOBS_LEAVE, 0),
 	WIRE_SHAPE(JOBS_SITE, jobs_site, 0, WIRE_FIELD_SPAN(jobs_site, name, 1, JOBS_SITE_MAX)),
 	WIRE_SHAPE(JOBS_HOST, jobs_host, 0, WIRE_FIELD_SPAN(jobs_host, host, 1, JOBS_HOST_MAX)),
+	WIRE_SHAPE(JOBS_EXPANDED, jobs_expanded, 0,
+		   WIRE_FIELD_U64(jobs_expanded, number, 1, UINT32_MAX),
+		   WIRE_FIELD_U64(jobs_expanded, last, 0, 1),
+		   WIRE_FIELD_LIST(jobs_expanded, children, 1, UINT16_MAX, &jobs_child_shape)),
 	{.name = NULL},
 };
 
 const struct wire_shape jobs_orders[] = {
-	WIRE_SHAPE(JOBS_WANT, jobs_want, 0, WIRE_FIELD_U64(jobs_want, kind, JOBS_SMTP, JOBS_NOTICE),
+	WIRE_SHAPE(JOBS_WANT, jobs_want, 0, WIRE_FIELD_U64(jobs_want, kind, JOBS_SMTP, JOBS_ALIAS),
 		   WIRE_FIELD_SPAN(jobs_want, hosts, 0, HOSTS_MAX),
 		   WIRE_FIELD_SPAN(jobs_want, user, 0, NAME_MAX_BYTES),
 		   WIRE_FIELD_SPAN(jobs_want, domain, 0, NAME_MAX_BYTES),

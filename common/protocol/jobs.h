@@ -20,8 +20,10 @@ enum jobs_type {		  /* numbers are never reused */
 		 JOBS_RESULT = 4, /* agent: what became of one recipient */
 		 JOBS_LEAVE =
 			 5, /* agent: idle for long, or its peer closed; no job will be taken any more */
-		 JOBS_SITE = 6,	  /* agent, with a job: the place is behind these hosts */
-		 JOBS_HOST = 7,	  /* agent, with a job: that host takes no connection */
+		 JOBS_SITE = 6, /* agent, with a job: the place is behind these hosts */
+		 JOBS_HOST = 7, /* agent, with a job: that host takes no connection */
+		 JOBS_EXPANDED =
+			 8, /* agent: a recipient stands for these; WIRE_MORE on all but the last, nothing else between them */
 		 JOBS_WANT = 101, /* queue-manager -> parent: an agent for this place, please */
 		 JOBS_JOB =
 			 102, /* queue-manager -> agent: a message + its descriptor; RECIPIENTS (or FAILURES) follow */
@@ -33,7 +35,17 @@ enum jobs_kind {
 	JOBS_SMTP = 1,	  /* delivery: hosts */
 	JOBS_MAILBOX = 2, /* local: user, domain */
 	JOBS_NOTICE = 3,  /* bounce */
+	JOBS_LINE =
+		4, /* local: user, domain: a line of his .forward, or the command of `deliver pipe` */
+	JOBS_ALIAS = 5, /* local: the name of an alias as user, domain: a line of it */
 };
+
+/* the parent that serves a kind: local says JOBS_MAILBOX and serves three */
+static inline enum jobs_kind
+jobs_parent_kind(enum jobs_kind kind)
+{
+	return kind == JOBS_LINE || kind == JOBS_ALIAS ? JOBS_MAILBOX : kind;
+}
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
@@ -55,7 +67,8 @@ struct jobs_want {
 	struct span hosts;  /* smtp: hops (common/mail/hop.h), parted by blanks, in their order */
 	struct span user;   /* mailbox: login name */
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
-	struct span home;   /* mailbox of a virtual user: below the block's prefix; else empty */
+	struct span
+		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
 };
 
 struct jobs_cannot {
@@ -86,6 +99,23 @@ struct jobs_recipient {
 	struct span original; /* what the sender gave, if an alias made this of it; else empty */
 	uint64_t notify;      /* bits of enum intake_notify */
 	struct span orcpt;    /* empty: none */
+	uint64_t direct;      /* enum lookup_direct */
+	uint64_t line;	      /* the hash of the line that it is; 0: none */
+};
+
+/* one that a recipient was expanded into */
+struct jobs_child {
+	struct span address;
+	uint64_t direct; /* enum lookup_direct */
+	uint64_t line;	 /* the hash of a line; 0: it is an address */
+	struct span
+		owner; /* who is its sender; empty: as its parent's.  Said by lookup alone, never on this socket */
+};
+
+struct jobs_expanded {
+	uint64_t number; /* of the recipient */
+	uint64_t last;	 /* as in RESULT; counts in the last part */
+	struct wire_list children;
 };
 
 /* jobs_recipient.notify and orcpt are as in intake.h */
@@ -153,6 +183,7 @@ enum jobs_relayed {
 
 extern const struct wire_shape jobs_recipient_shape;
 extern const struct wire_shape jobs_failure_shape;
+extern const struct wire_shape jobs_child_shape;
 extern const struct wire_shape jobs_calls[];  /* what parents and agents may send */
 extern const struct wire_shape jobs_orders[]; /* what the queue-manager sends */
 

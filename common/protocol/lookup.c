@@ -12,7 +12,8 @@
 const struct wire_shape lookup_question_shape =
 	WIRE_SHAPE(0, lookup_question, 0, WIRE_FIELD_U64(lookup_question, number, 0, UINT32_MAX),
 		   WIRE_FIELD_SPAN(lookup_question, address, 1, ADDRESS_MAX_BYTES),
-		   WIRE_FIELD_U64(lookup_question, direct, 0, 1));
+		   WIRE_FIELD_U64(lookup_question, direct, 0, LOOKUP_DIRECT_MAILBOX),
+		   WIRE_FIELD_U64(lookup_question, line, 0, UINT64_MAX));
 
 const struct wire_shape lookup_verdict_shape =
 	WIRE_SHAPE(0, lookup_verdict, 0, WIRE_FIELD_U64(lookup_verdict, number, 0, UINT32_MAX),
@@ -24,9 +25,11 @@ const struct wire_shape lookup_verdict_shape =
 const struct wire_shape lookup_leaf_shape =
 	WIRE_SHAPE(0, lookup_leaf, 0, WIRE_FIELD_U64(lookup_leaf, number, 0, UINT32_MAX),
 		   WIRE_FIELD_U64(lookup_leaf, leaves, 1, LEAVES_MAX),
-		   WIRE_FIELD_U64(lookup_leaf, kind, LOOKUP_MAILBOX, LOOKUP_HOLD),
+		   WIRE_FIELD_U64(lookup_leaf, kind, LOOKUP_MAILBOX, LOOKUP_ALIAS),
 		   WIRE_FIELD_SPAN(lookup_leaf, address, 1, ADDRESS_MAX_BYTES),
-		   WIRE_FIELD_U64(lookup_leaf, direct, 0, 1),
+		   WIRE_FIELD_U64(lookup_leaf, direct, 0, LOOKUP_DIRECT_MAILBOX),
+		   WIRE_FIELD_U64(lookup_leaf, line, 0, UINT64_MAX),
+		   WIRE_FIELD_SPAN(lookup_leaf, owner, 0, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, user, 0, NAME_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, domain, 0, NAME_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, hosts, 0, HOSTS_MAX),

@@ -37,12 +37,24 @@ enum lookup_leaf_kind {
 	LOOKUP_DEFER = 4,   /* the same, later again */
 	LOOKUP_DISCARD = 5, /* delivered to nowhere; text says by which line */
 	LOOKUP_HOLD = 6,    /* held for the administrator; text */
+	LOOKUP_LINE =
+		7, /* as MAILBOX: a line of the user's .forward, or the command of `deliver pipe` */
+	LOOKUP_ALIAS = 8, /* a line of an alias: its name as user, domain, line */
+};
+
+/* what has been applied to an address already */
+enum lookup_direct {
+	LOOKUP_DIRECT_NOT = 0,
+	LOOKUP_DIRECT_USER = 1,	   /* the alias of this very name: it is the user */
+	LOOKUP_DIRECT_MAILBOX = 2, /* and his .forward: it is his mailbox */
 };
 
 struct lookup_question {
 	uint64_t number;     /* the asker's */
 	struct span address; /* canonical */
-	uint64_t direct;     /* 1: the alias of this very name has been applied already (ROUTES) */
+	uint64_t direct;     /* enum lookup_direct (ROUTES) */
+	/* the hash of a line of the alias of that name, or, when direct, of the user's .forward; 0: none (ROUTES) */
+	uint64_t line;
 };
 
 struct lookup_questions {
@@ -68,27 +80,39 @@ struct lookup_verdicts {
 
 /*
  * One leaf of one question.  A question has one or more; all of a question's leaves stand together, `leaves` says on each how
- * many.  When there is one and its address is the question's, nothing was expanded.
+ * many.  When there is one and it is the question's (lookup_is_same), nothing was expanded.
  */
 struct lookup_leaf {
 	uint64_t number; /* of the question */
 	uint64_t leaves;
 	uint64_t kind;
 	struct span address; /* deliver to this (canonical) */
-	uint64_t direct;     /* ask with this for it again */
-	struct span user;    /* mailbox */
+	uint64_t direct;     /* ask with this for it again ... */
+	uint64_t line;	     /* ... and with this */
+	struct span
+		owner; /* who is the sender from here on (owner-NAME of a list); empty: who it was */
+	struct span user; /* mailbox */
 	/* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
 	struct span domain;
 	struct span hosts; /* smtp */
 	uint64_t code;	   /* refuse, defer */
 	struct span status;
 	struct span text;
-	struct span home; /* mailbox of a virtual user (`users TABLE`); else empty */
+	struct span
+		home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
 };
 
 struct lookup_leaves {
 	struct wire_list leaves;
 };
+
+/* does one ask for the same with both?  An alias of a user that names himself alone is nothing but him. */
+static inline bool
+lookup_is_same(struct span address, uint64_t direct, uint64_t line, const struct lookup_leaf *l)
+{
+	return span_equal(address, l->address) && line == l->line &&
+	       (direct == LOOKUP_DIRECT_MAILBOX) == (l->direct == LOOKUP_DIRECT_MAILBOX);
+}
 
 extern const struct wire_shape lookup_question_shape;
 extern const struct wire_shape lookup_verdict_shape;

@@ -301,11 +301,16 @@ wire_find(const struct wire_shape *shapes, uint16_t type)
 	return NULL;
 }
 
+/*
+ * What is sent on a channel: no program speaks from two threads.  On the stack each page of it would be touched by the probes of
+ * -fstack-clash-protection, and a session pays for each page that it touches.
+ */
+static struct wire w;
+
 enum channel_outcome
 wire_send(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 	  const void *message, const int *fds)
 {
-	struct wire w;
 	if (wire_encode(&w, shape, flags, request, message) < 0)
 		return CHANNEL_BROKEN;
 	return channel_send(fd, span_from(w.at, w.len), fds, shape->fds);
@@ -315,7 +320,6 @@ enum channel_outcome
 wire_send_wait(int fd, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 	       const void *message, const int *fds, int64_t deadline_ms)
 {
-	struct wire w;
 	if (wire_encode(&w, shape, flags, request, message) < 0)
 		return CHANNEL_BROKEN;
 	return channel_send_wait(fd, span_from(w.at, w.len), fds, shape->fds, deadline_ms);

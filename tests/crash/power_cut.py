@@ -41,7 +41,8 @@ import smtp  # noqa: E402
 
 SYSTEMS = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"], "btrfs": ["mkfs.btrfs", "-q", "-f"]}
 IMAGE_BYTES = 384 << 20  # mkfs.xfs asks for 300 MB
-IMAGES_A_ROUND = 10
+IMAGES_A_ROUND = 10  # at most; there are two rounds at least
+EARLY = "5s"
 SESSIONS = 20
 BETWEEN = (1, 60)  # messages accepted between two copies
 COPIES_MAX = 100  # attempts, until nothing is written meanwhile
@@ -239,6 +240,8 @@ class Round:
         instance.outbound.append("retry 200ms 1s")
         instance.limit += ["sessions-per-client 100"]
         instance.relay_to(sink.port)
+        # every other round a 250 means: in the spool, or durable in the mailbox already
+        instance.replaced["early-delivery"] = EARLY if self.number % 2 else "off"
         at = instance.maildir().path
         os.makedirs(at, exist_ok=True)
         inside = os.path.join(self.disk.at, "mailbox")
@@ -368,8 +371,9 @@ def check(place, system, images, dice):
     numbers, complaints = Numbers(), []
     left, number = images, 0
     while left > 0:
-        complaints += play(place, system, number, min(left, IMAGES_A_ROUND), numbers, dice)
-        left -= IMAGES_A_ROUND
+        count = min(left, IMAGES_A_ROUND, (images + 1) // 2)
+        complaints += play(place, system, number, count, numbers, dice)
+        left -= count
         number += 1
     without = Numbers()
     play(place, system, number, UNSYNCED_IMAGES, without, dice, sync=False)

@@ -29,8 +29,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "auth", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "auth", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 
@@ -135,7 +135,7 @@ class RootPlace(Place):
         config = os.path.join(self.folder, "no-users.conf")
         with open(config, "w", encoding="ascii") as file:
             file.write("hostname mx.culver.test\n" + "".join(
-                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "root-mail")))
+                f"{word} {self.folder}/no-users-{word}\n" for word in ("spool", "runtime", "trace", "drop", "root-mail")))
         return subprocess.run([self.command, "run", "-c", config], capture_output=True, text=True, check=False,
                               timeout=START_S, stdin=subprocess.DEVNULL)
 
@@ -145,7 +145,7 @@ class RootPlace(Place):
                 | {("group", g.gr_name) for g in grp.getgrall() if g.gr_name.startswith("culver")})
 
     def uid_of(self, program):
-        names = {"queue-manager": "culver-queue", "local": "root", "master": "root"}
+        names = {"queue-manager": "culver-queue", "local": "root", "runner": "root", "master": "root"}
         return pwd.getpwnam(names.get(program, f"culver-{program}")).pw_uid
 
     def close(self):
@@ -223,6 +223,7 @@ class Culver:
         self.spool = os.path.join(self.folder, "spool")
         self.runtime = os.path.join(self.folder, "run")
         self.trace = os.path.join(self.folder, "trace")
+        self.drop_path = os.path.join(self.folder, "drop")
         self.root_mail_path = os.path.join(self.folder, "root-mail")
         self.accounts_path = os.path.join(self.folder, "accounts")
         self.logs = os.path.join(self.folder, "logs")
@@ -236,6 +237,7 @@ class Culver:
         # general: lines of the top level; domain, outbound, listen, limit, auth: lines of that block
         self.general, self.domain, self.outbound, self.listen, self.limit, self.auth = [], [], [], [], [], []
         self.replaced = {}  # directive -> value, for the lines that stand there anyhow
+        self.deliver = None  # another ending than the Maildir of this instance
         self.smarthosts = []
         self.aliases = ""
         os.mkdir(self.logs, 0o755)
@@ -261,7 +263,7 @@ class Culver:
     def config_text(self):
         """culver.conf as it will be written."""
         lines = {
-            "hostname": HOSTNAME, "spool": self.spool, "runtime": self.runtime, "trace": self.trace,
+            "hostname": HOSTNAME, "spool": self.spool, "runtime": self.runtime, "trace": self.trace, "drop": self.drop_path,
             "root-mail": self.root_mail_path, "log": f"{self.log_path} {{\n    format text\n}}",
             # a 250 means that the message is in the spool; test_early.py is about when it is not
             "early-delivery": "off",
@@ -275,7 +277,7 @@ class Culver:
         text += block(f"listen 127.0.0.1:{self.port} mx", self.listen) if self.listen else \
             f"listen 127.0.0.1:{self.port} mx\n"
         text += block("auth", [f"accounts {self.accounts_path}"] + self.auth)
-        domain = [f"aliases {self.aliases_path}", f"deliver maildir ~/{self.maildir_name}"]
+        domain = [f"aliases {self.aliases_path}", f"deliver {self.deliver or f'maildir ~/{self.maildir_name}'}"]
         text += block(f"domain {DOMAIN}", domain + self.domain)
         if self.smarthosts or self.outbound:
             retry = [] if any(line.startswith("retry") for line in self.outbound) else ["retry 1s 2s"]

@@ -105,6 +105,12 @@ def unpacked(name, packages, programs):
     return final
 
 
+def program(package, path, *libraries):
+    """(a program of a Debian package, the library path it needs), unpacked together with these packages."""
+    root = unpacked(package, [package, *libraries], [path])
+    return os.path.join(root, path), _library_path(root)
+
+
 def postfix_root():
     """The folder that holds usr/sbin/smtp-source and the rest."""
     return unpacked("postfix", ["postfix"], ["usr/sbin/smtp-source", "usr/lib/postfix/sbin/smtpd"])

@@ -47,7 +47,7 @@ def test_stop_ends_everything_in_order(culver):
 def test_culver_stop_and_status(culver):
     culver.start()
     status = culver.command("status", check=0).stdout
-    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "log"):
+    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "log"):
         assert program in status
     rows = json_lines(culver.command("status", "--json", check=0))
     assert rows
@@ -79,7 +79,7 @@ def test_second_instance_on_the_same_folders_is_refused(culver):
 
 def test_killed_programs_come_back(culver):
     culver.start()
-    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "log"):
+    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "log"):
         since = culver.mark()
         old = culver.pid(program)
         culver.kill(old)

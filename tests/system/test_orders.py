@@ -62,7 +62,7 @@ def test_selectors_sites_and_redirect(culver):
 def test_etrn_sends_what_is_deferred_for_the_domain(culver):
     port = peers.free_port()
     culver.general += [f"route customer.test {{\n    smtp 127.0.0.1:{port}\n    etrn-from 127.0.0.1\n}}",
-                       f"route other.test {{\n    smtp 127.0.0.1:{port}\n    etrn-from 192.0.2.1\n}}"]
+                       f"route other.test {{\n    smtp 127.0.0.1:{peers.free_port()}\n    etrn-from 192.0.2.1\n}}"]
     culver.outbound += ["retry 1h 1h"]
     culver.start()
     ident = submit(culver, ["x@customer.test"], "mine")

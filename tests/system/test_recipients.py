@@ -79,16 +79,6 @@ def test_alias_loop_ends(culver):
         smtp.check(reply, 5)
 
 
-def test_alias_to_a_command_is_refused_for_now(culver):
-    culver.aliases = 'pipe: "|/bin/cat"\nfile: /var/tmp/x\nlist: :include:/etc/hostname\n'
-    culver.start()
-    for name in ("pipe", "file", "list"):
-        smtp.check(rcpt(culver, f"<{name}@local.test>"), 5)
-    told = culver.command("check")
-    for name in ("pipe", "file", "list"):
-        assert name in told.stdout + told.stderr
-
-
 def test_extension(culver):
     culver.start()
     deliver(culver, [f"{culver.user}+lists.x@local.test"], "extension")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 
@@ -116,7 +115,7 @@ def test_statuses(culver):
     culver.start()
     assert send(culver, check=64).stderr
     send(culver, "-Z", check=64)
-    send(culver, "-bd", check=64)
+    send(culver, "-bz", check=64)
     send(culver, "-t", check=65)
     send(culver, "-t", letter=b"To: a b c\n\nx\n", check=65)
     refused = send(culver, "no-such-user-here@local.test", culver.address, check=67)
@@ -299,39 +298,3 @@ def test_hostile_bytes_at_the_submission_socket(culver):
     assert not culver.events("session-died")
     send(culver, culver.address)
     only_letter(culver)
-
-
-# ---- callers of the world ----
-
-def test_s_nail_mutt_and_msmtp(culver):
-    culver.start()
-    sendmail = os.path.join(culver.place.folder, "names", "sendmail")
-    culver.named("newaliases")
-    os.path.islink(sendmail) or os.symlink(culver.place.command, sendmail)
-    env = {**culver.environment(), "CULVER_RUNTIME": culver.runtime, "HOME": caller(culver).pw_dir,
-           "LOGNAME": caller(culver).pw_name, "USER": caller(culver).pw_name}
-    programs = {
-        "s-nail": ["s-nail", "-:/", "-Ssendwait", f"-Smta={sendmail}", "-s", "by s-nail", culver.address],
-        "mutt": ["mutt", "-n", "-F", "/dev/null", "-e", f"set sendmail='{sendmail} -oem -oi'", "-e", "unset record",
-                 "-s", "by mutt", culver.address],
-    }
-    count = 0
-    for name, words in programs.items():
-        if not shutil.which(name):
-            continue
-        done = subprocess.run(peers.as_user(caller(culver)) + words, input=f"from {name}\n".encode(), env=env, check=False,
-                              capture_output=True, timeout=60, cwd="/")
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        count += 1
-        only_letter(culver, count)
-        assert any(f"from {name}".encode() in letter for letter in culver.maildir().letters())
-    if shutil.which("msmtp"):
-        done = subprocess.run(peers.as_user(caller(culver)) + [
-            "msmtp", f"--host=127.0.0.1", f"--port={culver.port}", "--auth=off", "--tls=off", f"--from={culver.address}",
-            culver.address], input=b"Subject: by msmtp\n\nfrom msmtp\n", env=env, check=False, capture_output=True, timeout=60, cwd="/")
-        assert done.returncode == 0, done.stderr
-        count += 1
-        only_letter(culver, count)
-        assert any(b"from msmtp" in letter for letter in culver.maildir().letters())
-    if count == 0:
-        pytest.skip("none of them is installed")

@@ -114,3 +114,25 @@ def test_a_rate_answer_pauses_the_place(culver):
         # long before its own next attempt
         culver.wait_event("done", count=4)
         assert len(sink.messages) == 4
+
+
+def test_letters_of_one_sender_do_not_delay_another(culver):
+    """Sixty of one network, then one of another, before any of them has gone."""
+    gate = threading.Event()
+
+    def answer(verb, _argument, _default):
+        if verb == "MAIL":
+            gate.wait(smtp.REPLY_S)
+        return None
+
+    with smtp.Sink(answer=answer) as sink:
+        culver.limit += ["concurrency 2"]
+        culver.relay_to(sink.port).start()
+        count = send_many(culver, 60, "remote.test", sessions=1)
+        with culver.smtp(source="127.0.1.1") as client:
+            client.ehlo()
+            smtp.check(client.message("b@client.test", ["y@remote.test"], mail.small("letter")), 250)
+        gate.set()
+        culver.wait_event("done", count=count + 1)
+        # behind a turn of the other, and what was under way
+        assert [m.sender for m in sink.messages].index("b@client.test") <= 14

@@ -35,7 +35,7 @@ INTAKE_ANSWERS = {
     "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
 }
 
-RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S)]
+RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S), ("direct", N), ("line", N)]
 FAILURE = [("number", N), ("address", S), ("original", S), ("status", S), ("reply", S), ("code", N), ("host", S),
            ("at_us", N), ("action", N), ("orcpt", S), ("until_us", N)]
 JOBS_CALLS = {
@@ -45,6 +45,7 @@ JOBS_CALLS = {
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
                         ("relayed", N), ("meaning", N), ("pause_ms", N)]),
     "JOBS_LEAVE": (5, []),
+    "JOBS_EXPANDED": (8, [("number", N), ("last", N), ("children", [("address", S), ("direct", N), ("line", N)])]),
     "JOBS_SITE": (6, [("name", S)]),
     "JOBS_HOST": (7, [("host", S)]),
 }
@@ -57,7 +58,7 @@ JOBS_ORDERS = {
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }
 
-QUESTION = [("number", N), ("address", S), ("direct", N)]
+QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N)]
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
@@ -66,7 +67,8 @@ LOOKUP_CALLS = {
 LOOKUP_ANSWERS = {
     "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
     "LOOKUP_LEAVES": (102, [("leaves", [
-        ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("user", S), ("domain", S),
+        ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
+        ("domain", S),
         ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S)])]),
 }
 
@@ -88,6 +90,12 @@ RESOLVER_ANSWERS = {
                               ("records", [("preference", N), ("name", S), ("data", S)])]),
 }
 
+RUNNER_CALLS = {
+    "RUNNER_BIND": (1, [("user", S), ("what", N), ("domain", S)]),
+    "RUNNER_RUN": (2, [("command", S), ("sender", S), ("recipient", S), ("original", S), ("ext", S), ("id", N), ("size", N)]),
+}
+RUNNER_ANSWERS = {"RUNNER_RESULT": (101, [("how", N), ("value", N), ("output", S)])}
+
 CONTROL_CALLS = {
     "CONTROL_LIST": (1, [("selector", [("word", S)]), ("recipients", N)]),
     "CONTROL_SHOW": (2, [("id", N)]),
@@ -99,9 +107,9 @@ TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
 CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "auth": AUTH_CALLS, "control": CONTROL_CALLS,
-         "trace": TRACE_CALLS}
+         "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **AUTH_CALLS, **AUTH_ANSWERS, **RESOLVER_CALLS, **RESOLVER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
+          **AUTH_CALLS, **AUTH_ANSWERS, **RESOLVER_CALLS, **RESOLVER_ANSWERS, **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
 def _put(fields, values):

@@ -1,12 +1,15 @@
 /* any reply: the same answer twice, a pause within its bounds and only where one may be */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/config/replies.h"
 #include "delivery/replies.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int
-LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct config config;
 	static bool is_loaded;

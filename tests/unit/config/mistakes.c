@@ -132,8 +132,6 @@ words_of_later_versions_are_named_plainly(void **state)
 	assert_mistake("listen [::]:25 filter-return\n", "1:16",
 		       "does not know it yet; expected `mx` or `submission`");
 	assert_mistake("listen [::]:465 submission\n", "1:8", "this version of Culver has no TLS");
-	assert_mistake("domain a.example {\n\tdeliver mbox /x\n}\n", "2:10",
-		       "does not know it yet; expected `maildir`");
 }
 
 static void

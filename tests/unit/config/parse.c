@@ -59,6 +59,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_string_equal(c->runtime, "/run/culver");
 	assert_string_equal(c->trace, "/var/lib/culver/trace");
 	assert_string_equal(c->root_mail, "/var/lib/culver/root");
+	assert_string_equal(c->drop, "/var/lib/culver/drop");
 	assert_int_equal(c->log_sink, CONFIG_LOG_SYSLOG);
 	assert_int_equal(c->log_format, CONFIG_LOG_TEXT);
 	assert_int_equal(c->relay_from_count, 2);
@@ -70,6 +71,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_int_equal(c->outbound.retry_first, 5 * 60 * 1000);
 	assert_int_equal(c->outbound.retry_max, 4 * 3600 * 1000);
 	assert_int_equal(c->outbound.lifetime, 5u * 86400 * 1000);
+	assert_int_equal(c->outbound.refuse_dead, 3u * 86400 * 1000);
 	assert_int_equal(c->limits.message_size, 50 << 20);
 	assert_int_equal(c->limits.recipients, 1000);
 	assert_int_equal(c->limits.command_time, 300000);

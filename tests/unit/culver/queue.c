@@ -183,8 +183,27 @@ struct script {
 	int listener;
 	uint64_t messages; /* that match */
 	bool malformed;
-	uint64_t asked; /* requests, in all */
+	uint64_t progress; /* so often it is said before the answer */
+	uint64_t asked;	   /* requests, in all */
+	bool is_dry;	   /* the last one */
+	char word[64];	   /* its first */
+	char address[64];
 };
+
+/* what was asked, as far as tests look at it */
+static void
+note_act(struct script *s, struct span datagram)
+{
+	struct control_act a;
+	struct control_word word;
+	if (wire_decode(datagram, wire_find(control_calls, CONTROL_ACT), &a) < 0)
+		abort();
+	s->is_dry = a.dry != 0;
+	if (!wire_list_next(&a.selector, &control_word_shape, &word) ||
+	    span_copy(word.word, s->word, sizeof(s->word)) != 0 ||
+	    span_copy(a.address, s->address, sizeof(s->address)) != 0)
+		abort();
+}
 
 static void
 answer(struct script *s, int fd)
@@ -197,7 +216,13 @@ answer(struct script *s, int fd)
 		s->asked++;
 		if (wire_peek(span_from(datagram, len), &h) < 0)
 			abort();
+		if (h.type == CONTROL_ACT)
+			note_act(s, span_from(datagram, len));
 		enum channel_outcome o = CHANNEL_OK;
+		const struct control_progress progress = {10, 100, 1};
+		for (uint64_t i = 0; i < s->progress && o == CHANNEL_OK; i++)
+			o = wire_send(fd, wire_find(control_answers, CONTROL_PROGRESS), 0,
+				      h.request, &progress, NULL);
 		if (s->malformed)
 			o = channel_send(fd, SPAN("nonsense"), NULL, 0);
 		for (uint64_t i = 0; i < s->messages && h.type != CONTROL_ACT; i++)
@@ -258,6 +283,45 @@ nothing_matches_is_exit_1(void **state)
 	assert_int_equal(ask(&none, &options, 2, some), 1);
 	assert_int_equal(ask(&none, &options, 1, empty), 0);
 	assert_int_equal(ask(&nonsense, &options, 1, empty), 70);
+}
+
+static void
+progress_is_no_answer(void **state)
+{
+	char *all[] = {(char[]){"queue"}, (char[]){"hold"}, (char[]){"all"}, NULL};
+	char *sites[] = {(char[]){"queue"}, (char[]){"sites"}, NULL};
+	(void)state;
+	struct script one = {.messages = 1, .progress = 3};
+	assert_int_equal(ask(&one, &options, 3, all), 0);
+	one = (struct script){.messages = 0, .progress = 3};
+	assert_int_equal(ask(&one, &options, 3, all), 1);
+	one = (struct script){.messages = 0, .progress = 3};
+	assert_int_equal(ask(&one, &options, 2, sites), 0);
+}
+
+static void
+an_order_is_passed_on_as_it_was_given(void **state)
+{
+	char *redirect[] = {(char[]){"queue"}, (char[]){"redirect"}, (char[]){"a@b.example"},
+			    (char[]){"to=old@b.example"}, NULL};
+	char *of_root[] = {(char[]){"queue"}, (char[]){"remove"}, (char[]){"user=root"}, NULL};
+	char *of_nobody[] = {(char[]){"queue"}, (char[]){"remove"}, (char[]){"user=no such one"},
+			     NULL};
+	struct culver_options dry = options;
+	struct script s = {.messages = 1};
+	(void)state;
+	assert_int_equal(ask(&s, &options, 4, redirect), 0);
+	assert_string_equal(s.address, "a@b.example");
+	assert_string_equal(s.word, "to=old@b.example");
+	assert_false(s.is_dry);
+	/* the queue-manager knows users by number */
+	dry.dry_run = true;
+	assert_int_equal(ask(&s, &dry, 3, of_root), 0);
+	assert_string_equal(s.word, "user=0");
+	assert_string_equal(s.address, "");
+	assert_true(s.is_dry);
+	assert_int_equal(ask(&s, &options, 3, of_nobody), 0);
+	assert_string_equal(s.word, "user=no such one");
 }
 
 static void
@@ -377,6 +441,8 @@ main(void)
 		cmocka_unit_test(sizes_and_times_are_for_people),
 		cmocka_unit_test(nothing_of_a_stranger_steers_a_terminal),
 		cmocka_unit_test(nothing_matches_is_exit_1),
+		cmocka_unit_test(progress_is_no_answer),
+		cmocka_unit_test(an_order_is_passed_on_as_it_was_given),
 		cmocka_unit_test(more_ids_than_fit_are_asked_in_parts),
 		cmocka_unit_test(wrong_words_are_exit_64_and_nobody_is_asked),
 		cmocka_unit_test(orders_with_wrong_words_are_exit_64),

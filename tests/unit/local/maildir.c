@@ -25,7 +25,7 @@
 static char folder[] = "/tmp/culver-maildir-XXXXXX";
 static char path[128];
 static struct maildir maildir;
-static char block[MAILDIR_BLOCK];
+static char block[LETTER_BLOCK];
 
 /* ---- faults ---- */
 
@@ -103,11 +103,11 @@ deliver(const char *head, const char *text, size_t len, struct verdict *v)
 {
 	int fd = spool_file(text, len);
 	size_t first = len < sizeof(block) ? len : sizeof(block);
-	struct maildir_letter l = {.head = span_of(head),
-				   .content = fd,
-				   .content_at = 10,
-				   .content_length = len,
-				   .block = block};
+	struct letter l = {.head = span_of(head),
+			   .content = fd,
+			   .content_at = 10,
+			   .content_length = len,
+			   .block = block};
 
 	assert_int_equal(pread(fd, block, first, 10), first);
 	l.first = span_from(block, first);
@@ -194,7 +194,7 @@ static void
 a_letter_of_many_blocks_is_whole(void **state)
 {
 	/* a CRLF across each border of a block, whatever its phase */
-	size_t len = 3 * MAILDIR_BLOCK + 12345, expected_len = 0;
+	size_t len = 3 * LETTER_BLOCK + 12345, expected_len = 0;
 	char *text = malloc(len), *expected = malloc(len);
 
 	(void)state;
@@ -207,7 +207,7 @@ a_letter_of_many_blocks_is_whole(void **state)
 			text[i] = '\r';
 			text[i + 1] = '\n';
 		}
-		for (size_t b = MAILDIR_BLOCK; b + 2 < len; b += MAILDIR_BLOCK) {
+		for (size_t b = LETTER_BLOCK; b + 2 < len; b += LETTER_BLOCK) {
 			memcpy(text + b - 2, "x\r\nyz", 5);
 			if (text[b - 3] == '\r')
 				text[b - 3] = 'w';
@@ -348,12 +348,12 @@ static void
 a_spool_file_that_ends_early_is_never_a_letter(void **state)
 {
 	int fd = spool_file("short", 5);
-	struct maildir_letter l = {.content = fd,
-				   .content_at = 10,
-				   .content_length = 100,
-				   .head = SPAN_NONE,
-				   .first = SPAN("short"),
-				   .block = block};
+	struct letter l = {.content = fd,
+			   .content_at = 10,
+			   .content_length = 100,
+			   .head = SPAN_NONE,
+			   .first = SPAN("short"),
+			   .block = block};
 	struct verdict v;
 
 	(void)state;

@@ -82,10 +82,13 @@ leaves_direct(const char *address, bool direct)
 	text[0] = '\0';
 	for (size_t i = 0; i < e.count && len < sizeof(text) - 2000; i++) {
 		const struct lookup_leaf *l = &e.leaves[i];
-		static const char *const kinds[] = {"", "mailbox", "smtp", "refuse", "defer"};
-		struct span what = l->kind == LOOKUP_MAILBOX ? l->user
-				   : l->kind == LOOKUP_SMTP  ? l->hosts
-							     : l->status;
+		static const char *const kinds[] = {"",	       "mailbox", "smtp", "refuse", "defer",
+						    "discard", "hold",	  "line", "alias"};
+		struct span what = l->kind == LOOKUP_MAILBOX || l->kind == LOOKUP_LINE ||
+						   l->kind == LOOKUP_ALIAS
+					   ? l->user
+				   : l->kind == LOOKUP_SMTP ? l->hosts
+							    : l->status;
 
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %.*s %.*s%s",
 					i > 0 ? "; " : "", kinds[l->kind], SPAN_ARG(what),
@@ -248,18 +251,38 @@ a_circle_without_a_user_is_refused(void **state)
 }
 
 static void
-what_is_not_served_refuses_the_whole_name(void **state)
+a_command_a_file_and_a_list_are_leaves_of_their_own(void **state)
 {
+	struct alias_value value = {.kind = ALIAS_COMMAND, .text = SPAN("/bin/true")};
+	struct expansion e;
+
 	(void)state;
 	write_table("cmd: nobody, |/bin/true\nfile: /tmp/x\nlist: :include:/etc/l\nboth: cmd, "
 		    "nobody\n");
 	open_all(true, "");
-	assert_string_equal(leaves("cmd@example.org"), "refuse 5.3.3 cmd@example.org");
-	assert_string_equal(leaves("file@example.org"), "refuse 5.3.3 file@example.org");
-	assert_string_equal(verdict("list@example.org"), "refused 550 5.3.3");
+	assert_string_equal(leaves("cmd@example.org"),
+			    "mailbox nobody nobody@example.org; alias cmd cmd@example.org");
+	assert_string_equal(leaves("file@example.org"), "alias file file@example.org");
+	assert_string_equal(verdict("list@example.org"), "local 0 ");
 	assert_string_equal(leaves("both@example.org"),
-			    "refuse 5.3.3 cmd@example.org; mailbox nobody nobody@example.org");
-	assert_string_equal(verdict("both@example.org"), "local 0 ");
+			    "mailbox nobody nobody@example.org; alias cmd cmd@example.org");
+	/* by its hash it is found again, and says in which table; another hash is no line */
+	arena_reset(&arena);
+	aliases_line(&routes, SPAN("cmd@example.org"), 0, alias_value_hash(&value), now_ms, &arena,
+		     &e);
+	assert_int_equal(e.count, 1);
+	assert_int_equal(e.leaves[0].kind, LOOKUP_ALIAS);
+	assert_int_equal(e.leaves[0].line, alias_value_hash(&value));
+	assert_true(span_equal(e.leaves[0].home, span_of(table)));
+	aliases_line(&routes, SPAN("cmd@example.org"), 0, alias_value_hash(&value) + 1, now_ms,
+		     &arena, &e);
+	assert_int_equal(e.count, 1);
+	assert_int_equal(e.leaves[0].kind, LOOKUP_DEFER);
+	/* a line of a user's .forward is the user's */
+	aliases_line(&routes, SPAN("nobody@example.org"), LOOKUP_DIRECT_USER, 7, now_ms, &arena,
+		     &e);
+	assert_int_equal(e.leaves[0].kind, LOOKUP_LINE);
+	assert_true(span_equal(e.leaves[0].user, SPAN("nobody")));
 	close_all();
 }
 
@@ -353,7 +376,7 @@ main(void)
 		cmocka_unit_test(an_alias_takes_the_place_of_its_name),
 		cmocka_unit_test(a_name_that_comes_back_is_itself),
 		cmocka_unit_test(a_circle_without_a_user_is_refused),
-		cmocka_unit_test(what_is_not_served_refuses_the_whole_name),
+		cmocka_unit_test(a_command_a_file_and_a_list_are_leaves_of_their_own),
 		cmocka_unit_test(a_table_that_cannot_be_read_is_trouble),
 		cmocka_unit_test(a_line_that_is_not_understood_defers_its_name_only),
 		cmocka_unit_test(depth_and_number_have_bounds),

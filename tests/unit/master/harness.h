@@ -200,9 +200,9 @@ write_config(const char *spool, const char *runtime, const char *trace, const ch
 	char text[1000];
 	snprintf(text, sizeof(text),
 		 "hostname a.example\nspool %s/%s\nruntime %s/%s\ntrace %s/%s\n"
-		 "root-mail %s/root\nlog %s/log {\n\tformat text\n}\n%s",
+		 "drop %s/drop\nroot-mail %s/root\nlog %s/log {\n\tformat text\n}\n%s",
 		 h.directory, spool, h.directory, runtime, h.directory, trace, h.directory,
-		 h.directory, more);
+		 h.directory, h.directory, more);
 	write_file("culver.conf", text);
 }
 

@@ -67,7 +67,7 @@ the_first_mistake_is_said_with_its_place_and_how_many_more_there_are(void **stat
 {
 	(void)state;
 	write_config("spool", "run", "trace", "min-uid x\nhostnam y\n");
-	expect_refused("culver.conf:9:9: `x`: expected");
+	expect_refused("culver.conf:10:9: `x`: expected");
 	assert_non_null(strstr(reason, "(and 1 more: culver check)"));
 	assert_int_equal(unlink(h.config_path), 0);
 	expect_refused("No such file");
@@ -104,8 +104,8 @@ tables_in_more_directories_than_a_row_can_hold_are_refused(void **state)
 	char text[6000];
 	snprintf(text, sizeof(text),
 		 "hostname a.example\nspool %s/spool\nruntime %s/run\ntrace %s/trace\n"
-		 "root-mail %s/root\n%s",
-		 h.directory, h.directory, h.directory, h.directory, more);
+		 "drop %s/drop\nroot-mail %s/root\n%s",
+		 h.directory, h.directory, h.directory, h.directory, h.directory, more);
 	write_file("culver.conf", text);
 	expect_refused("lookup would need more than");
 }

@@ -17,7 +17,8 @@ static struct buffer why;
 static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/aliases",
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
-	    accounts[] = "/var/lib/culver/accounts", log_file[] = "/var/log/culver/log";
+	    accounts[] = "/var/lib/culver/accounts", drop[] = "/var/lib/culver/drop",
+	    log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
@@ -28,6 +29,7 @@ static const struct config configuration = {
 	.spool = spool,
 	.trace = trace,
 	.auth.accounts = accounts,
+	.drop = drop,
 	.log_sink = CONFIG_LOG_FILE,
 	.log_file = log_file,
 	.domains = domains,
@@ -38,7 +40,8 @@ static const struct config configuration = {
 static struct trust_people
 installed(void)
 {
-	struct trust_people p = {.as_root = true, .group = 200, .admin_uid = 0, .admin_gid = 201};
+	struct trust_people p = {
+		.as_root = true, .group = 200, .drop_group = 202, .admin_uid = 0, .admin_gid = 201};
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		if (trust_map[i].user != NULL)
 			p.uids[i] = p.gids[i] = 100 + (unsigned)i;
@@ -78,7 +81,8 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 		{"delivery", "jobs resolver log "},
 		{"resolver", "log "},
 		{"auth", "log "},
-		{"local", "jobs log "},
+		{"local", "jobs runner log "},
+		{"runner", "log "},
 		{"bounce", "jobs intake log "},
 		{"lookup", "log "},
 		{"log", ""},
@@ -99,11 +103,14 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd", "submit", "delivery", "local", "bounce"};
-	for (size_t i = 0; i < 5; i++) {
+	static const char *const nothing[] = {"smtpd", "delivery", "local", "runner", "bounce"};
+	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);
 	}
+	fill("submit", &people, &c);
+	assert_int_equal(row.directory_count, 1);
+	assert_string_equal(row.directories[0].path, drop);
 	fill("queue-manager", &people, &c);
 	assert_int_equal(row.directory_count, 1);
 	assert_string_equal(row.directories[0].path, spool);
@@ -190,20 +197,24 @@ only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network(void *
 }
 
 static void
-as_root_each_program_is_somebody_else_and_only_local_stays_root(void **state)
+as_root_each_program_is_somebody_else_and_only_local_and_runner_stay_root(void **state)
 {
 	const struct trust_people people = installed();
 	uid_t seen[TRUST_PROGRAMS];
 	(void)state;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-		bool is_local = strcmp(trust_map[i].program, "local") == 0;
+		bool stays_root = strcmp(trust_map[i].program, "local") == 0 ||
+				  strcmp(trust_map[i].program, "runner") == 0;
 		fill(trust_map[i].program, &people, &configuration);
 		assert_true(row.as_root);
-		assert_int_equal(row.uid == 0, is_local);
-		assert_int_equal(row.group_count, is_local ? 0 : 1);
-		if (!is_local)
+		assert_int_equal(row.uid == 0, stays_root);
+		bool is_submit = strcmp(trust_map[i].program, "submit") == 0;
+		assert_int_equal(row.group_count, stays_root ? 0 : is_submit ? 2 : 1);
+		if (!stays_root)
 			assert_int_equal(row.groups[0], people.group);
-		for (size_t j = 0; j < i; j++)
+		if (is_submit)
+			assert_int_equal(row.groups[1], people.drop_group);
+		for (size_t j = 0; j < i && !stays_root; j++)
 			assert_int_not_equal(row.uid, seen[j]);
 		seen[i] = row.uid;
 		assert_int_equal(row.admin_gid, 201);
@@ -248,6 +259,16 @@ may(const struct start_listen *l, uid_t uid)
 	return false;
 }
 
+/* local and runner have one uid, which the kernel cannot tell apart */
+static bool
+reaches_as_root(const char *socket)
+{
+	for (size_t i = 0; i < TRUST_PROGRAMS; i++)
+		if (trust_map[i].user == NULL && trust_reaches(&trust_map[i], socket))
+			return true;
+	return false;
+}
+
 static void
 who_may_connect_follows_from_who_reaches(void **state)
 {
@@ -263,7 +284,8 @@ who_may_connect_follows_from_who_reaches(void **state)
 			bool reaches = trust_reaches(&trust_map[i], t->name);
 			/* master tells events, too: to `log` as whoever it is, here perhaps root */
 			bool is_master = strcmp(t->name, "log") == 0 && people.uids[i] == geteuid();
-			assert_int_equal(may(&l, people.uids[i]), reaches || is_master);
+			bool is_root = people.uids[i] == 0 && reaches_as_root(t->name);
+			assert_int_equal(may(&l, people.uids[i]), reaches || is_master || is_root);
 			assert_int_equal(start_is(&l, people.uids[i], trust_map[i].program),
 					 reaches);
 			expected += reaches;
@@ -353,7 +375,8 @@ main(void)
 		cmocka_unit_test(more_tables_than_a_row_can_hold_are_refused_with_a_sentence),
 		cmocka_unit_test(
 			only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
-		cmocka_unit_test(as_root_each_program_is_somebody_else_and_only_local_stays_root),
+		cmocka_unit_test(
+			as_root_each_program_is_somebody_else_and_only_local_and_runner_stay_root),
 		cmocka_unit_test(
 			a_room_holds_the_paths_of_the_sockets_and_an_ordinary_user_has_none),
 		cmocka_unit_test(who_may_connect_follows_from_who_reaches),

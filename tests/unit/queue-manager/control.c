@@ -273,7 +273,7 @@ question(int fd, uint16_t type, const void *m, uint64_t *count)
 		if (channel_receive_wait(fd, datagram, &len, NULL, deadline) != CHANNEL_OK ||
 		    wire_peek(span_from(datagram, len), &header) != 0)
 			return 0;
-	} while (header.type == CONTROL_MESSAGE);
+	} while (header.type == CONTROL_MESSAGE || header.type == CONTROL_SITE);
 	if (header.type == CONTROL_DONE && count != NULL &&
 	    wire_decode(span_from(datagram, len), wire_find(control_answers, CONTROL_DONE),
 			&done) == 0)
@@ -312,11 +312,23 @@ deal_with_own(const char *path)
 	int fd = channel_connect(path, clock_monotonic_ms() + 3000);
 	struct control_act a = {.verb = CONTROL_HOLD, .selector = words("all")};
 	const struct control_list all = {words(""), 0};
+	const struct control_sites sites = {words("")};
+	if (question(fd, CONTROL_SITES, &sites, &count) != CONTROL_DONE || count != 1)
+		return 6;
 	if (question(fd, CONTROL_LIST, &all, &count) != CONTROL_DONE || count != 1)
 		return 1;
 	a.selector = words("all");
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_REFUSED)
 		return 2;
+	a = (struct control_act){.verb = CONTROL_REDIRECT,
+				 .selector = words("all"),
+				 .address = SPAN("own@b.example")};
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_REFUSED)
+		return 7;
+	a = (struct control_act){
+		.verb = CONTROL_REMOVE, .selector = words("from=other@b.example"), .dry = 1};
+	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 0)
+		return 8;
 	a = (struct control_act){.verb = CONTROL_RETRY, .selector = words("all")};
 	if (question(fd, CONTROL_ACT, &a, &count) != CONTROL_DONE || count != 1)
 		return 3;

@@ -198,6 +198,26 @@ early_ends_when_an_agent_dies(void **state)
 }
 
 static void
+early_ends_when_an_agent_does_not_take_the_job(void **state)
+{
+	struct harness *h = *state;
+	struct scene c;
+	begin(h, &c, "x@y.example");
+	say(c.agent, jobs_calls, JOBS_LEAVE, 0, NULL);
+	assert_int_equal(finish_of(h, &c.s, NULL), INTAKE_FINISH_NOT);
+	/* it is routed anew, and leaves as soon as another one takes it */
+	assert_int_equal(answer_lookup(h, to_smarthost), 1);
+	close(c.agent);
+	c.agent = agent_of(h, c.parent);
+	assert_true(hear_job(h, c.agent, &c.job));
+	say_result(c.agent, c.job.numbers[0], FATE_DELIVERED, true, false);
+	turns(h);
+	keep_it(h, &c.s);
+	assert_false(file_exists(h, c.s.id));
+	end(h, &c);
+}
+
+static void
 early_makes_a_notice_of_one_refusal_beside_a_delivery(void **state)
 {
 	struct harness *h = *state;
@@ -234,7 +254,7 @@ static void
 early_hands_back_what_all_have_refused(void **state)
 {
 	struct harness *h = *state;
-	struct intake_finished f;
+	struct intake_finished f = {0};
 	struct scene c;
 	refuse_all(h, &c, &f);
 	assert_int_equal(f.code, 550);
@@ -322,7 +342,7 @@ static void
 early_tells_nobody_what_is_behind_an_alias(void **state)
 {
 	struct harness *h = *state;
-	struct intake_finished f;
+	struct intake_finished f = {0};
 	struct scene c;
 	configure(h, CONFIG_EARLY_WAIT, WAIT_MS);
 	c.parent = parent_of(h, JOBS_SMTP);
@@ -674,6 +694,7 @@ main(void)
 		TEST(early_gives_nothing_away_when_one_is_held),
 		TEST(early_ends_at_a_deferral),
 		TEST(early_ends_when_an_agent_dies),
+		TEST(early_ends_when_an_agent_does_not_take_the_job),
 		TEST(early_makes_a_notice_of_one_refusal_beside_a_delivery),
 		TEST(early_hands_back_what_all_have_refused),
 		TEST(early_forgets_a_refusal_when_no_250_was_given),

@@ -49,13 +49,15 @@ default_config(struct config *c)
 {
 	*c = (struct config){.outbound = {.retry_first = 300000,
 					  .retry_max = 4 * 3600000,
-					  .lifetime = 5 * 86400000}};
+					  .lifetime = 5 * 86400000,
+					  .refuse_dead = 3 * 86400000}};
 	c->limits = (struct config_limits){.sessions = 100,
 					   .recipients_per_transaction = 100,
 					   .concurrency = 20,
 					   .messages_per_connection = 1000,
 					   .agents = 50,
 					   .mailbox_agents = 20,
+					   .pipe_agents = 20,
 					   .mailbox_concurrency = 2};
 }
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "common/protocol/lookup.h"
 #include "queue-manager/journal.h"
 
 #define ID 0x66101D47CF6B0
@@ -41,6 +42,19 @@ static const struct journal_entry samples[] = {
 	 .parent = 3,
 	 .direct = true},
 	{.verb = JOURNAL_TO, .number = 8, .text = {"b@y.example", 11}, .direct = true},
+	{.verb = JOURNAL_TO,
+	 .number = 9,
+	 .text = {"b@y.example", 11},
+	 .parent = 8,
+	 .direct = LOOKUP_DIRECT_MAILBOX},
+	{.verb = JOURNAL_TO,
+	 .number = 9,
+	 .text = {"b@y.example", 11},
+	 .parent = 8,
+	 .direct = LOOKUP_DIRECT_USER,
+	 .line = 0xfedcba9876543210,
+	 .owner = {"owner-\"x\" y@z", 13},
+	 .notify = INTAKE_NOTIFY_FAILURE},
 	{.verb = JOURNAL_QUEUED,
 	 .time_us = 1795420800123456,
 	 .checksum = 0x0123456789abcdef,
@@ -124,6 +138,8 @@ assert_entry(const struct journal_entry *a, const struct journal_entry *b)
 	assert_int_equal(a->number, b->number);
 	assert_int_equal(a->parent, b->parent);
 	assert_int_equal(a->direct, b->direct);
+	assert_int_equal(a->line, b->line);
+	assert_span(a->owner, b->owner);
 	assert_int_equal(a->origin, b->origin);
 	assert_int_equal(a->eight_bit, b->eight_bit);
 	assert_int_equal(a->time_us, b->time_us);
@@ -296,7 +312,7 @@ journal_finds_queued_behind_damage(void **state)
 	journal_write(&text, ID, &samples[0]);
 	assert_false(journal_queued_in(buffer_get(&text), ID));
 	memset(text.at, 0, 20);
-	journal_write(&text, ID, &samples[8]);
+	journal_write(&text, ID, &samples[10]);
 	assert_true(journal_queued_in(buffer_get(&text), ID));
 	assert_false(journal_queued_in(buffer_get(&text), ID + 1));
 	buffer_free(&text);

@@ -17,7 +17,7 @@
  *     agent PLACE              the parent answers its WANT for the place
  *     cannot PLACE fail|defer  the parent refuses it
  *     done PLACE [NAME]        the agent of the place with the oldest job (of that message) delivers all of it
- *     defer | refused | trouble | broken | busy421 | rate | greylist PLACE [NAME] [PAUSE_MS]   the same with another answer
+ *     defer | refused | trouble | broken | hangs | busy421 | rate | greylist PLACE [NAME] [PAUSE_MS]   the same with another answer
  *     dies PLACE               its agent ends in the midst of its job
  *     site PLACE NAME          an agent tells that its hosts are these
  *     wants PLACE N            must hold: N wants are under way
@@ -220,6 +220,7 @@ is_answer(struct span word, struct span where, struct span name, uint64_t pause_
 		{"refused", FATE_FAILED, 550, REPLY_ORDINARY},
 		{"trouble", FATE_DEFERRED, 0, REPLY_CONNECTING},
 		{"broken", FATE_DEFERRED, 0, REPLY_BROKEN},
+		{"hangs", FATE_DEFERRED, 0, REPLY_ORDINARY},
 		{"busy421", FATE_DEFERRED, 421, REPLY_BUSY},
 		{"rate", FATE_DEFERRED, 421, REPLY_RATE},
 		{"greylist", FATE_DEFERRED, 451, REPLY_GREYLIST},

@@ -189,6 +189,46 @@ SCENARIO(letters_of_senders_take_turns,
 	 "done x\ndone x\ndone x\ndone x\ndone x\ndone x\ndone x\ndone x\ndone x\ndone x\n"
 	 "job x Z 1\n")
 
+SCENARIO(a_site_that_hangs_does_not_grow_and_is_not_alive,
+	 "parent up\n"
+	 "mail A x 1\n"
+	 "agent x\n"
+	 "hangs x\n"
+	 "window x 2\n" /* it may have been this message */
+	 "mail B x 1\ntrouble x\n"
+	 "mail C x 1\ntrouble x\n"
+	 "mail D x 1\ndeferred D 1\n"
+	 "+76000\n"
+	 "agent x\n"
+	 "hangs x\n" /* the probe */
+	 "window x 1\n"
+	 "mail E x 1\ndeferred E 1\n"
+	 "+160000\n"
+	 "agent x\ndone x\n"
+	 "window x 2\n")
+
+/* sites that hang, or of which nothing is known, do not get all slots */
+SCENARIO(a_quick_site_finds_a_slot_beside_those_that_hang,
+	 "parent up\n"
+	 "limit agents 4\n"
+	 "mail Q q 1\nagent q\ndone q\n"
+	 "+6000\nagents q 0\n"
+	 "mail A a 1\nmail B b 1\nmail C c 1\nmail D d 1\nmail E e 1\n"
+	 "agent a\nagent b\nagent c\n"
+	 "wants d 0\nwants e 0\n"
+	 "mail R q 1\n"
+	 "wants q 1\nagent q\ndone q R\n"
+	 /* the slot is q's still; d's turn comes when one of the others is done, however slowly */
+	 "wants d 0\n"
+	 "+60000\n"
+	 "done a\n"
+	 "wants d 0\n"
+	 "+6000\n"
+	 "wants d 1\nwants e 0\n"
+	 /* a was slow: it waits with the others */
+	 "mail F a 1\n"
+	 "wants a 0\n")
+
 SCENARIO(greylisted_mail_is_tried_again_sooner, "parent up\n"
 						"mail A x 1\nmail B x 1\n"
 						"agent x\nagent x\n"
@@ -385,6 +425,8 @@ main(void)
 		TEST(a_connection_ends_after_its_messages),
 		TEST(one_sender_does_not_delay_another),
 		TEST(letters_of_senders_take_turns),
+		TEST(a_site_that_hangs_does_not_grow_and_is_not_alive),
+		TEST(a_quick_site_finds_a_slot_beside_those_that_hang),
 		TEST(greylisted_mail_is_tried_again_sooner),
 		TEST(five_days_of_a_dead_site),
 		TEST(a_site_that_is_dead_for_days_gets_no_new_mail),

@@ -1,7 +1,7 @@
 /*
- * submission - see culver/submission.h
+ * submission - see submission.h
  */
-#include "culver/submission.h"
+#include "common/protocol/submission.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -57,6 +57,10 @@ note_extension(struct submission *s, struct span line)
 		s->has_dsn = true;
 	else if (span_equal_nocase(word, SPAN("SMTPUTF8")))
 		s->has_utf8 = true;
+	else if (span_equal_nocase(word, SPAN("SIZE")))
+		s->has_size = true;
+	else if (span_equal_nocase(word, SPAN("8BITMIME")))
+		s->has_8bit = true;
 	else if (span_equal_nocase(word, SPAN("XORIGIN")) &&
 		 span_copy(span_trim(line), s->origin, sizeof(s->origin)) != 0)
 		s->origin[0] = '\0';

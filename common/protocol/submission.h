@@ -1,10 +1,10 @@
 /*
  * submission - SMTP with submit(8), on the socket `submission`: the client's half
  *
- * Called by culver/sendmail.c.  It waits, with deadlines, for one answer after another; recipients are sent several at a time.
+ * Spoken by sendmail(1), and by submit itself for letters of the drop directory.  It waits, with deadlines, for one answer after another; recipients are sent several at a time.
  */
-#ifndef CULVER_SUBMISSION_H
-#define CULVER_SUBMISSION_H
+#ifndef COMMON_PROTOCOL_SUBMISSION_H
+#define COMMON_PROTOCOL_SUBMISSION_H
 
 #include <stdbool.h>
 
@@ -21,7 +21,7 @@
 struct submission {
 	struct stream stream;
 	bool is_verbose; /* the conversation is shown on stderr */
-	bool has_dsn, has_utf8;
+	bool has_dsn, has_utf8, has_size, has_8bit;
 	char origin[300]; /* what a name alone is at; empty: not said */
 	/* the last answer; code 0: there was none, the connection is lost */
 	int code;
