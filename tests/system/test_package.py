@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import zlib
 
 import pytest
 
@@ -18,7 +19,7 @@ import culver as helper
 import peers
 import processes
 
-PACKAGES = "adduser,debconf,init-system-helpers,libbsd0,libpcre2-8-0,libseccomp2,libsqlite3-0,libunbound8"
+PACKAGES = "adduser,debconf,init-system-helpers,libbsd0,libidn12,libpcre2-8-0,libseccomp2,libsqlite3-0,libssl3,libunbound8"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", "LC_ALL": "C"}
 MODES = ["No configuration", "Internet Site", "Internet with smarthost", "Satellite system", "Local only"]
 
@@ -38,7 +39,8 @@ def root(package):
     """A Debian of its own, with the package in /tmp."""
     if not shutil.which("mmdebstrap") or not shutil.which("unshare"):
         pytest.skip("needs mmdebstrap")
-    tar = os.path.join(peers.cache_folder(), "debian-root.tar")
+    # other packages, another tree
+    tar = os.path.join(peers.cache_folder(), f"debian-root-{zlib.crc32(PACKAGES.encode()):08x}.tar")
     if not os.path.exists(tar):
         os.makedirs(peers.cache_folder(), exist_ok=True)
         made = subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", f"{tar}.{os.getpid()}.tar"],
