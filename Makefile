@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver auth log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver signer auth log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -37,6 +37,10 @@ LDFLAGS   += -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 LIBS       = $(shell pkg-config --libs libseccomp) -lbsd -lmd
 # what one program needs alone: LIBS_PROGRAM (Debian 12's libunbound.pc asks for that of libevent, which only a static link needs)
 LIBS_resolver = -lunbound
+# TLS: only where its files (common/tls) are used
+LIBS_signer = -lcrypto
+LIBS_smtpd = -lssl -lcrypto
+LIBS_tls = $(LIBS_smtpd)
 # tables: patterns and databases, served by lookup, looked through by `culver check`
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
@@ -65,6 +69,11 @@ FUZZ_TARGETS   = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*/*.c))
 # mappings is to be copied (docs/performance.md).  They ask no name service.  Still position-independent.
 STATIC_PROGRAMS = $(if $(SANITIZE)$(FUZZING),,smtpd delivery bounce)
 pie = $(if $(filter $(1),$(STATIC_PROGRAMS)),-static-pie,-pie)
+# libcrypto has name lookups and modules in it that nobody calls here: the linker's warning that they would need shared libraries is no news
+LINK_NEWS = grep -v -e 'in statically linked applications requires' -e ': in function `' >&2
+# where the functions of a static program stand, if it says so
+order = $(if $(filter $(1),$(STATIC_PROGRAMS)),$(addprefix -Wl$(comma)-T$(comma),$(wildcard $(1)/order.ld)))
+comma = ,
 
 all: $(BINARIES)
 
@@ -84,7 +93,8 @@ define program_rule
 $(BUILD)/$(1)/$(1): $$(call program_objects,$(1)) $$(COMMON)
 	@mkdir -p $$(@D)
 	$$(SAY) LINK $$@
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $(call pie,$(1)) $(call order,$(1)) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIBS) 2>$$@.news || { cat $$@.news >&2; exit 1; }
+	$$(Q)$(if $(V),cat $$@.news >&2,$$(LINK_NEWS) <$$@.news || true); rm -f $$@.news
 $(1): $(BUILD)/$(1)/$(1)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))

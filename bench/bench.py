@@ -39,7 +39,8 @@ class Bench:
     def __init__(self, options):
         self.options, self.systems, self.left_out = options, [], []
         self.disk = self.sink = self.place = self.mailbox = self.mailbox_address = None
-        self.listeners = {}
+        self.listeners = {}  # ADDRESS:PORT -> behaviour
+        self.site_ports = {}  # kind of site -> port, at every address of 127.0.0.0/8
 
     def open(self):
         """Starts everything; close() is due whatever happens."""
@@ -59,6 +60,10 @@ class Bench:
         for name in wanted if as_root else []:
             if name in RIVALS:
                 self._add(name, lambda routes, kind=RIVALS[name]: kind(self.disk.path, routes, self.mailbox))
+        for kind, behaviour in mta_culver.SITE_KINDS.items():
+            self.site_ports[kind] = peers.free_port()
+            if behaviour:
+                self.listeners[f"0.0.0.0:{self.site_ports[kind]}"] = behaviour
         self.sink = tools.Sink(self.listeners)
         for system in list(self.systems):
             try:
@@ -72,17 +77,18 @@ class Bench:
 
     def _add(self, name, make):
         """A system with next hops of its own: a connection that one keeps must not count against another."""
-        ports = {what: peers.free_port() for what in ("accept", "defer", "busy", "black", "second", "third")}
+        ports = {what: peers.free_port() for what in ("accept", "defer", "busy", "black", "second", "third", "list")}
         routes = mta.Routes({"remote.test": [ports["accept"]], "defer.test": [ports["defer"]], "dead.test": [ports["black"]],
                              "busy.test": [ports["busy"]], "pair.test": [ports["black"], ports["second"]],
-                             "two.test": [ports["third"], ports["second"]]})
+                             "two.test": [ports["third"], ports["second"]], "list.test": [ports["list"]]})
         try:
             self.systems.append(make(routes))
         except (peers.Unavailable, OSError, RuntimeError) as problem:
             self._leave_out(name, problem)
             return
-        self.listeners.update({ports["accept"]: "accept", ports["defer"]: "defer", ports["busy"]: "busy:5",
-                               ports["black"]: "blackhole", ports["second"]: "accept", ports["third"]: "accept"})
+        behaviours = {"accept": "accept", "defer": "defer", "busy": "busy:5", "black": "blackhole", "second": "accept", "third": "accept",
+                      "list": "slow:200"}
+        self.listeners.update({f"127.0.0.1:{ports[what]}": behaviour for what, behaviour in behaviours.items()})
 
     def _leave_out(self, name, problem):
         self.left_out.append(f"{name}: {str(problem).strip().splitlines()[-1] if str(problem).strip() else repr(problem)}")
@@ -137,7 +143,7 @@ class Bench:
             for system in systems[n % len(systems):] + systems[:n % len(systems)]:
                 results[system.name][0].append(self.one(system, scenario, messages))
         for system in systems:
-            if scenario.name not in ("restart",):
+            if scenario.counted:
                 results[system.name][1].update(self.counted(system, scenario, max(1, messages // 2)))
         return results
 
@@ -186,8 +192,10 @@ def main():
     except helper.Unusable as reason:
         print(f"bench: left out: {reason}")
     finally:
-        bench.close()
-        helper.close_all()
+        try:
+            bench.close()
+        finally:
+            helper.close_all()
 
 
 if __name__ == "__main__":

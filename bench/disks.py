@@ -5,8 +5,11 @@ The root of a machine may be any file system; fsync costs are compared on one th
 
 import os
 import subprocess
+import time
 
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
+BUSY_S = 10
+BUSY_TICK_S = 0.2
 SIZE = 6 << 30  # of the image, which is sparse
 
 
@@ -36,10 +39,21 @@ class Disk:
             self.close()
             raise
 
+    def _unmount(self):
+        """The last processes may still be ending, with files open: waited for, and in the end unmounted when they are gone."""
+        end = time.monotonic() + BUSY_S
+        while time.monotonic() < end:
+            try:
+                _run("umount", self.path)
+                return
+            except RuntimeError:
+                time.sleep(BUSY_TICK_S)  # nothing tells when a mount is free
+        _run("umount", "--lazy", self.path)
+
     def close(self):
         """Unmounted, detached, removed."""
         if self.mounted:
-            _run("umount", self.path)
+            self._unmount()
         if self.device:
             _run("losetup", "--detach", self.device)
         self.mounted = self.device = None

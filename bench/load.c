@@ -5,11 +5,13 @@
  *
  *   load --to ADDRESS:PORT --messages N [--sessions N] [--per-session N] [--size BYTES] [--recipients N]
  *        [--from ADDRESS] [--rcpt PATTERN] [--domains N] [--tag WORD] [--every MS] [--deadline S]
- *        [--connecting N]
+ *        [--connecting N] [--source ADDRESS]
  *
  * Each message bears `X-Bench: TAG NUMBER MICROSECONDS` (when its transaction began, monotonic clock), by which sink.c
  * knows it again.  In PATTERN, %r is the number of the recipient, %d that of the message modulo --domains.  --per-session 0: as
  * many messages a connection as there are.  --every paces: message n begins at n * MS, not before.
+ *
+ * --source: the client's own address, where senders are told apart by it.
  *
  * --connecting: no more connections than that wait for their banner at a time, for servers with a short backlog.
  *
@@ -17,6 +19,7 @@
  * PIPELINING offered, MAIL, RCPT and DATA are one write.  A message that is refused, or whose connection breaks, is not sent
  * again.  The result is one line of JSON on stdout; exit status 0 even when messages were refused: they are in it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -72,7 +75,7 @@ struct session {
 };
 
 static struct {
-	struct sockaddr_in to;
+	struct sockaddr_in to, source; /* source: AF_UNSPEC unless it was given */
 	uint64_t messages, sessions, per_session, size, recipients, domains, every_ms, deadline_s,
 		connecting;
 	const char *from, *rcpt, *tag;
@@ -249,6 +252,9 @@ connect_now(struct session *s)
 	if (s->watch.fd < 0)
 		fatal(EXIT_OS, errno, "socket");
 	net_no_delay(s->watch.fd);
+	if (options.source.sin_family == AF_INET &&
+	    bind(s->watch.fd, (const struct sockaddr *)&options.source, sizeof(options.source)) < 0)
+		fatal(EXIT_OS, errno, "the client's address");
 	result.connections++;
 	s->state = BANNER;
 	s->sent = 0;
@@ -518,14 +524,21 @@ print_result(void)
 static void
 read_options(int argc, char **argv)
 {
-	static const struct option names[] = {
-		{"to", 1, NULL, 't'},	      {"messages", 1, NULL, 'm'},
-		{"sessions", 1, NULL, 's'},   {"per-session", 1, NULL, 'p'},
-		{"size", 1, NULL, 'l'},	      {"recipients", 1, NULL, 'r'},
-		{"from", 1, NULL, 'f'},	      {"rcpt", 1, NULL, 'a'},
-		{"domains", 1, NULL, 'd'},    {"tag", 1, NULL, 'g'},
-		{"every", 1, NULL, 'e'},      {"deadline", 1, NULL, 'x'},
-		{"connecting", 1, NULL, 'c'}, {0}};
+	static const struct option names[] = {{"to", 1, NULL, 't'},
+					      {"messages", 1, NULL, 'm'},
+					      {"sessions", 1, NULL, 's'},
+					      {"per-session", 1, NULL, 'p'},
+					      {"size", 1, NULL, 'l'},
+					      {"recipients", 1, NULL, 'r'},
+					      {"from", 1, NULL, 'f'},
+					      {"rcpt", 1, NULL, 'a'},
+					      {"domains", 1, NULL, 'd'},
+					      {"tag", 1, NULL, 'g'},
+					      {"every", 1, NULL, 'e'},
+					      {"deadline", 1, NULL, 'x'},
+					      {"connecting", 1, NULL, 'c'},
+					      {"source", 1, NULL, 'o'},
+					      {0}};
 	int option, bad = argc < 2;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) >= 0) {
 		struct span value = optarg != NULL ? span_of(optarg) : SPAN_NONE;
@@ -559,6 +572,10 @@ read_options(int argc, char **argv)
 			break;
 		case 'c':
 			bad |= number_parse(value, 0, SESSIONS_MAX, &options.connecting);
+			break;
+		case 'o':
+			options.source.sin_family = AF_INET;
+			bad |= inet_pton(AF_INET, optarg, &options.source.sin_addr) != 1;
 			break;
 		case 'f':
 			options.from = optarg;

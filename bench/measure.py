@@ -14,6 +14,7 @@ import threading
 SYNCS = ("fsync", "fdatasync", "sync_file_range", "msync")
 EVENTS = ["task-clock", "context-switches", "raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in SYNCS)]
 TICK_S = 0.2
+ATTACH_TRIES = 5
 SETTLE_S = 10
 
 
@@ -23,31 +24,42 @@ class Counter:
     def __init__(self, mta):
         self.mta, self.peak_kb = mta, 0
         self.output = tempfile.NamedTemporaryFile("r", encoding="ascii", suffix=".perf")
-        ours, theirs = os.pipe()
-        back, ready = os.pipe()
-        words = ["perf", "stat", "-x,", "-o", self.output.name, "-D", "-1", "--control", f"fd:{ours},{ready}", "-e", ",".join(EVENTS),
-                 "-p", ",".join(map(str, mta.pids()))]
-        try:
-            self._attach(words, ours, theirs, back, ready)
-        except (FileNotFoundError, BrokenPipeError):  # no perf, or it may not: nothing is counted
-            self.process = None
-        finally:
-            for fd in (theirs, back):
-                os.close(fd)
+        self.process = None
+        for _ in range(ATTACH_TRIES):  # a process that ended since it was listed is perf's end, too
+            try:
+                self._attach()
+            except FileNotFoundError:  # no perf: nothing is counted
+                break
+            if self.process:
+                break
         self.done = threading.Event()
         self.sampler = threading.Thread(target=self._sample, daemon=True)
         self.sampler.start()
 
-    def _attach(self, words, ours, theirs, back, ready):
-        """Returns when it counts."""
-        self.process = subprocess.Popen(words, pass_fds=(ours, ready), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
-        os.close(ours)
-        os.close(ready)
-        os.write(theirs, b"enable\n")
-        if not os.read(back, 16):  # it has ended
-            self.process.communicate()
-            self.process = None
+    def _attach(self):
+        """Returns when it counts, or cannot: self.process is None."""
+        ours, theirs = os.pipe()
+        back, ready = os.pipe()
+        words = ["perf", "stat", "-x,", "-o", self.output.name, "-D", "-1", "--control", f"fd:{ours},{ready}", "-e", ",".join(EVENTS),
+                 "-p", ",".join(map(str, self.mta.pids()))]
+        try:
+            try:
+                process = subprocess.Popen(words, pass_fds=(ours, ready), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.PIPE, text=True)
+            finally:
+                os.close(ours)
+                os.close(ready)
+            try:
+                os.write(theirs, b"enable\n")
+            except BrokenPipeError:
+                pass
+            if os.read(back, 16):
+                self.process = process
+            else:  # it has ended
+                process.communicate()
+        finally:
+            os.close(theirs)
+            os.close(back)
 
     def _sample(self):
         while True:

@@ -10,6 +10,18 @@ import subprocess
 
 import culver as helper
 import mta
+import spool
+
+SITES = 5000
+# what stands behind a site of `beside-sites`: a behaviour of sink; None: nobody listens
+SITE_KINDS = {"healthy": "accept", "slow": "slow:2000", "refused": None, "silent": "silent", "busy": "busy:0", "hang": "hang",
+              "blackhole": "blackhole"}
+DEAD_KINDS = ("refused", "silent", "busy", "hang", "blackhole")
+
+
+def site_kind(number):
+    """A third healthy, a third slow, a third dead in every way."""
+    return ("healthy", "slow", DEAD_KINDS[number // 3 % len(DEAD_KINDS)])[number % 3]
 
 
 class Culver(mta.Mta):
@@ -22,7 +34,7 @@ class Culver(mta.Mta):
         os.makedirs(folder, 0o755)
         if place.mode == "user":
             os.chown(folder, place.runner.pw_uid, -1)
-        self.place, self.process_ids = place, []
+        self.place, self.routes_without_sites = place, []
         self.instance.spool = os.path.join(folder, "spool")
         self.instance.trace = os.path.join(folder, "trace")
         super().__init__()
@@ -53,6 +65,19 @@ class Culver(mta.Mta):
 
     def empty_queue(self):
         shutil.rmtree(self.instance.spool, ignore_errors=True)
+
+    def fill_sites(self, ports, messages):
+        """While it is stopped: so many messages, tried once and due now, for all the sites, each of which has an address of its own."""
+        self.routes_without_sites = list(self.instance.general)
+        for n in range(SITES):
+            address = f"127.{16 + n // 62500}.{n // 250 % 250}.{1 + n % 250}:{ports[site_kind(n)]}"
+            self.instance.general.append(f"route d{n}.test {{\n    smtp {address}\n}}")
+        owner = os.stat(os.path.join(self.instance.spool, "queue"))
+        spool.fill(self.instance.spool, messages, (owner.st_uid, owner.st_gid), SITES, wait_s=0)
+
+    def forget_sites(self):
+        """With the next start they are unknown."""
+        self.instance.general = self.routes_without_sites
 
     def pids(self):
         if not self.instance.process:

@@ -19,6 +19,7 @@ COLUMNS = [
 # columns of single scenarios: shown where they are
 EXTRA = [
     ("deferred", "deferred", "{:.1%}"), ("turned away", "turned_away", "{:.0f}"), ("of the rate with both", "share", "{:.0%}"),
+    ("while found out", "share_found", "{:.0%}"),
     ("new mail p50 ms", "delay_p50", "{:.0f}"), ("new mail p99 ms", "delay_p99", "{:.0f}"),
     ("first taken s", "first_taken", "{:.2f}"), ("first delivered s", "first_delivered", "{:.2f}"), ("MB with the queue", "queue_mb", "{:.0f}"),
 ]

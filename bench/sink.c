@@ -9,7 +9,7 @@
  *   slow:MS     as accept; the reply to the content comes MS late
  *   defer       451 to every RCPT
  *   refuse      550 to every RCPT
- *   busy:N      421 instead of the banner to every connection beyond N
+ *   busy:N      421 instead of the banner to every connection beyond N; 0: to all
  *   silent      connections are made; not a word is said
  *   hang        all is well until the content, to which no reply ever comes
  *   blackhole   a full backlog: the kernel answers no SYN
@@ -86,6 +86,7 @@ struct connection {
 	struct buffer in, out;
 	struct buffer recipients; /* uint32_t numbers */
 	bool tagged;
+	uint64_t round; /* in which it was tagged */
 	uint64_t number;
 	int64_t sent_us, due_ms;
 	struct connection *next_late;
@@ -97,7 +98,7 @@ static size_t listener_count;
 
 static struct {
 	char tag[TAG_MAX];
-	uint64_t messages, recipients;
+	uint64_t serial, messages, recipients;
 	uint8_t *copies; /* of each recipient of each message */
 	uint64_t delivered, duplicates, strangers, transactions;
 	int64_t first_us, last_us;
@@ -165,7 +166,7 @@ count(struct connection *c)
 {
 	int64_t now = clock_monotonic_us();
 	round_now.transactions++;
-	if (!c->tagged || c->number >= round_now.messages) {
+	if (!c->tagged || c->round != round_now.serial || c->number >= round_now.messages) {
 		round_now.strangers++;
 		return;
 	}
@@ -373,6 +374,7 @@ header_line(struct connection *c, struct span line)
 	    number_parse(span_word(&rest), 0, INT64_MAX, &sent) < 0)
 		return;
 	c->tagged = true;
+	c->round = round_now.serial;
 	c->number = number;
 	c->sent_us = (int64_t)sent;
 }
@@ -499,6 +501,7 @@ start_round(struct span tag, uint64_t messages, uint64_t recipients)
 		fatal(EXIT_OS, ENOMEM, "a round of %llu messages", (unsigned long long)messages);
 	free(round_now.copies);
 	round_now.copies = copies;
+	round_now.serial++;
 	round_now.messages = messages;
 	round_now.recipients = recipients;
 	round_now.delivered = round_now.duplicates = round_now.strangers = round_now.transactions =
@@ -578,7 +581,7 @@ read_behaviour(struct listener *l, struct span text)
 		if (!span_equal(name, span_of(behaviours[i].name)))
 			continue;
 		l->behaviour = (enum behaviour)i;
-		if (behaviours[i].has_value ? number_parse(rest, 1, 1000000, &l->value) == 0
+		if (behaviours[i].has_value ? number_parse(rest, 0, 1000000, &l->value) == 0
 					    : rest.len == 0)
 			return;
 	}

@@ -37,10 +37,10 @@ class Load:
 
 
 class Sink:
-    """The sink with all of its listeners: {port: behaviour}."""
+    """The sink with all of its listeners: {ADDRESS:PORT: behaviour}."""
 
     def __init__(self, listeners):
-        words = [f"127.0.0.1:{port}={behaviour}" for port, behaviour in listeners.items()]
+        words = [f"{address}={behaviour}" for address, behaviour in listeners.items()]
         self.process = subprocess.Popen([tool("sink"), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _ask(self, line):

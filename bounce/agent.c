@@ -103,12 +103,21 @@ take_failures(struct agent *a)
 					       : refuse_job(a, "fewer failures than announced");
 }
 
+/* -1: too long for an address */
+static int
+write_postmaster(const struct agent *a, char to[ADDRESS_MAX + 1])
+{
+	int len = snprintf(to, ADDRESS_MAX + 1, "postmaster@%s", a->config->origin);
+
+	return len < 0 || len > ADDRESS_MAX ? -1 : 0;
+}
+
 /* the envelope of the job; -1: an address that is none */
 static int
 take_envelope(struct agent *a, const struct jobs_job *job)
 {
 	struct notice *n = &a->notice;
-	int len = 0;
+	int wrong = 0;
 
 	if (span_copy(job->sender, a->sender, sizeof(a->sender)) == -1 ||
 	    span_copy(job->envid, a->envid, sizeof(a->envid)) == -1)
@@ -122,13 +131,13 @@ take_envelope(struct agent *a, const struct jobs_job *job)
 	n->now_us = clock_wall_us();
 	n->sender = span_of(a->sender);
 	if (notice_is_double(n))
-		len = snprintf(n->to, sizeof(n->to), "postmaster@%s", a->config->origin);
+		wrong = write_postmaster(a, n->to);
 	else
-		len = snprintf(n->to, sizeof(n->to), "%s", a->sender);
+		memcpy(n->to, a->sender, sizeof(n->to));
 	a->announced = job->recipients;
 	a->about_postmaster = false;
 	notice_start(n);
-	return len < 0 || (size_t)len >= sizeof(n->to) ? -1 : 0;
+	return wrong;
 }
 
 /* ---- the notice goes in ---- */
@@ -204,40 +213,46 @@ soon(void)
 
 /* envelope to QUEUED, the writer being closed */
 static enum intake_outcome
-commit(struct agent *a, const struct intake_envelope *e, int *reader)
+commit(struct agent *a, const struct intake_envelope *e)
 {
 	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
+	char postmaster[ADDRESS_MAX + 1];
 	uint64_t wait_ms; /* 0: a notice is not waited for */
 	enum intake_outcome outcome = intake_client_envelope(&a->intake, e, soon());
 
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_recipient(&a->intake, &to, soon());
+	/* of what is held the postmaster is told as well */
+	if (outcome == INTAKE_CLIENT_OK && a->notice.held > 0 &&
+	    write_postmaster(a, postmaster) == 0 && strcmp(postmaster, a->notice.to) != 0) {
+		const struct intake_recipient second = {.address = span_of(postmaster),
+							.orcpt = SPAN_NONE};
+
+		outcome = intake_client_recipient(&a->intake, &second, soon());
+	}
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->intake, false, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_queued(&a->intake, reader, &wait_ms, soon());
+		outcome = intake_client_await_queued(&a->intake, &wait_ms, soon());
 	return outcome;
 }
 
 /* the file of a new message: 0, or -1 and *v */
 static int
-open_message(struct agent *a, uint64_t *id, int *writer, struct verdict *v)
+open_message(struct agent *a, uint64_t *id, int *writer, int *reader, struct verdict *v)
 {
 	enum intake_outcome outcome = INTAKE_CLIENT_OK;
-	int reader = -1;
 
 	if (a->intake.fd < 0)
 		outcome = intake_client_connect(&a->intake, a->intake_path, soon());
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_open(&a->intake, 0, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_file(&a->intake, id, writer, &reader, soon());
-	if (outcome != INTAKE_CLIENT_OK) {
-		not_handed_in(a, outcome, v);
-		return -1;
-	}
-	close(reader);
-	return 0;
+		outcome = intake_client_await_file(&a->intake, id, writer, reader, soon());
+	if (outcome == INTAKE_CLIENT_OK)
+		return 0;
+	not_handed_in(a, outcome, v);
+	return -1;
 }
 
 /* a promise that cannot be kept: the message ends, the notice is tried again later */
@@ -269,22 +284,22 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 	enum intake_outcome outcome;
 	int writer, reader;
 
-	if (open_message(a, id, &writer, v) == -1)
+	if (open_message(a, id, &writer, &reader, v) == -1)
 		return;
 	if (write_content(a, c, writer, &e) == -1) {
 		abandon(a, "written", v);
 		close(writer);
-		return;
+		goto out;
 	}
 	/* a promise of the intake: no writer is left when the envelope comes */
 	if (close(writer) == -1) {
 		abandon(a, "written", v);
-		return;
+		goto out;
 	}
-	outcome = commit(a, &e, &reader);
+	outcome = commit(a, &e);
 	if (outcome != INTAKE_CLIENT_OK) {
 		not_handed_in(a, outcome, v);
-		return;
+		goto out;
 	}
 	int64_t begun_us = clock_monotonic_us();
 	if (fsync(reader) == -1) {
@@ -296,6 +311,7 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 			EVENT("keep-unsaid", event_id(*id));
 		verdict_set(v, FATE_DELIVERED, 0, "2.0.0", "notice to %s", a->notice.to);
 	}
+out:
 	close(reader);
 }
 

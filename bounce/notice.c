@@ -22,6 +22,7 @@ notice_start(struct notice *n)
 	buffer_init(&n->status, NOTICE_STATUS_MAX);
 	n->count = 0;
 	n->reported = 0;
+	n->held = 0;
 	memset(n->actions, 0, sizeof(n->actions));
 }
 
@@ -179,6 +180,8 @@ static const struct {
 	{"5.4.7", "It was tried until the time for it was over."},
 	{"5.6.", "The form of the message was not accepted."},
 	{"5.7.", "The receiving side refused the message by its rules."},
+	{"4.7.28", "More was sent than one sender may send at a time. It leaves by itself as soon "
+		   "as there is room again, or when the postmaster releases it."},
 	{"4.", "It was tried for as long as mail is tried here, without success."},
 };
 
@@ -210,6 +213,10 @@ put_sentence(struct notice *n, const struct jobs_failure *f, struct span server)
 
 	switch ((enum jobs_action)f->action) {
 	case JOBS_ACTION_DELAYED:
+		if (f->until_us == 0) {
+			snprintf(text, sizeof(text), "%s", meaning(f->status));
+			break;
+		}
 		clock_rfc5322((int64_t)f->until_us, date);
 		snprintf(text, sizeof(text),
 			 "It could not be delivered yet, and is tried again until %s.", date);
@@ -340,6 +347,8 @@ notice_add(struct notice *n, const struct jobs_failure *given)
 	if (n->count < NOTICE_PEOPLE_MAX)
 		add_for_people(n, f, buffer_get(&said));
 	n->count++;
+	/* our own word: another host that says so is named */
+	n->held += span_equal(f->status, SPAN(JOBS_STATUS_BUDGET)) && f->host.len == 0;
 	if (n->reported == n->count - 1) {
 		add_for_programs(n, f, buffer_get(&said));
 		if (n->status.failed) {
@@ -371,6 +380,13 @@ put_explanation(const struct notice *n, struct span subject, struct buffer *to)
 			      them);
 	} else if (n->actions[JOBS_ACTION_FAILED] == n->count) {
 		buffer_format(to, "Your message could not be delivered to %s.\r\n\r\n", them);
+	} else if (n->held == n->count) {
+		buffer_format(to,
+			      "Your message to %s is held, and so is what you send from now\r\n"
+			      "on: more was sent than one sender may send at a time. You need do "
+			      "nothing.\r\n"
+			      "No further notice is sent while anything is held.\r\n\r\n",
+			      them);
 	} else if (n->actions[JOBS_ACTION_DELAYED] == n->count) {
 		buffer_format(to,
 			      "Your message is still on its way to %s. You need do nothing:\r\n"

@@ -35,6 +35,7 @@ struct notice {
 	uint64_t count;				    /* recipients in all */
 	uint64_t actions[JOBS_ACTION_EXPANDED + 1]; /* of each action */
 	uint64_t reported;			    /* of them in `status` */
+	uint64_t held;				    /* for the budget of the sender */
 };
 
 void notice_start(struct notice *n);

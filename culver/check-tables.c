@@ -167,9 +167,9 @@ check_value(struct table *t, unsigned line, struct span value)
 }
 
 static void
-text_line(const struct rules_reader *r, unsigned line, struct span text)
+text_line(void *owner, const struct rules_reader *r, unsigned line, struct span text)
 {
-	struct table *t = r->owner;
+	struct table *t = owner;
 	struct span key, value;
 
 	if (!rules_pair(r, line, text, &t->arena, &key, &value))
@@ -179,9 +179,9 @@ text_line(const struct rules_reader *r, unsigned line, struct span text)
 }
 
 static void
-pattern_line(const struct rules_reader *r, unsigned line, struct span text)
+pattern_line(void *owner, const struct rules_reader *r, unsigned line, struct span text)
 {
-	struct table *t = r->owner;
+	struct table *t = owner;
 	struct rules_pattern p;
 
 	if (!rules_pattern(r, line, text, &p))
@@ -200,9 +200,9 @@ pattern_line(const struct rules_reader *r, unsigned line, struct span text)
 }
 
 static void
-network_line(const struct rules_reader *r, unsigned line, struct span text)
+network_line(void *owner, const struct rules_reader *r, unsigned line, struct span text)
 {
-	struct table *t = r->owner;
+	struct table *t = owner;
 	struct rules_network n;
 
 	if (rules_network(r, line, text, &n))
@@ -221,12 +221,12 @@ read_lines(struct table *t, enum config_table_type type, struct span text)
 	case CONFIG_TABLE_FILE:
 		if (t->use == CONFIG_ALIASES)
 			return aliases_parse(text, &t->arena, alias_entry, on_wrong, t);
-		return rules_each(text, &t->arena, &reader, text_line);
+		return rules_each(text, &t->arena, &reader, text_line, t);
 	case CONFIG_TABLE_PCRE:
-		result = rules_each(text, &t->arena, &reader, pattern_line);
+		result = rules_each(text, &t->arena, &reader, pattern_line, t);
 		break;
 	case CONFIG_TABLE_CIDR:
-		result = rules_each(text, &t->arena, &reader, network_line);
+		result = rules_each(text, &t->arena, &reader, network_line, t);
 		break;
 	case CONFIG_TABLE_SQLITE:
 		return 0;

@@ -11,6 +11,7 @@
 #include "common/system/fatal.h"
 #include "culver/check-replies.h"
 #include "culver/check-tables.h"
+#include "culver/check-tls.h"
 #include "culver/check.h"
 
 #define OUTPUT_MAX (16u << 20)
@@ -47,7 +48,8 @@ check_command(const char *config_path, bool quiet)
 	config_errors_print(&errors, &output);
 	mistakes = errors.count;
 	if (c != NULL)
-		mistakes += check_tables(c, &output) + check_replies(c, &output);
+		mistakes += check_tables(c, &output) + check_replies(c, &output) +
+			    check_tls(c, &output);
 	status = print(stderr, &output) != 0 || status < 0 || mistakes > 0 ? 1 : 0;
 	if (mistakes > 0)
 		fprintf(stderr, "%s: %zu mistake%s\n", config_path, mistakes,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/system/start.h"
+#include "culver/budget.h"
 #include "culver/check.h"
 #include "culver/names.h"
 #include "culver/options.h"
@@ -73,6 +74,8 @@ static const struct verb verbs[] = {
 	 "user add|password|remove LOGIN\n"
 	 "       culver user list [--json]\n"
 	 "The password is asked for, or read as a line from the standard input."},
+	{"budget", ALLOW_JSON, verb_budget, "who has sent how much, and what of it is held",
+	 "budget [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
 	{"help", 0, verb_help, "this list, or how one verb is used", "help [VERB]"},

@@ -15,6 +15,7 @@
 #include "common/system/clock.h"
 #include "common/system/fatal.h"
 #include "common/text/number.h"
+#include "culver/budget.h"
 #include "culver/human.h"
 
 #define OUTPUT_MAX (8u << 20) /* printed long before */
@@ -77,6 +78,7 @@ take_answer(struct query *q, size_t len)
 		struct control_state state;
 		struct control_site site;
 		struct control_progress progress;
+		struct control_use use;
 	} m;
 	struct wire_header header;
 	struct span datagram = span_from(q->datagram, len);
@@ -102,6 +104,9 @@ take_answer(struct query *q, size_t len)
 		if (sites_add(&q->sites, &m.site) < 0)
 			return query_fail(q, EXIT_OS, "memory is out");
 		break;
+	case CONTROL_USE:
+		budget_print(&m.use, q->o->json, q->senders++ == 0, &q->out);
+		break;
 	case CONTROL_PROGRESS:
 		show_progress(q, &m.progress);
 		break;
@@ -118,6 +123,7 @@ take_answer(struct query *q, size_t len)
 	case CONTROL_ACT:
 	case CONTROL_STATUS:
 	case CONTROL_SITES:
+	case CONTROL_BUDGET:
 		return query_fail(q, EXIT_SOFTWARE, "the queue-manager's answer is out of turn");
 	}
 	if (q->out.len >= PRINT_AT && human_print(&q->out) < 0) {

@@ -26,9 +26,10 @@ struct query {
 	struct buffer out;
 	struct channel_fds fds;
 	struct control_file file;
-	int content;	/* descriptor of the message's file; -1 */
-	uint64_t count; /* of DONE, all requests together */
-	int status;	/* exit with this when a request failed */
+	int content;	  /* descriptor of the message's file; -1 */
+	uint64_t count;	  /* of DONE, all requests together */
+	uint64_t senders; /* told of their budgets */
+	int status;	  /* exit with this when a request failed */
 	bool may_show_progress, has_progress;
 	char datagram[CHANNEL_MAX];
 };

@@ -18,8 +18,9 @@
 
 /* RFC 5321, section 4.5.3.2: how long each answer is waited for */
 #define CONNECT_TCP_MS INT64_C(30000)
-/* where there is another host: one that is silent costs each connection that meets it no more */
-#define CONNECT_TCP_NEXT_MS INT64_C(5000)
+/* where there is another host: time for a second SYN (RFC 6298: after a second) and its answer; everybody waits so long for a site one of
+ * whose hosts has died, until that is known */
+#define CONNECT_TCP_NEXT_MS INT64_C(2000)
 #define CONNECT_GREETING_MS INT64_C(300000)
 #define CONNECT_HELO_MS INT64_C(300000)
 /* not the RFC's: nobody waits for a mail system to say goodbye */

@@ -49,11 +49,12 @@ on_wrong(void *owner, unsigned line, unsigned column, const char *text)
 }
 
 static void
-on_line(const struct rules_reader *reader, unsigned line, struct span text)
+on_line(void *owner, const struct rules_reader *reader, unsigned line, struct span text)
 {
 	struct rule *rule = &known.rules[known.count];
 	uint32_t groups = 0;
 
+	(void)owner;
 	if (known.count == RULES_MAX) {
 		on_wrong(NULL, line, 1, "there are too many patterns");
 		return;
@@ -99,11 +100,11 @@ replies_load(const struct config *config)
 		const struct config_reply *r = &config->outbound.replies[i];
 
 		known.file = r->file;
-		on_line(&reader, r->number, span_of(r->line));
+		on_line(NULL, &reader, r->number, span_of(r->line));
 	}
 	known.file = STANDARD_NAME;
 	if (rules_each(span_from(replies_standard, replies_standard_len), &known.arena, &reader,
-		       on_line) < 0)
+		       on_line, NULL) < 0)
 		fatal(EXIT_OS, 0, "no memory for the patterns of replies");
 	known.groups = pcre2_match_data_create(known.groups_max + 1, NULL);
 	if (known.groups == NULL)

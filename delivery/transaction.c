@@ -21,10 +21,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mail/xtext.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/text/utf8.h"
+#include "delivery/commands.h"
 #include "delivery/content.h"
 #include "delivery/replies.h"
 
@@ -126,75 +126,23 @@ has_asked_enough(const struct transaction *t)
 	return t->c->recipients_max > 0 && t->asked >= t->c->recipients_max;
 }
 
-static struct buffer command; /* the one that is being put */
-
-static void
-begin_command(const char *word, struct span address)
-{
-	if (command.max == 0)
-		buffer_init(&command, TRANSACTION_COMMAND_MAX);
-	buffer_clear(&command);
-	buffer_format(&command, "%s:<%.*s>", word, SPAN_ARG(address));
-}
-
 static enum stream_outcome
-put_command(struct transaction *t, int64_t wait_ms)
+put_command(struct transaction *t, struct span command, int64_t wait_ms)
 {
-	buffer_string(&command, "\r\n");
-	if (command.failed)
+	if (command.len == 0)
 		return STREAM_ERROR;
-	t->c->stream.deadline_ms = connect_deadline(t->c, wait_ms);
-	return stream_put(&t->c->stream, buffer_get(&command));
+	t->c->stream.deadline_ms = clock_monotonic_ms() + wait_ms;
+	return stream_put(&t->c->stream, command);
 }
 
 static enum step
 put_mail(struct transaction *t)
 {
-	const struct message *m = t->m;
-
 	t->c->transactions++;
-	begin_command("MAIL FROM", m->sender);
-	if (t->c->size)
-		buffer_format(&command, " SIZE=%" PRIu64, m->top.len + m->content_length);
-	/* a peer without 8BITMIME gets an 8-bit message as it is, since there is nobody who would not rather read it so */
-	if (m->eight_bit && t->c->eight_bit)
-		buffer_string(&command, " BODY=8BITMIME");
-	if (t->says_utf8)
-		buffer_string(&command, " SMTPUTF8");
-	if (t->c->dsn && m->ret != INTAKE_RET_UNSAID)
-		buffer_string(&command, m->ret == INTAKE_RET_FULL ? " RET=FULL" : " RET=HDRS");
-	if (t->c->dsn && m->envid.len > 0) {
-		buffer_string(&command, " ENVID=");
-		xtext_encode(m->envid, &command);
-	}
-	if (put_command(t, TRANSACTION_MAIL_MS) != STREAM_OK)
-		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", REPLY_BROKEN);
+	if (put_command(t, commands_mail(t->c, t->m, t->says_utf8), TRANSACTION_MAIL_MS) !=
+	    STREAM_OK)
+		return end_in_trouble(t, EXCHANGE_CLOSED, "while MAIL was sent", true);
 	return STEP_ON;
-}
-
-/* NOTIFY and ORCPT (RFC 3461, section 5.2.1: as they came) */
-static void
-put_notify(const struct transaction *t, const struct recipient *r)
-{
-	static const struct {
-		enum intake_notify bit;
-		const char *word;
-	} words[] = {{INTAKE_NOTIFY_NEVER, "NEVER"},
-		     {INTAKE_NOTIFY_SUCCESS, "SUCCESS"},
-		     {INTAKE_NOTIFY_FAILURE, "FAILURE"},
-		     {INTAKE_NOTIFY_DELAY, "DELAY"}};
-	const char *before = " NOTIFY=";
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if ((r->notify & words[i].bit) == 0)
-			continue;
-		buffer_format(&command, "%s%s", before, words[i].word);
-		before = ",";
-	}
-	if (r->orcpt.len == 0)
-		return;
-	buffer_string(&command, " ORCPT=");
-	xtext_orcpt_encode(r->orcpt, t->says_utf8, &command);
 }
 
 static enum step
@@ -238,10 +186,8 @@ put_recipients(struct transaction *t, int max)
 			continue;
 		if (has_asked_enough(t))
 			break;
-		begin_command("RCPT TO", r->address);
-		if (t->c->dsn)
-			put_notify(t, r);
-		if (put_command(t, TRANSACTION_RCPT_MS) != STREAM_OK)
+		if (put_command(t, commands_rcpt(t->c, r, t->says_utf8), TRANSACTION_RCPT_MS) !=
+		    STREAM_OK)
 			return -1;
 		n++;
 		t->asked++;

@@ -29,7 +29,6 @@
 #define TRANSACTION_PIPELINE_MAX 100
 /* a message up to this goes out behind its envelope, before any reply is read, where the peer has PIPELINING and CHUNKING */
 #define TRANSACTION_AHEAD_MAX 32768
-#define TRANSACTION_COMMAND_MAX 4096 /* bytes of one command with its parameters */
 
 enum recipient_state {
 	RECIPIENT_OPEN,	     /* not told; to be asked for */

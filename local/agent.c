@@ -14,6 +14,7 @@
 #include "common/protocol/jobs-agent.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "local/hang.h"
 #include "local/recipient.h"
 
 struct agent {
@@ -52,6 +53,7 @@ serve_job(struct agent *a)
 		return o;
 	job_read(&job);
 	for (size_t i = 0; i < job.count && o == JOBS_OK; i++) {
+		hang_begin(a->hands.place->config, a->hands.place->kind);
 		/* a long letter has overwritten the block with its end */
 		if (i > 0 && job.order.content_length > LETTER_BLOCK && job.trouble == NULL) {
 			job.before.count = 0;
@@ -60,6 +62,7 @@ serve_job(struct agent *a)
 		recipient_deliver(&a->hands, &job, &job.recipients[i], &outcome);
 		o = tell(a, &job.recipients[i], i + 1 == job.count, &outcome);
 	}
+	hang_end();
 	close(job.content);
 	return o;
 }
@@ -113,6 +116,7 @@ agent_serve(const struct agent_place *place, int channel)
 	a->hands.place = place;
 	arena_init(&a->hands.arena, JOB_MEMORY_MAX);
 	buffer_init(&a->hands.head, LETTER_HEAD_MAX);
+	hang_end();
 	status = serve(a);
 	jobs_agent_close(&a->end);
 	maildir_free(&a->hands.maildir);

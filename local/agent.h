@@ -37,7 +37,8 @@ struct agent_place {
 		[PATH_MAX]; /* what the agent is confined to: mailboxes lie below; of root: his Maildir itself */
 	char maildir
 		[PATH_MAX]; /* fixed, whatever the address (of root); empty: `deliver` of the domain says where */
-	bool is_root; /* config->root_mail: the group reads it */
+	uint64_t quota; /* of a virtual user, bytes; 0: that of the Maildir itself, if it has one */
+	bool is_root;	/* config->root_mail: the group reads it */
 	char trouble
 		[AGENT_TROUBLE_MAX]; /* why there is no way to the mailbox now; empty: there is */
 };

@@ -22,6 +22,7 @@
 #include "local/agent.h"
 #include "local/alias.h"
 #include "local/become.h"
+#include "local/hang.h"
 #include "local/mailbox-path.h"
 #include "local/maildir.h"
 #include "local/pipe.h"
@@ -393,8 +394,10 @@ serve(void *owner, const struct jobs_want *want, int channel)
 				  .domain = a->domain,
 				  .kind = (enum jobs_kind)want->kind,
 				  .user = want->user,
+				  .quota = want->quota,
 				  .runner = -1,
 				  .domain_runner = -1};
+	hang_begin(a->config, p->kind);
 	if (p->kind == JOBS_ALIAS) {
 		become_alias(a, want->home);
 		umask(077);

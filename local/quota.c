@@ -216,15 +216,23 @@ read_quota(int maildir, struct quota *q, bool *is_fresh)
 }
 
 bool
-quota_may(const char *maildir, uint64_t size)
+quota_may(const char *maildir, uint64_t bytes_max, uint64_t size)
 {
 	int root = open_root(maildir);
-	bool may = true, is_fresh;
+	bool may = true, is_fresh = false, is_there;
 	struct quota q;
 
-	if (root < 0)
-		return true;
-	if (read_quota(root, &q, &is_fresh)) {
+	if (root < 0) /* nothing is there yet */
+		return bytes_max == 0 || size <= bytes_max;
+	is_there = read_quota(root, &q, &is_fresh);
+	if (bytes_max > 0 && (!is_there || q.bytes_max != bytes_max)) {
+		/* the table has the last word about bytes; counted once, and again only when it changes */
+		q = (struct quota){.bytes_max = bytes_max,
+				   .letters_max = is_there ? q.letters_max : 0};
+		is_there = true;
+		is_fresh = false;
+	}
+	if (is_there) {
 		/* a file that has just been made says nothing of what was there before */
 		if (q.changes == 0 || (!quota_takes(&q, size) && !is_fresh)) {
 			count(root, &q);

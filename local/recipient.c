@@ -62,7 +62,7 @@ to_maildir(struct hands *h, const struct job *job, const struct jobs_recipient *
 
 	if (!letter_of(h, job, r, false, &l, v))
 		return;
-	if (!quota_may(path, l.head.len + l.content_length)) {
+	if (!quota_may(path, h->place->quota, l.head.len + l.content_length)) {
 		verdict_set(v, FATE_DEFERRED, 452, "4.2.2", "%s: its quota is used up", path);
 		return;
 	}

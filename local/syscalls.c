@@ -11,6 +11,7 @@
 	SYSCALL_GROUP("letters and their folders", SYSCALL(openat), SYSCALL(mkdirat), \
 		      SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlinkat), SYSCALL(fsync), \
 		      SYSCALL(sync_file_range))
+#define GROUP_HANG SYSCALL_GROUP("an agent that hangs: its end", SYSCALL(setitimer))
 #define GROUP_LINES \
 	SYSCALL_GROUP( \
 		"files of letters: cut off again; commands: a pipe to runner; quota: counting", \
@@ -36,16 +37,20 @@ const struct syscall_group local_syscalls[] = {
 		      SYSCALL(getresuid), SYSCALL(getresgid), SYSCALL(capset), SYSCALL(capget),
 		      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG), SYSCALL(chdir), SYSCALL(getcwd),
 		      SYSCALL(umask)),
-	SYSCALL_GROUP("child: confines itself", SYSCALL(seccomp), SYSCALL(landlock_add_rule),
-		      SYSCALL(prlimit64), SYSCALL_IF(prctl, 1, PR_SET_NO_NEW_PRIVS),
+	SYSCALL_GROUP("child: confines itself", SYSCALL(seccomp), SYSCALL(landlock_create_ruleset),
+		      SYSCALL(landlock_add_rule), SYSCALL(prlimit64),
+		      SYSCALL_IF(prctl, 1, PR_SET_DUMPABLE),
+		      SYSCALL_IF(prctl, 1, PR_SET_NO_NEW_PRIVS),
 		      SYSCALL_IF(prctl, 1, PR_SET_SECCOMP), SYSCALL_IF(prctl, 1, PR_GET_SECCOMP)),
 	GROUP_LETTERS,
 	GROUP_LINES,
+	GROUP_HANG,
 	SYSCALL_GROUPS_END,
 };
 
 const struct syscall_group agent_syscalls[] = {
 	GROUP_LETTERS,
 	GROUP_LINES,
+	GROUP_HANG,
 	SYSCALL_GROUPS_END,
 };

@@ -81,6 +81,7 @@ main(void)
 	if (directory < 0)
 		fatal(EXIT_OS, errno, "directory of the trace store %s", c->trace);
 	output_open(&output, l, c, directory, s->uid, s->gid);
+	start_batched();
 	confine(s, log_syscalls, &limits);
 	struct events *events = events_serve(l, start_listen(s, "log"), &output, own[1]);
 	struct trace *trace = trace_serve(l, s, &output.store);

@@ -104,8 +104,8 @@ close_others(int a, int b)
 static _Noreturn void
 child_run(int fd, const struct store *store, struct span what, uint64_t only_uid)
 {
+	confine_child(); /* its rules are a descriptor, too */
 	close_others(fd, store->directory);
-	confine_child();
 	_exit(answer(fd, store, what, only_uid));
 }
 

@@ -31,6 +31,7 @@ main(void)
 	events_start("lookup", start_path(s, "log"));
 	passwd_preload();
 	routes_init(&routes, c, tables, users, s->as_root);
+	start_batched();
 	confine(s, lookup_syscalls, &limits);
 	tables_preload(tables); /* as whom we serve: a table that he cannot read is told now */
 	start_serving(s);

@@ -17,6 +17,7 @@
 #include "common/system/loop.h"
 #include "common/system/service.h"
 #include "lookup/aliases.h"
+#include "lookup/expn.h"
 #include "lookup/recipients.h"
 #include "lookup/senders.h"
 
@@ -27,6 +28,7 @@ struct client {
 	struct loop_task work;
 	uint16_t type; /* of the request at hand */
 	uint32_t request;
+	bool is_refused;       /* LOOKUP_EXPAND: one too many */
 	struct wire_list left; /* its questions without answer */
 	char *kept;	       /* owned: what `left` points to when it outlives the turn */
 };
@@ -34,6 +36,7 @@ struct client {
 struct serve {
 	struct service service;
 	const struct routes *routes;
+	struct expn expn;
 	struct arena arena; /* of one question */
 	struct wire list;   /* answers that wait for their datagram to fill */
 	struct wire out;
@@ -97,7 +100,9 @@ answer(struct client *c, const struct lookup_question *q)
 		v.number = q->number;
 		return add_answer(c, &lookup_verdict_shape, &v);
 	}
-	if (q->line != 0)
+	if (c->type == LOOKUP_EXPAND)
+		expn_answer(s->routes, q->address, c->is_refused, now_ms, &s->arena, &e);
+	else if (q->line != 0)
 		aliases_line(s->routes, q->address, q->direct, q->line, now_ms, &s->arena, &e);
 	else
 		aliases_expand(s->routes, q->address, q->direct, false, now_ms, &s->arena, &e);
@@ -125,6 +130,28 @@ answer_sender(struct client *c, struct span datagram, const struct wire_shape *s
 	wire_list_start(&s->list);
 	wrong = add_answer(c, &lookup_verdict_shape, &v);
 	return wrong != NULL ? wrong : send_list(c, false);
+}
+
+/* take_request - into the client; false: malformed */
+static bool
+take_request(struct client *c, struct span datagram, const struct wire_shape *shape)
+{
+	struct serve *s = serve_of(c);
+	struct lookup_expand expand;
+	struct lookup_questions q;
+
+	if (c->type != LOOKUP_EXPAND) {
+		if (wire_decode(datagram, shape, &q) < 0)
+			return false;
+		c->left = q.questions;
+		return true;
+	}
+	if (wire_decode(datagram, shape, &expand) < 0 || expand.questions.count != 1)
+		return false;
+	c->left = expand.questions;
+	c->is_refused = !expn_may(&s->expn, expand.client, s->routes->config->limits.expn_per_hour,
+				  loop_now_ms(s->service.loop));
+	return true;
 }
 
 /* keep_left - the questions without answer outlive the buffer they were received in */
@@ -219,7 +246,6 @@ static const char *
 client_take(struct service_client *base, struct span datagram)
 {
 	struct client *c = (struct client *)base;
-	struct lookup_questions q;
 	struct wire_header h;
 	const struct wire_shape *shape;
 
@@ -230,10 +256,7 @@ client_take(struct service_client *base, struct span datagram)
 	c->request = h.request;
 	if (h.type == LOOKUP_SENDER)
 		return answer_sender(c, datagram, shape);
-	if (wire_decode(datagram, shape, &q) < 0)
-		return "malformed message";
-	c->left = q.questions;
-	return work(c);
+	return take_request(c, datagram, shape) ? work(c) : "malformed message";
 }
 
 static void

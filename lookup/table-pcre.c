@@ -34,11 +34,6 @@ struct content {
 	bool out_of_memory;
 };
 
-struct reading {
-	struct content *content;
-	const struct rules_reader *to;
-};
-
 static void
 close_pcre(void *content)
 {
@@ -52,14 +47,6 @@ close_pcre(void *content)
 	free(c->rules);
 	free(c->text);
 	free(c);
-}
-
-static void
-on_wrong(void *owner, unsigned line, unsigned column, const char *text)
-{
-	const struct reading *r = owner;
-
-	r->to->wrong(r->to->owner, line, column, text);
 }
 
 static void
@@ -81,9 +68,9 @@ add_rule(struct content *c, const struct rule *rule)
 }
 
 static void
-on_line(const struct rules_reader *reader, unsigned line, struct span text)
+on_line(void *owner, const struct rules_reader *reader, unsigned line, struct span text)
 {
-	struct content *c = ((const struct reading *)reader->owner)->content;
+	struct content *c = owner;
 	struct rule rule = {.code = NULL};
 	uint32_t groups = 0;
 	size_t depth = c->nest.depth;
@@ -113,8 +100,6 @@ static void *
 open_pcre(struct table_source *s)
 {
 	struct content *c = calloc(1, sizeof(*c));
-	struct reading reading = {c, &s->reader};
-	const struct rules_reader reader = {&reading, on_wrong};
 
 	if (c == NULL) {
 		free(s->text);
@@ -122,7 +107,7 @@ open_pcre(struct table_source *s)
 	}
 	c->text = s->text;
 	arena_init(&c->arena, TABLE_MEMORY_MAX);
-	if (rules_each(span_from(s->text, s->len), &c->arena, &reader, on_line) < 0)
+	if (rules_each(span_from(s->text, s->len), &c->arena, &s->reader, on_line, c) < 0)
 		c->out_of_memory = true;
 	c->bounds = pattern_bounds();
 	c->groups = pcre2_match_data_create(c->groups_max + 1, NULL);
@@ -130,7 +115,7 @@ open_pcre(struct table_source *s)
 		close_pcre(c);
 		return NULL;
 	}
-	rules_nest_end(&reader, &c->nest);
+	rules_nest_end(&s->reader, &c->nest);
 	for (size_t i = 0; i < c->nest.depth; i++)
 		c->rules[c->open_if[i]].end = c->rule_count;
 	s->entries = c->rule_count;

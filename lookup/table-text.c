@@ -20,12 +20,6 @@ struct content {
 	bool out_of_memory;
 };
 
-/* while it is read: reader.owner leads to both */
-struct reading {
-	struct content *content;
-	const struct rules_reader *to;
-};
-
 static void
 close_text(void *content)
 {
@@ -39,18 +33,9 @@ close_text(void *content)
 }
 
 static void
-on_wrong(void *owner, unsigned line, unsigned column, const char *text)
+on_line(void *owner, const struct rules_reader *reader, unsigned line, struct span text)
 {
-	const struct reading *r = owner;
-
-	r->to->wrong(r->to->owner, line, column, text);
-}
-
-static void
-on_line(const struct rules_reader *reader, unsigned line, struct span text)
-{
-	const struct reading *r = reader->owner;
-	struct content *c = r->content;
+	struct content *c = owner;
 	struct pair pair = {.line = line};
 
 	if (!rules_pair(reader, line, text, &c->arena, &pair.key, &pair.value))
@@ -81,8 +66,6 @@ static void *
 open_text(struct table_source *s)
 {
 	struct content *c = calloc(1, sizeof(*c));
-	struct reading reading = {c, &s->reader};
-	const struct rules_reader reader = {&reading, on_wrong};
 
 	if (c == NULL) {
 		free(s->text);
@@ -90,15 +73,16 @@ open_text(struct table_source *s)
 	}
 	c->text = s->text;
 	arena_init(&c->arena, TABLE_MEMORY_MAX);
-	if (rules_each(span_from(s->text, s->len), &c->arena, &reader, on_line) < 0 ||
+	if (rules_each(span_from(s->text, s->len), &c->arena, &s->reader, on_line, c) < 0 ||
 	    c->out_of_memory || index_init(&c->index, c->pair_count, key_of, c) < 0) {
 		close_text(c);
 		return NULL;
 	}
 	for (size_t i = 0; i < c->pair_count; i++)
 		if (!index_add(&c->index, i))
-			on_wrong(&reading, c->pairs[i].line, 1,
-				 "this key stands in the table already: the first line counts");
+			s->reader.wrong(
+				s->reader.owner, c->pairs[i].line, 1,
+				"this key stands in the table already: the first line counts");
 	s->entries = c->pair_count;
 	return c;
 }

@@ -256,7 +256,8 @@ mailbox(const struct routes_name *n, struct span user, struct span value, struct
 				     .hosts = SPAN_NONE,
 				     .status = SPAN_NONE,
 				     .text = SPAN_NONE,
-				     .home = kept_home};
+				     .home = kept_home,
+				     .quota = says.quota};
 }
 
 bool

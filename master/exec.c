@@ -62,7 +62,7 @@ become(const char *path, const char *program, const int *from, size_t count,
        char *const environment[])
 {
 	char *const arguments[] = {(char *)(uintptr_t)program, NULL};
-	int high[START_SOCKETS_MAX + 2];
+	int high[START_DESCRIPTORS_MAX + 2];
 	int first = START_CONFIG_FD;
 	sigset_t none;
 	sigemptyset(&none);
@@ -89,17 +89,32 @@ failed:
 	_exit(EXIT_OS);
 }
 
+size_t
+exec_place(struct start *s, int descriptors[START_DESCRIPTORS_MAX])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < s->listen_count; i++) {
+		descriptors[count] = s->listens[i].fd;
+		s->listens[i].fd = START_FIRST_SOCKET_FD + (int)count++;
+	}
+	for (size_t i = 0; i < s->file_count; i++) {
+		descriptors[count] = s->files[i].fd;
+		s->files[i].fd = START_FIRST_SOCKET_FD + (int)count++;
+	}
+	return count;
+}
+
 pid_t
 exec_program(const struct master_options *o, const struct trust_row *program, int config_fd,
-	     struct span row, const int *sockets, size_t socket_count)
+	     struct span row, const int *descriptors, size_t count)
 {
 	char path[START_PATH_MAX * 2];
 	char zone[256];
 	char *environment[8];
 	size_t n = 0;
-	int from[START_SOCKETS_MAX + 2];
+	int from[START_DESCRIPTORS_MAX + 2];
 	const char *binary = program->binary != NULL ? program->binary : program->program;
-	if (exec_path(o, binary, path, sizeof(path)) != 0 || socket_count > START_SOCKETS_MAX) {
+	if (exec_path(o, binary, path, sizeof(path)) != 0 || count > START_DESCRIPTORS_MAX) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -123,11 +138,11 @@ exec_program(const struct master_options *o, const struct trust_row *program, in
 		return -1;
 	from[0] = config_fd;
 	from[1] = row_fd;
-	for (size_t i = 0; i < socket_count; i++)
-		from[2 + i] = sockets[i];
+	for (size_t i = 0; i < count; i++)
+		from[2 + i] = descriptors[i];
 	pid_t pid = fork();
 	if (pid == 0)
-		become(path, program->program, from, socket_count + 2, environment);
+		become(path, program->program, from, count + 2, environment);
 	int kept = errno;
 	close(row_fd);
 	errno = kept;

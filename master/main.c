@@ -148,6 +148,10 @@ take_configuration(struct master *m)
 	m->config_fd = exec_memfd("culver.conf", buffer_get(&text));
 	if (m->config_fd < 0)
 		fatal(EXIT_OS, errno, "memfd");
+	struct certificates_set certificates;
+	if (certificates_load(m, m->config, &certificates, &why) != 0)
+		refuse(&why);
+	certificates_put(&m->certificates, &certificates);
 	buffer_free(&text);
 	buffer_free(&why);
 }
@@ -235,6 +239,7 @@ serve(struct master *m, const char *runtime)
 	loop_signal(m->loop, SIGINT, on_stop, m);
 	loop_signal(m->loop, SIGHUP, on_reload, m);
 	programs_start(m);
+	programs_watch(m);
 	loop_run(m->loop);
 }
 

@@ -13,6 +13,7 @@
 #include "common/config/config.h"
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
+#include "master/certificates.h"
 #include "master/sockets.h"
 #include "master/trust.h"
 
@@ -69,6 +70,8 @@ struct master {
 	int config_fd; /* sealed memfd of its text */
 	struct trust_people people;
 	struct sockets sockets;
+	struct certificates certificates;
+	struct loop_timer look; /* at their files */
 	struct loop *loop;
 	int pid_fd; /* RUNTIME/master.pid, locked */
 	int64_t started_us;
@@ -102,6 +105,11 @@ void programs_start(struct master *m);
  * retire first, so that its sessions end in their own time and nothing new comes to it.
  */
 void programs_renew(struct master *m);
+/*
+ * programs_watch - from now on the files of `tls` are looked at once a minute; on new pairs the programs that have some of them, and they
+ * alone, make way for a new generation
+ */
+void programs_watch(struct master *m);
 /* programs_stop - begins the ordered stop; the loop ends with it */
 void programs_stop(struct master *m);
 /* SIGCHLD came: reaps whoever ended, also strangers that became ours (master is a subreaper) */
@@ -114,12 +122,14 @@ int programs_probe(struct master *m);
 /*
  * exec_program - forks and execs; the process's pid, or -1 and errno
  *
- * It gets /dev/null, our stderr, the configuration, its row and the sockets the row names, in that order, and nothing else; it leads
+ * It gets /dev/null, our stderr, the configuration, its row, and the sockets and files the row names, in that order, and nothing else; it leads
  * a session of its own, so that no signal of our terminal comes to it and it can be killed with all it has forked.
  */
 pid_t exec_program(const struct master_options *o, const struct trust_row *program, int config_fd,
-		   struct span row, const int *sockets, size_t socket_count)
+		   struct span row, const int *descriptors, size_t count)
 	__attribute__((warn_unused_result));
+/* exec_place - the descriptors of the row in their order, which become 5, 6 ... there and in the row; their count */
+size_t exec_place(struct start *s, int descriptors[START_DESCRIPTORS_MAX]);
 /* exec_memfd - a sealed memfd with these bytes; -1 and errno */
 int exec_memfd(const char *name, struct span bytes) __attribute__((warn_unused_result));
 /* exec_path - where that binary is; -1: too long */

@@ -37,21 +37,11 @@ make_row(const struct program *p, int master_end, bool probe, struct start *s, s
 	s->strict = m->options.strict;
 	s->probe = probe;
 	sockets_fill(&m->sockets, p->row, &m->people, s);
+	certificates_fill(&m->certificates, p->row, s);
 	struct start_listen *l = &s->listens[s->listen_count++];
 	snprintf(l->name, sizeof(l->name), "master");
 	l->fd = master_end;
 	return 0;
-}
-
-/* the descriptors of the row in their order, which become 5, 6 ... there and in the row's text */
-static size_t
-place_sockets(struct start *s, int sockets[START_SOCKETS_MAX])
-{
-	for (size_t i = 0; i < s->listen_count; i++) {
-		sockets[i] = s->listens[i].fd;
-		s->listens[i].fd = START_FIRST_SOCKET_FD + (int)i;
-	}
-	return s->listen_count;
 }
 
 /* row text and descriptors; `master_end` is the program's end of its `master` */
@@ -59,7 +49,7 @@ static pid_t
 exec_row(const struct program *p, int master_end, bool probe, struct buffer *row)
 {
 	const struct master *m = p->master;
-	int sockets[START_SOCKETS_MAX];
+	int descriptors[START_DESCRIPTORS_MAX];
 	struct buffer why;
 	pid_t pid = -1;
 	struct start *s = calloc(1, sizeof(*s));
@@ -72,13 +62,13 @@ exec_row(const struct program *p, int master_end, bool probe, struct buffer *row
 		errno = E2BIG;
 		goto out;
 	}
-	size_t count = place_sockets(s, sockets);
+	size_t count = exec_place(s, descriptors);
 	start_encode(s, row);
 	if (row->failed) {
 		errno = ENOMEM;
 		goto out;
 	}
-	pid = exec_program(&m->options, p->row, m->config_fd, buffer_get(row), sockets, count);
+	pid = exec_program(&m->options, p->row, m->config_fd, buffer_get(row), descriptors, count);
 out:
 	buffer_free(&why);
 	free(s);
@@ -319,13 +309,13 @@ static bool
 row_is_same(const struct program *p)
 {
 	bool same = false;
-	int sockets[START_SOCKETS_MAX];
+	int descriptors[START_DESCRIPTORS_MAX];
 	struct buffer why, row;
 	struct start *s = calloc(1, sizeof(*s));
 	buffer_init(&why, 4096);
 	buffer_init(&row, ROW_TEXT_MAX);
 	if (s != NULL && make_row(p, 0, false, s, &why) == 0) {
-		place_sockets(s, sockets);
+		(void)exec_place(s, descriptors);
 		start_encode(s, &row);
 		same = !row.failed && span_equal(buffer_get(&row), buffer_get(&p->process->row));
 	}
@@ -355,6 +345,18 @@ hand_over(struct program *p)
 	loop_timer_set(p->master->loop, &p->grace, clock_monotonic_ms() + MASTER_STOP_GRACE_MS);
 }
 
+/* a new generation, at once; the present one retires */
+static void
+replace(struct program *p)
+{
+	if (p->is_waiting)
+		loop_timer_clear(p->master->loop, &p->again);
+	p->is_waiting = false;
+	p->delay_ms = 0;
+	retire(p);
+	start_program(p);
+}
+
 void
 programs_renew(struct master *m)
 {
@@ -367,15 +369,35 @@ programs_renew(struct master *m)
 				hand_over(p);
 			continue;
 		}
-		if (p->is_waiting)
-			loop_timer_clear(m->loop, &p->again);
-		p->is_waiting = false;
-		p->delay_ms = 0;
-		retire(p);
-		start_program(p);
+		replace(p);
 	}
 	report_changed(m);
 	check_ready(m);
+}
+
+static void
+look(struct loop_timer *t)
+{
+	struct master *m = t->owner;
+	if (m->is_stopping)
+		return;
+	if (certificates_look(m)) {
+		m->is_ready = false;
+		/* in the order of the map: who signs is there before who asks */
+		for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
+			if (m->programs[i].row->files != TRUST_NO_FILES)
+				replace(&m->programs[i]);
+		}
+		report_changed(m);
+	}
+	loop_timer_set(m->loop, t, clock_monotonic_ms() + CERTIFICATES_LOOK_MS);
+}
+
+void
+programs_watch(struct master *m)
+{
+	m->look = (struct loop_timer){.fire = look, .owner = m};
+	loop_timer_set(m->loop, &m->look, clock_monotonic_ms() + CERTIFICATES_LOOK_MS);
 }
 
 /* ---- the end of a process ---- */

@@ -75,6 +75,16 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_QUEUE,
 	},
 	{
+		/* the private keys, which are in its memory alone; nothing else */
+		.program = "signer",
+		.user = "culver-signer",
+		.serves = {"signer"},
+		.reaches = {"log"},
+		.room = TRUST_ROOM,
+		.files = TRUST_KEYS,
+		.stage = TRUST_STOP_LOOKUP,
+	},
+	{
 		.program = "delivery",
 		.user = "culver-delivery",
 		.reaches = {"jobs", "resolver", "log"},
@@ -110,8 +120,9 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.program = "smtpd",
 		.user = "culver-smtpd",
 		.serves_network = true,
-		.reaches = {"intake", "lookup", "auth", "log"},
+		.reaches = {"intake", "lookup", "signer", "auth", "log"},
 		.room = TRUST_ROOM,
+		.files = TRUST_CERTIFICATES,
 		.stage = TRUST_STOP_DOOR,
 	},
 	{
@@ -129,11 +140,17 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	 {"trace", 0666, true},
-	{"lookup", 0660, false}, {"resolver", 0660, false},
-	{"intake", 0660, false}, {"jobs", 0660, false},
-	{"auth", 0660, false},	 {"runner", 0660, false},
-	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},
+	{"trace", 0666, true},
+	{"lookup", 0660, false},
+	{"resolver", 0660, false},
+	{"intake", 0660, false},
+	{"jobs", 0660, false},
+	{"signer", 0660, false},
+	{"auth", 0660, false},
+	{"runner", 0660, false},
+	{"control", 0666, true},
+	{"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 

@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 11
+#define TRUST_PROGRAMS 12
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -61,6 +61,13 @@ struct trust_directory {
 	unsigned rights;
 };
 
+/* which files of `tls` master opens for a program */
+enum trust_files {
+	TRUST_NO_FILES,
+	TRUST_CERTIFICATES,
+	TRUST_KEYS, /* those before the present ones too (master/certificates.h) */
+};
+
 struct trust_row {
 	const char *program;
 	const char *binary; /* NULL: the same name */
@@ -72,6 +79,7 @@ struct trust_row {
 	bool reads_drop; /* is in TRUST_DROP_GROUP */
 	enum trust_room room;
 	struct trust_directory directories[TRUST_DIRECTORIES_MAX];
+	enum trust_files files;
 	bool keeps_state; /* a reload hands it the new configuration; the others are replaced */
 	enum trust_stage stage;
 };

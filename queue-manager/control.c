@@ -91,6 +91,14 @@ handle_sites(struct peer *p, const struct wire_header *h, const void *message)
 	return NULL;
 }
 
+static const char *
+handle_budget(struct peer *p, const struct wire_header *h, const void *message)
+{
+	(void)message;
+	request_begin(p, h->request, REQUEST_BUDGETS);
+	return NULL;
+}
+
 static bool
 may_do(const struct request *r, uint64_t verb)
 {
@@ -212,9 +220,13 @@ closed(struct peer *p)
 }
 
 static const struct peer_rule rules[] = {
-	{CONTROL_LIST, REQUEST_IDLE, handle_list},   {CONTROL_SHOW, REQUEST_IDLE, handle_show},
-	{CONTROL_ACT, REQUEST_IDLE, handle_act},     {CONTROL_STATUS, REQUEST_IDLE, handle_status},
-	{CONTROL_SITES, REQUEST_IDLE, handle_sites}, {0, 0, NULL},
+	{CONTROL_LIST, REQUEST_IDLE, handle_list},
+	{CONTROL_SHOW, REQUEST_IDLE, handle_show},
+	{CONTROL_ACT, REQUEST_IDLE, handle_act},
+	{CONTROL_STATUS, REQUEST_IDLE, handle_status},
+	{CONTROL_SITES, REQUEST_IDLE, handle_sites},
+	{CONTROL_BUDGET, REQUEST_IDLE, handle_budget},
+	{0, 0, NULL},
 };
 
 static const struct peer_kind control_kind = {

@@ -4,8 +4,8 @@
  * The promise: a client that was told 250 has its message on stable storage here, whole, as its session wrote it; and nothing that
  * was not written by that session, or changed after it was judged, is ever delivered.  The steps, and why each is where it is:
  *
- * 1. OPEN.  We create the file under its final name (handle_open) and give the session a writer and a reader; our own writer
- *    is closed.  The name is there before the session's fsync, so that one fsync of the file is enough (no fsync of the folder).
+ * 1. OPEN.  We create the file under its final name (handle_open) and give the session a writer and a reader, which it will call fsync
+ *    on (4); our own writer is closed.  The name is there before the session's fsync, so that one fsync of the file is enough (no fsync of the folder).
  *    The session cannot open the file again: it is ours, 0600, and the session sees no spool.
  * 2. ENVELOPE says that the session has closed its writer.  We do not believe it, we ask the kernel (handle_envelope): a read lease is
  *    granted only if no descriptor of the file is open for writing anywhere, also none in flight on a socket.  So from here on the
@@ -68,8 +68,9 @@ struct transaction {
 	int reader;	    /* the session's too */
 	int appender;	    /* from ENVELOPE on */
 	uint64_t length, checksum;
-	uint64_t written;   /* of the head of the journal */
-	struct buffer head; /* what is still to be written of it */
+	char once[INTAKE_ONCE_MAX + 1]; /* its key (once.h); empty: none */
+	uint64_t written;		/* of the head of the journal */
+	struct buffer head;		/* what is still to be written of it */
 	struct message *message;
 	/* the refusal to come */
 	unsigned code;
@@ -104,11 +105,17 @@ over(struct peer *p)
 	p->stage = IDLE;
 }
 
+static void keep(struct peer *p);
+
 /* never accepted: nothing of it stays */
 static void
 drop(struct peer *p)
 {
 	struct transaction *t = state_of(p);
+	if (!once_forget(p->q, t->id)) {
+		keep(p); /* else it would be taken for accepted when it comes again (once.c, O3) */
+		return;
+	}
 	if (t->message != NULL) {
 		early_end(p->q, t->message);
 		t->message->uses--;
@@ -230,6 +237,7 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 					   .client = e->client,
 					   .helo = e->helo,
 					   .protocol = e->protocol,
+					   .tls = e->tls,
 					   .sender = e->sender};
 	journal_write(&t->head, t->id, &from);
 	put_top(&t->head, t->id, e->top);
@@ -256,6 +264,8 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	if ((e->origin == INTAKE_LOCAL || e->uid != 0) &&
 	    !start_is(p->q->intake.listener.socket, p->who.uid, "submit"))
 		return "speaks for a local user, which is submit's to do";
+	if (e->once.len > 0 && (e->origin != INTAKE_LOCAL || !once_is_key(e->once)))
+		return "has a key that is none, or is not submit's to give";
 	if (e->top.len > 0 && !span_ends(e->top, SPAN("\r\n")))
 		return "put header lines on top that do not end";
 	int writers = spool_has_writer(t->reader);
@@ -283,6 +293,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->length = e->length;
 	t->checksum = e->checksum;
 	t->written = 0;
+	(void)!span_copy(e->once, t->once, sizeof(t->once)); /* the shape has bounded it */
 	begin_head(t, e);
 	t->message = message_new(q, t->id, e->length, e->sender);
 	t->message->uses++;
@@ -370,6 +381,32 @@ tell_queued(const struct message *m)
 	event_emit("queued", fields, m->uid != 0 ? count : count - 1);
 }
 
+/* it was taken before, as message `id`: that is what the session brings to the disk (once.c, O2) */
+static const char *
+taken_already(struct peer *p, uint64_t id)
+{
+	const struct intake_queued answer = {0};
+	struct transaction *t = state_of(p);
+	uint32_t request = t->request;
+	int fd = spool_open(&p->q->spool, id, O_RDONLY);
+	if (fd < 0 && errno != ENOENT) {
+		refuse_for(p, errno);
+		p->stage = IDLE;
+		return refuse(p, t->code, t->status, t->text);
+	}
+	if (fd < 0) { /* everything was done with it: any file will do */
+		fd = t->reader;
+		t->reader = -1;
+	}
+	EVENT("taken-already", event_id(id));
+	drop(p);
+	p->stage = FINISHED;
+	p->its_turn = true;
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, request, &answer, &fd);
+	close(fd);
+	return NULL;
+}
+
 static const char *
 handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 {
@@ -385,6 +422,9 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	struct message *m = t->message;
 	if (c->count != m->count)
 		return "counts its recipients in another way";
+	uint64_t before = once_find(q, t->once);
+	if (before != 0)
+		return taken_already(p, before);
 	m->arrived_us = manager_wall_us(q);
 	const struct journal_entry queued = {.verb = JOURNAL_QUEUED,
 					     .time_us = m->arrived_us,
@@ -401,14 +441,15 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 		return refuse(p, t->code, t->status, t->text);
 	}
 	m->is_queued = true;
+	once_add(q, t->once, t->id);
 	message_head(q, m, t->appender, is_whole ? head : SPAN_NONE, t->written);
 	t->appender = -1;
 	tell_queued(m);
+	budget_came(q, m);
 	p->stage = QUEUED;
 	p->its_turn = true;
 	const struct intake_queued answer = {c->early != 0 ? early_begin(q, m, p) : 0};
-	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer,
-		      &t->reader))
+	if (peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, h->request, &answer, NULL))
 		message_settle(q, m);
 	return NULL;
 }

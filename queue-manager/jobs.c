@@ -1,9 +1,8 @@
 /*
  * jobs - parents, agents, jobs and results
  *
- * See jobs.h.  Stages of a connection and what may be said in each stand in the table `rules`.  Promises: a job is
- * given only when all that is known of its message is written; its descriptor is a new one, read-only, shared with nobody; a result
- * counts once, for a recipient of the job at hand.
+ * See jobs.h.  Stages of a connection and what may be said in each stand in the table `rules`; how a job is spelled, in order.c.  Promise: a
+ * result counts once, for a recipient of the job at hand.
  */
 #include "queue-manager/jobs.h"
 
@@ -15,12 +14,12 @@
 #include <unistd.h>
 
 #include "common/mail/address.h"
-#include "common/mail/header.h"
 #include "common/mail/reply.h"
 #include "common/protocol/jobs.h"
 #include "common/system/events.h"
 #include "common/text/number.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/order.h"
 #include "queue-manager/reaction.h"
 #include "queue-manager/retry.h"
 
@@ -393,221 +392,10 @@ handle_host(struct peer *p, const struct wire_header *h, const void *message)
 static bool
 send_want(struct manager *q, struct peer *parent, uint32_t number, const struct place *place)
 {
-	const struct jobs_want want = {place->kind, place->hosts, place->user, place->domain,
-				       place->home};
+	const struct jobs_want want = {place->kind,   place->hosts, place->user,
+				       place->domain, place->home,  place->quota};
 	(void)q;
 	return peer_send(parent, wire_find(jobs_orders, JOBS_WANT), 0, number, &want, NULL);
-}
-
-/* one item for the list at hand; a full list goes out with WIRE_MORE */
-static bool
-send_item(struct peer *p, struct wire *list, const struct wire_shape *shape,
-	  const struct wire_shape *item, const void *value)
-{
-	if (wire_list_add(list, WIRE_LIST_ROOM, item, value) == 0)
-		return true;
-	const struct jobs_recipients part = {wire_list_get(list)};
-	if (!peer_send(p, shape, WIRE_MORE, 0, &part, NULL))
-		return false;
-	wire_list_start(list);
-	return wire_list_add(list, WIRE_LIST_ROOM, item, value) == 0;
-}
-
-/* what the sender said of a recipient, copied */
-struct origin {
-	char address[INTAKE_RECIPIENT_MAX], orcpt_text[INTAKE_ORCPT_MAX];
-	struct span original; /* the address, when an alias made another one of it; else empty */
-	struct span orcpt;
-};
-
-/* false: it cannot be read */
-static bool
-origin_of(struct manager *q, struct message *m, uint32_t number, struct origin *o)
-{
-	struct journal_entry e;
-	bool is_child = m->recipients[number - 1].depth > 0;
-	uint32_t origin = is_child ? message_origin(q, m, number) : number;
-	o->original = o->orcpt = SPAN_NONE;
-	if (origin == 0 || message_recipient(q, m, origin, &e) != 0 ||
-	    e.text.len > sizeof(o->address) || e.orcpt.len > sizeof(o->orcpt_text))
-		return false;
-	if (is_child) {
-		memcpy(o->address, e.text.at, e.text.len);
-		o->original = span_from(o->address, e.text.len);
-	}
-	if (e.orcpt.len > 0) {
-		memcpy(o->orcpt_text, e.orcpt.at, e.orcpt.len);
-		o->orcpt = span_from(o->orcpt_text, e.orcpt.len);
-	}
-	return true;
-}
-
-enum listed { LISTED, LISTED_UNREADABLE, LISTED_PEER_GONE };
-
-static enum listed
-send_recipient(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
-{
-	struct origin o;
-	struct journal_entry e;
-	if (!origin_of(q, a->message, number, &o) ||
-	    message_recipient(q, a->message, number, &e) != 0)
-		return LISTED_UNREADABLE;
-	const struct jobs_recipient r = {.number = number,
-					 .address = e.text,
-					 .original = o.original,
-					 .notify = a->message->recipients[number - 1].notify,
-					 .orcpt = o.orcpt,
-					 .direct = e.direct,
-					 .line = e.line};
-	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_RECIPIENTS),
-			 &jobs_recipient_shape, &r)
-		       ? LISTED
-		       : LISTED_PEER_GONE;
-}
-
-/* what the line about its last answer says in a notice */
-static void
-take_action(struct manager *q, const struct message *m, const struct journal_entry *e,
-	    struct jobs_failure *f)
-{
-	int64_t lifetime_us =
-		retry_lifetime_ms(&q->config->outbound, m->sender->len == 0) * INT64_C(1000);
-	f->status = e->status;
-	f->reply = e->reply;
-	f->code = e->code <= 599 ? e->code : 0;
-	f->host = e->host;
-	f->at_us = (uint64_t)(e->time_us > 0 ? e->time_us : 0);
-	f->action = JOBS_ACTION_FAILED;
-	if (e->verb == JOURNAL_DEFERRED) {
-		f->action = JOBS_ACTION_DELAYED;
-		f->until_us =
-			(uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0) + (uint64_t)lifetime_us;
-	} else if (e->verb == JOURNAL_DELIVERED) {
-		f->action = e->relayed == JOBS_RELAYED_SILENT ? JOBS_ACTION_RELAYED
-							      : JOBS_ACTION_DELIVERED;
-	} else if (e->verb == JOURNAL_EXPANDED) {
-		f->action = JOBS_ACTION_EXPANDED;
-		f->status = SPAN("2.0.0");
-	}
-}
-
-static enum listed
-send_failure(struct manager *q, struct agent *a, struct wire *list, uint32_t number)
-{
-	char address[INTAKE_RECIPIENT_MAX];
-	struct origin o;
-	struct journal_entry e;
-	struct message *m = a->message;
-	if (!origin_of(q, m, number, &o) || message_recipient(q, m, number, &e) != 0 ||
-	    e.text.len > sizeof(address))
-		return LISTED_UNREADABLE;
-	struct jobs_failure f = {.number = number,
-				 .original = o.original,
-				 .status = SPAN_NONE,
-				 .reply = SPAN_NONE,
-				 .host = SPAN_NONE,
-				 .orcpt = o.orcpt};
-	memcpy(address, e.text.at, e.text.len);
-	f.address = span_from(address, e.text.len);
-	if (message_line(q, m, m->recipients[number - 1].last, &e) != 0)
-		return LISTED_UNREADABLE;
-	take_action(q, m, &e, &f);
-	return send_item(a->peer, list, wire_find(jobs_orders, JOBS_FAILURES), &jobs_failure_shape,
-			 &f)
-		       ? LISTED
-		       : LISTED_PEER_GONE;
-}
-
-/* JOB with its descriptor */
-static enum listed
-send_job(struct manager *q, struct agent *a)
-{
-	static struct buffer top, avoid;
-	char envid[INTAKE_ENVID_MAX];
-	struct journal_entry from;
-	struct message *m = a->message;
-	if (top.max == 0)
-		buffer_init(&top, HEADER_TOP_MAX);
-	if (avoid.max == 0)
-		buffer_init(&avoid, JOBS_AVOID_MAX);
-	buffer_clear(&top);
-	buffer_clear(&avoid);
-	/* only one that has no connection yet chooses */
-	host_avoid(&q->schedule.sites.hosts, &a->place->site->hosts, manager_now_ms(q),
-		   !a->is_connected, &avoid);
-	if (message_flush(q, m) != 0 || message_top(q, m, &top) != 0 || top.failed ||
-	    message_line(q, m, 0, &from) != 0)
-		return LISTED_UNREADABLE;
-	if (from.verb != JOURNAL_FROM || from.envid.len > sizeof(envid)) {
-		errno = EBADMSG;
-		return LISTED_UNREADABLE;
-	}
-	memcpy(envid, from.envid.at != NULL ? from.envid.at : "", from.envid.len);
-	struct span sender;
-	if (message_sender(q, m, a->numbers[0], &sender) != 0)
-		return LISTED_UNREADABLE;
-	int fd = spool_open(&q->spool, m->id, O_RDONLY);
-	if (fd < 0)
-		return LISTED_UNREADABLE;
-	const struct jobs_job job = {.id = m->id,
-				     .content_at = JOURNAL_HEADER_SIZE,
-				     .content_length = m->length,
-				     .arrived_us =
-					     (uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0),
-				     .eight_bit = m->is_eight_bit,
-				     .utf8 = from.utf8,
-				     .ret = from.ret,
-				     .envid = span_from(envid, from.envid.len),
-				     .sender = sender,
-				     .top = buffer_get(&top),
-				     .recipients = a->count,
-				     .avoid = buffer_get(&avoid)};
-	bool sent = peer_send(a->peer, wire_find(jobs_orders, JOBS_JOB), 0, 0, &job, &fd);
-	close(fd);
-	return sent ? LISTED : LISTED_PEER_GONE;
-}
-
-/*
- * give - the whole job
- *
- * What cannot be read after JOB was sent leaves the agent waiting for the rest: it is closed, and its recipients wait a little.
- */
-static enum schedule_given
-give(struct manager *q, struct agent *a)
-{
-	static struct wire list;
-	struct peer *p = a->peer;
-	bool is_notice = a->place->kind == JOBS_NOTICE;
-	a->given_us = clock_monotonic_us();
-	switch (send_job(q, a)) {
-	case LISTED:
-		break;
-	case LISTED_UNREADABLE:
-		if (errno == EBADMSG)
-			message_set_aside(q, a->message,
-					  "a line of its journal is not what was written");
-		return SCHEDULE_NOT_NOW;
-	case LISTED_PEER_GONE:
-		return SCHEDULE_AGENT_GONE;
-	}
-	wire_list_start(&list);
-	for (uint32_t i = 0; i < a->count; i++)
-		switch (is_notice ? send_failure(q, a, &list, a->numbers[i])
-				  : send_recipient(q, a, &list, a->numbers[i])) {
-		case LISTED:
-			break;
-		case LISTED_UNREADABLE:
-			EVENT("spool-trouble", event_id(a->message->id),
-			      event_string("errno", strerror(errno)));
-			peer_end(p, NULL);
-			return SCHEDULE_AGENT_GONE;
-		case LISTED_PEER_GONE:
-			return SCHEDULE_AGENT_GONE;
-		}
-	const struct jobs_recipients part = {wire_list_get(&list)};
-	const struct wire_shape *shape =
-		wire_find(jobs_orders, is_notice ? JOBS_FAILURES : JOBS_RECIPIENTS);
-	return peer_send(p, shape, 0, 0, &part, NULL) ? SCHEDULE_GIVEN : SCHEDULE_AGENT_GONE;
 }
 
 static void
@@ -624,7 +412,7 @@ end_parent(struct manager *q, struct peer *parent, const char *reason)
 	peer_end(parent, reason);
 }
 
-const struct schedule_hands jobs_hands = {send_want, give, end_agent, end_parent};
+const struct schedule_hands jobs_hands = {send_want, order_give, end_agent, end_parent};
 
 /* ---- the table ---- */
 

@@ -54,10 +54,11 @@ struct journal_entry {
 	bool utf8;				    /* from: SMTPUTF8 */
 	uint64_t ret;				    /* from: enum intake_ret */
 	struct span client, helo, protocol, sender; /* from */
-	struct span envid;			    /* from: ENVID; empty: none */
-	struct span login;			    /* from: who had logged in; empty: nobody */
-	uint64_t notify;			    /* to: bits of enum intake_notify */
-	struct span orcpt;			    /* to: ORCPT; empty: none */
+	struct span tls;	  /* from: version and cipher; empty: plain text */
+	struct span envid;	  /* from: ENVID; empty: none */
+	struct span login;	  /* from: who had logged in; empty: nobody */
+	uint64_t notify;	  /* to: bits of enum intake_notify */
+	struct span orcpt;	  /* to: ORCPT; empty: none */
 	uint64_t relayed;	  /* delivered: enum jobs_relayed, where success was asked for */
 	struct span text;	  /* top: the line; to: the address; held: the reason */
 	int64_t time_us;	  /* wall clock */

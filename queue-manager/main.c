@@ -39,6 +39,7 @@ main(void)
 	struct manager *q = manager_new(c, s);
 	early_addresses(&q->early);
 	spool_take(&q->spool, path != NULL ? path : c->spool);
+	start_batched();
 	confine(s, queue_manager_syscalls, &limits);
 	spool_start(&q->spool, clock_wall_us());
 	manager_begin(q, start_path(s, "lookup"));

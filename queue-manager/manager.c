@@ -29,6 +29,8 @@ void
 manager_begin(struct manager *q, const char *lookup)
 {
 	messages_start(q);
+	once_start(q);
+	budget_start(q);
 	verify_start(q);
 	schedule_start(q, &jobs_hands);
 	route_start(q, lookup);
@@ -48,11 +50,13 @@ manager_free(struct manager *q)
 	replay_free(q);
 	etrn_stop(q);
 	verify_free(q);
+	budget_end(q);
 	messages_free(q);
 	schedule_free(q);
 	control_free(q);
 	loop_timer_clear(q->loop, &q->disk.again);
 	loop_timer_clear(q->loop, &q->stop_timer);
+	once_end(q);
 	spool_end(&q->spool);
 	loop_free(q->loop);
 	config_free(q->owned);
@@ -90,5 +94,6 @@ manager_reload(void *owner, struct config *c)
 	q->owned = c;
 	schedule_reload(q);
 	early_configured(q);
+	budget_configured(q);
 	EVENT("configured");
 }

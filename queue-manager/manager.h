@@ -13,6 +13,7 @@
 #include "common/system/clock.h"
 #include "common/system/loop.h"
 #include "common/system/start.h"
+#include "queue-manager/budget.h"
 #include "queue-manager/control.h"
 #include "queue-manager/destination.h"
 #include "queue-manager/disk.h"
@@ -21,6 +22,7 @@
 #include "queue-manager/intake.h"
 #include "queue-manager/jobs.h"
 #include "queue-manager/message.h"
+#include "queue-manager/once.h"
 #include "queue-manager/peer.h"
 #include "queue-manager/replay.h"
 #include "queue-manager/route.h"
@@ -43,6 +45,8 @@ struct manager {
 	struct schedule schedule;
 	struct peer *peers;
 	struct intake intake;
+	struct once once;
+	struct budget budget;
 	struct early_state early;
 	struct jobs jobs;
 	struct control control;
@@ -81,7 +85,7 @@ void manager_stop(void *owner);
  */
 void manager_reload(void *owner, struct config *c);
 
-/* a slice of a background task ends after so long: all seven of them in one turn stay below 25 ms */
+/* a slice of a background task ends after so long: all eight of them in one turn stay below 25 ms */
 #define MANAGER_SLICE_US 2500
 
 #endif

@@ -3,7 +3,7 @@
  *
  * See message.h; spool.c opens, journal.c spells.  Promises: lines are written in the order in which they were appended, all
  * of one turn of the loop with one system call; a line that cannot be written now is kept; not more than MESSAGE_OPEN_MAX files are open
- * without need.
+ * without need.  What is known of a file outlives its descriptor: a message that waits a little for its turn is not read again.
  */
 #include "queue-manager/message.h"
 
@@ -26,6 +26,8 @@
 static void
 unlink_file(struct messages *t, struct open_file *f)
 {
+	if (t->oldest_open == f)
+		t->oldest_open = f->younger;
 	if (f->older != NULL)
 		f->older->younger = f->younger;
 	else
@@ -46,6 +48,40 @@ link_youngest(struct messages *t, struct open_file *f)
 	else
 		t->oldest = f;
 	t->youngest = f;
+	if (t->oldest_open == NULL)
+		t->oldest_open = f;
+}
+
+static void
+close_descriptor(struct messages *t, struct open_file *f)
+{
+	if (f->fd < 0)
+		return;
+	close(f->fd);
+	f->fd = -1;
+	t->open_count--;
+}
+
+/* of the youngest; -1: it could not be had */
+static void
+set_descriptor(struct messages *t, struct open_file *f, int fd)
+{
+	f->fd = fd;
+	if (fd < 0)
+		return;
+	t->open_count++;
+	if (t->oldest_open == NULL)
+		t->oldest_open = f;
+}
+
+/* for one more */
+static void
+make_room_to_open(struct messages *t)
+{
+	while (t->open_count >= MESSAGE_OPEN_MAX && t->oldest_open != NULL) {
+		close_descriptor(t, t->oldest_open);
+		t->oldest_open = t->oldest_open->younger;
+	}
 }
 
 static void
@@ -71,13 +107,12 @@ message_close(struct manager *q, struct message *m)
 		return;
 	take_off_dirty(t, f);
 	unlink_file(t, f);
-	if (f->fd >= 0)
-		close(f->fd);
+	close_descriptor(t, f);
 	buffer_free(&f->pending);
 	free(f->head);
 	free(f);
 	m->file = NULL;
-	t->open_count--;
+	t->kept_count--;
 }
 
 void
@@ -85,7 +120,7 @@ message_close_files(struct manager *q, size_t most)
 {
 	struct messages *t = &q->messages;
 	struct open_file *f = t->oldest;
-	while (f != NULL && t->open_count > most) {
+	while (f != NULL && t->kept_count > most) {
 		struct open_file *younger = f->younger;
 		if (!f->is_dirty)
 			message_close(q, f->message);
@@ -105,14 +140,14 @@ file_of(struct manager *q, struct message *m)
 		}
 		return m->file;
 	}
-	message_close_files(q, MESSAGE_OPEN_MAX - 1);
+	message_close_files(q, MESSAGE_KEPT_MAX - 1);
 	struct open_file *f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		fatal(EXIT_OS, ENOMEM, "an open message");
 	*f = (struct open_file){.fd = -1, .message = m};
 	buffer_init(&f->pending, MESSAGE_PENDING_MAX);
 	link_youngest(t, f);
-	t->open_count++;
+	t->kept_count++;
 	m->file = f;
 	return f;
 }
@@ -120,9 +155,12 @@ file_of(struct manager *q, struct message *m)
 static int
 descriptor_of(struct manager *q, struct message *m)
 {
+	struct messages *t = &q->messages;
 	struct open_file *f = file_of(q, m);
-	if (f->fd < 0)
-		f->fd = spool_open(&q->spool, m->id, O_RDWR);
+	if (f->fd >= 0)
+		return f->fd;
+	make_room_to_open(t);
+	set_descriptor(t, f, spool_open(&q->spool, m->id, O_RDWR));
 	return f->fd;
 }
 
@@ -202,7 +240,8 @@ void
 message_head(struct manager *q, struct message *m, int fd, struct span head, uint64_t length)
 {
 	struct open_file *f = file_of(q, m);
-	f->fd = fd;
+	make_room_to_open(&q->messages);
+	set_descriptor(&q->messages, f, fd);
 	m->written = (uint32_t)length;
 	/* what is asked for next are the lines of the head: they are here already */
 	if (head.len > MESSAGE_HEAD_MAX || head.len != length)

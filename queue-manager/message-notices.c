@@ -80,8 +80,8 @@ static bool
 is_delayed(const struct message *m, uint32_t number)
 {
 	const struct recipient *r = &m->recipients[number - 1];
-	return r->attempts > 0 && !r->is_delay_told && message_is_undelivered(r) &&
-	       message_wants(m, number, INTAKE_NOTIFY_DELAY);
+	return (r->attempts > 0 || m->is_over_budget) && !r->is_delay_told &&
+	       message_is_undelivered(r) && message_wants(m, number, INTAKE_NOTIFY_DELAY);
 }
 
 void

@@ -139,6 +139,8 @@ static void
 let_go(struct manager *q, struct message *m)
 {
 	m->is_gone = true;
+	if (m->is_over_budget)
+		budget_gone(q, m);
 	queue_withdraw(q, m);
 	message_due_clear(q, m);
 	message_close(q, m);
@@ -332,6 +334,8 @@ message_settle(struct manager *q, struct message *m)
 		if (m->is_kept)
 			tell_delays(q, m);
 	}
+	if (m->is_kept && m->is_over_budget)
+		budget_settle(q, m);
 	if (m->is_kept && message_open_recipients(m) == 0) {
 		EVENT("done", event_id(m->id));
 		message_remove(q, m);
@@ -597,8 +601,11 @@ message_expanded(struct manager *q, struct message *m, uint32_t parent, const ui
 void
 message_hold(struct manager *q, struct message *m, const char *reason)
 {
-	if (m->is_held || m->is_gone)
+	if ((m->is_held && !m->is_over_budget) || m->is_gone)
 		return;
+	/* whoever holds it now: room in the budget does not release it */
+	if (m->is_over_budget)
+		budget_gone(q, m);
 	const struct journal_entry e = {
 		.verb = JOURNAL_HELD, .time_us = manager_wall_us(q), .text = span_of(reason)};
 	(void)message_append(q, m, &e);
@@ -615,6 +622,8 @@ message_release(struct manager *q, struct message *m)
 	const struct journal_entry e = {.verb = JOURNAL_RELEASED, .time_us = manager_wall_us(q)};
 	(void)message_append(q, m, &e);
 	m->is_held = false;
+	if (m->is_over_budget)
+		budget_released(q, m);
 	/* nobody is told of a notice that failed: released, it is tried again (replay.c does the same) */
 	if (m->is_double_bounce)
 		for (uint32_t i = 0; i < m->count; i++)

@@ -24,10 +24,11 @@ struct manager;
 struct batch;
 struct early;
 
-#define MESSAGE_RECIPIENTS_MAX 2000000	/* with all that were expanded */
-#define MESSAGE_FEW UINT8_MAX		/* recipients that are counted in bytes */
-#define MESSAGE_OPEN_MAX 512		/* files kept open, least recently used first closed */
-#define MESSAGE_HEAD_MAX 8192		/* of a fresh message, kept with its file */
+#define MESSAGE_RECIPIENTS_MAX 2000000 /* with all that were expanded */
+#define MESSAGE_FEW UINT8_MAX	       /* recipients that are counted in bytes */
+#define MESSAGE_OPEN_MAX 512	       /* files kept open, least recently used first closed */
+#define MESSAGE_KEPT_MAX 4096	       /* of which more than that is kept: lines, and their heads */
+#define MESSAGE_HEAD_MAX 8192	       /* of a fresh message, kept for who asks next */
 #define MESSAGE_PENDING_MAX (64u << 20) /* lines of one message that wait to be written */
 #define MESSAGE_DEPTH_MAX 10		/* an expansion of an expansion of ... */
 #define MESSAGE_TICK_MS 100		/* unit of `due` */
@@ -114,10 +115,11 @@ struct message {
 	bool is_waited : 1;   /* its session waits: early.c */
 	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
-	bool is_gone : 1;	/* the file is removed; the struct waits for `uses` */
-	bool is_unverified : 1; /* of another boot */
-	bool is_working : 1;	/* in the queue of route or verify */
-	bool has_retries : 1;	/* something of it was deferred once */
+	bool is_over_budget : 1; /* for that alone (budget.h) */
+	bool is_gone : 1;	 /* the file is removed; the struct waits for `uses` */
+	bool is_unverified : 1;	 /* of another boot */
+	bool is_working : 1;	 /* in the queue of route or verify */
+	bool has_retries : 1;	 /* something of it was deferred once */
 	bool is_eight_bit : 1;
 	bool is_double_bounce : 1;
 	bool has_delayed : 1; /* somebody is deferred of whom the sender is to be told in time */
@@ -151,7 +153,7 @@ struct message_cursor {
 };
 
 struct open_file {
-	int fd; /* read and write; ours alone */
+	int fd; /* read and write; ours alone; -1: not open now */
 	struct message *message;
 	struct buffer pending; /* lines not yet written */
 	char *head;	       /* the first bytes of the journal, NULL: not kept */
@@ -172,7 +174,8 @@ struct messages {
 	struct loop_timer due_timer;
 	struct loop_task flush_task, due_task;
 	struct open_file *oldest, *youngest, *dirty;
-	size_t open_count;
+	struct open_file *oldest_open; /* those that are older have no descriptor */
+	size_t kept_count, open_count;
 	struct names senders;
 	uint64_t classes[MESSAGE_CLASSES];
 	uint64_t recipients;
@@ -340,7 +343,7 @@ void message_close(struct manager *q, struct message *m);
 void message_head(struct manager *q, struct message *m, int fd, struct span head, uint64_t length);
 /* all that is still to be written; -1: not all */
 int message_flush_all(struct manager *q) __attribute__((warn_unused_result));
-/* closes what is not needed, until `most` files are open */
+/* forgets what need not be kept, until of `most` files more is known than their messages */
 void message_close_files(struct manager *q, size_t most);
 
 /* ---- asked by others ---- */

@@ -143,9 +143,17 @@ peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32
 		peer_end(p, "a message to it could not be spelled");
 		return false;
 	}
+	return peer_send_datagram(p, &w, fds, shape->fds);
+}
+
+bool
+peer_send_datagram(struct peer *p, const struct wire *w, const int *fds, size_t fd_count)
+{
+	if (p->ended)
+		return false;
 	if (p->first == NULL) {
 		enum channel_outcome o =
-			channel_send(p->watch.fd, span_from(w.at, w.len), fds, shape->fds);
+			channel_send(p->watch.fd, span_from(w->at, w->len), fds, fd_count);
 		if (o == CHANNEL_OK)
 			return true;
 		if (o != CHANNEL_AGAIN) {
@@ -154,7 +162,7 @@ peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32
 			return false;
 		}
 	}
-	if (keep_for_later(p, &w, fds, shape->fds))
+	if (keep_for_later(p, w, fds, fd_count))
 		return true;
 	peer_end(p, "does not read what it is sent");
 	return false;
@@ -185,19 +193,19 @@ send_waiting(struct peer *p)
 /* ---- receiving ---- */
 
 static const char *
-handle(struct peer *p, struct span datagram)
+handle(struct peer *p, struct span bytes)
 {
 	union {
 		char bytes[PEER_MESSAGE_MAX];
 		uint64_t align;
 	} message;
 	struct wire_header h;
-	if (wire_peek(datagram, &h) != 0)
+	if (wire_peek(bytes, &h) != 0)
 		return "sent what is no message";
 	const struct wire_shape *shape = wire_find(p->kind->calls, h.type);
 	if (shape == NULL || shape->size > sizeof(message))
 		return "sent a message of another protocol";
-	if (wire_decode(datagram, shape, message.bytes) != 0)
+	if (wire_decode(bytes, shape, message.bytes) != 0)
 		return "sent a malformed message";
 	for (const struct peer_rule *r = p->kind->rules; r->handle != NULL; r++)
 		if (r->type == h.type && (r->stages & p->stage) != 0)
@@ -205,6 +213,22 @@ handle(struct peer *p, struct span datagram)
 			/* cppcheck-suppress returnDanglingLifetime */
 			return r->handle(p, &h, message.bytes);
 	return "sent a message out of turn";
+}
+
+/* all messages of a datagram, which are few: nobody has a longer turn than others */
+static const char *
+handle_all(struct peer *p, struct span datagram)
+{
+	const char *wrong = NULL;
+	for (int i = 0; datagram.len > 0 && wrong == NULL && !p->ended; i++) {
+		struct span message;
+		if (i == PEER_TOGETHER_MAX)
+			return "sent too many messages at once";
+		if (wire_cut(&datagram, &message) != 0)
+			return "sent what is no message";
+		wrong = handle(p, message);
+	}
+	return wrong;
 }
 
 static void
@@ -218,7 +242,7 @@ receive(struct peer *p)
 			return; /* the kernel will say again that there is something */
 		switch (channel_receive(p->watch.fd, datagram, &len, NULL)) {
 		case CHANNEL_OK: {
-			const char *wrong = handle(p, span_from(datagram, len));
+			const char *wrong = handle_all(p, span_from(datagram, len));
 			if (wrong != NULL)
 				peer_end(p, wrong);
 			break;

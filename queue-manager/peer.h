@@ -21,6 +21,7 @@
 #define PEER_OUT_COUNT_MAX 1024 /* datagrams, */
 #define PEER_OUT_FDS_MAX 8	/* and descriptors in them */
 #define PEER_TURN_MAX 32	/* datagrams of one peer handled in one turn of the loop */
+#define PEER_TOGETHER_MAX 4	/* messages in one datagram */
 #define PEER_TURN_MS 8 /* after so long in one turn nobody else is listened to before the next */
 #define PEER_ACCEPT_MAX 32   /* connections accepted in one turn */
 #define PEER_MESSAGE_MAX 256 /* the largest struct of a protocol */
@@ -96,5 +97,7 @@ void peer_end_all(struct manager *q);
  */
 bool peer_send(struct peer *p, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 	       const void *message, const int *fds);
+/* peer_send_datagram - the same, of what is spelled already: one message, or several where the protocol says so */
+bool peer_send_datagram(struct peer *p, const struct wire *w, const int *fds, size_t fd_count);
 
 #endif

@@ -378,6 +378,12 @@ queue_withdraw(struct manager *q, struct message *m)
 	}
 }
 
+enum queue_rank
+queue_rank(const struct place *p)
+{
+	return p->turn[QUEUE_FRESH] != NULL ? QUEUE_FRESH : QUEUE_RETRY;
+}
+
 struct batch *
 queue_next(struct place *p)
 {

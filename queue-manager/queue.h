@@ -52,7 +52,9 @@ struct place {
 	uint32_t hash;
 	char *key; /* hosts or user, NUL, domain, home; ours */
 	struct span hosts, user, domain;
-	struct span home;		/* of a virtual user's mailbox; else empty */
+	struct span home; /* of a virtual user's mailbox; else empty */
+	uint64_t
+		quota; /* of it, as lookup said last: agents that are there already keep theirs; 0: none */
 	struct flow *turn[QUEUE_RANKS]; /* rings; whose turn it is */
 	uint32_t batches, ready;	/* ready: recipients */
 	uint32_t parked;		/* batches that will come here at KEEP */
@@ -101,6 +103,8 @@ void queue_delay(struct manager *q, struct message *m);
 void queue_keep(struct manager *q, struct message *m);
 /* queue_withdraw - nothing of the message waits anywhere: WAITING, or FAILED, again */
 void queue_withdraw(struct manager *q, struct message *m);
+/* fresh when anything waits there that was never tried */
+enum queue_rank queue_rank(const struct place *p);
 /* the batch that comes next, NULL: none */
 struct batch *queue_next(struct place *p);
 /*

@@ -159,7 +159,7 @@ take_notified(struct manager *q, struct message *m, const struct journal_entry *
 static void
 take_released(struct manager *q, struct message *m)
 {
-	m->is_held = false;
+	m->is_held = m->is_over_budget = false;
 	if (!m->is_double_bounce)
 		return;
 	for (uint32_t i = 0; i < m->count; i++)
@@ -198,6 +198,7 @@ take_line(struct manager *q, const struct journal_entry *e)
 		return take_expanded(q, m, e);
 	case JOURNAL_HELD:
 		m->is_held = true;
+		m->is_over_budget = budget_is_reason(e->text);
 		return NULL;
 	case JOURNAL_RELEASED:
 		take_released(q, m);
@@ -307,6 +308,8 @@ whole(struct manager *q, bool is_torn)
 			next = m->recipients[i].due;
 	if (next != UINT32_MAX)
 		message_due(q, m, next);
+	if (m->is_over_budget)
+		budget_found(q, m);
 	message_find_delayed(m);
 	close_file(q);
 	message_settle(q, m);

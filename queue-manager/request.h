@@ -23,10 +23,11 @@ enum request_stage { REQUEST_IDLE = 1, REQUEST_WORKING = 2 };
 
 /* what is done with the messages that are meant */
 enum request_aim {
-	REQUEST_LIST,  /* they are told */
-	REQUEST_ACT,   /* `verb` */
-	REQUEST_DRY,   /* told, those that `verb` would be done to */
-	REQUEST_SITES, /* counted where they go */
+	REQUEST_LIST,	 /* they are told */
+	REQUEST_ACT,	 /* `verb` */
+	REQUEST_DRY,	 /* told, those that `verb` would be done to */
+	REQUEST_SITES,	 /* counted where they go */
+	REQUEST_BUDGETS, /* none is: who has used how much */
 };
 
 enum request_phase {
@@ -37,6 +38,7 @@ enum request_phase {
 	REQUEST_RECIPIENTS, /* or go over its recipients, one after another */
 	REQUEST_REDIRECT,
 	REQUEST_COUNT,
+	REQUEST_TELL_BUDGETS, /* one sender after another */
 	REQUEST_TELL_SITES, /* no message any more: the sites that were found, one after another */
 };
 
@@ -49,7 +51,7 @@ struct request {
 	struct selector selector;
 	struct address address; /* REDIRECT: where to */
 	struct message_cursor cursor;
-	size_t id_at;	/* the next of the selector's ids */
+	size_t id_at;	/* the next of the selector's ids, or of the senders */
 	uint64_t id;	/* of the message at hand */
 	uint32_t index; /* of the recipient at hand */
 	uint32_t

@@ -188,11 +188,13 @@ place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
 		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, SPAN_NONE);
-	return queue_place(q,
-			   l->kind == LOOKUP_LINE    ? JOBS_LINE
-			   : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS
-						     : JOBS_MAILBOX,
-			   l->user, l->domain, l->home);
+	struct place *p = queue_place(q,
+				      l->kind == LOOKUP_LINE	? JOBS_LINE
+				      : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS
+								: JOBS_MAILBOX,
+				      l->user, l->domain, l->home);
+	p->quota = l->quota;
+	return p;
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "common/system/events.h"
 #include "queue-manager/idle.h"
 #include "queue-manager/manager.h"
+#include "queue-manager/reaction.h"
 #include "queue-manager/serve.h"
 #include "queue-manager/window.h"
 
@@ -35,6 +36,17 @@ schedule_agents_max(const struct manager *q, enum jobs_kind kind)
 	return max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 }
 
+int64_t
+schedule_job_ms(const struct manager *q, enum jobs_kind kind)
+{
+	const struct config_limits *l = &q->config->limits;
+	if (kind == JOBS_MAILBOX)
+		return (int64_t)l->mailbox_time;
+	if (schedule_service_kind(kind) == JOBS_LINE)
+		return (int64_t)(l->pipe_time + l->mailbox_time) + SCHEDULE_LINE_GRACE_MS;
+	return SCHEDULE_JOB_MS;
+}
+
 /* ---- places that are to be looked at, or wait ---- */
 
 struct service *
@@ -43,12 +55,40 @@ schedule_service(struct manager *q, const struct place *p)
 	return &q->schedule.service[schedule_service_kind(p->kind)];
 }
 
+bool
+schedule_is_hungry(const struct service *s, const struct place *p)
+{
+	for (int rank = 0; rank < QUEUE_RANKS; rank++)
+		if (p->list == &s->hungry[rank] || p->list == &s->doubtful[rank])
+			return true;
+	return false;
+}
+
+bool
+schedule_has_hungry(const struct service *s)
+{
+	for (int rank = 0; rank < QUEUE_RANKS; rank++)
+		if (s->hungry[rank].first != NULL || s->doubtful[rank].first != NULL)
+			return true;
+	return false;
+}
+
+/* new mail has come to one that waits with retries */
+static bool
+has_risen(const struct service *s, const struct place *p)
+{
+	return queue_rank(p) == QUEUE_FRESH &&
+	       (p->list == &s->hungry[QUEUE_RETRY] || p->list == &s->doubtful[QUEUE_RETRY]);
+}
+
 void
 schedule_touch(struct manager *q, struct place *p)
 {
 	struct service *s = schedule_service(q, p);
+	if (has_risen(s, p))
+		place_list_add(&s->hungry[QUEUE_FRESH], p);
 	/* one that waits for its first agent, or for its site, keeps its turn: nothing else can be done for it */
-	bool waits = ((p->list == &s->hungry || p->list == &s->doubtful) && p->agents == 0) ||
+	bool waits = (schedule_is_hungry(s, p) && p->agents == 0) ||
 		     (p->list == &p->site->waiting && p->idle == NULL);
 	if (p->list != &s->touched && (!waits || p->is_stale || p->site->is_dead))
 		place_list_add(&s->touched, p);
@@ -60,8 +100,7 @@ schedule_wake(struct manager *q)
 {
 	for (int kind = JOBS_SMTP; kind < SCHEDULE_SERVICES; kind++) {
 		struct service *s = &q->schedule.service[kind];
-		if (s->touched.first != NULL || s->hungry.first != NULL ||
-		    s->doubtful.first != NULL)
+		if (s->touched.first != NULL || schedule_has_hungry(s))
 			loop_task_wake(q->loop, &s->task);
 	}
 }
@@ -169,10 +208,13 @@ end_silent(struct manager *q, struct service *s, int64_t now)
 		next = p->next;
 		if (a == NULL || a->message == NULL || schedule_service(q, a->place) != s)
 			continue;
-		if (a->since_ms + SCHEDULE_JOB_MS <= now)
-			q->schedule.hands->end(q, a);
-		else
-			schedule_look_again(s, a->since_ms + SCHEDULE_JOB_MS);
+		int64_t until_ms = a->since_ms + schedule_job_ms(q, a->place->kind);
+		if (until_ms > now) {
+			schedule_look_again(s, until_ms);
+			continue;
+		}
+		a->is_hanging = jobs_parent_kind(a->place->kind) == JOBS_MAILBOX;
+		q->schedule.hands->end(q, a);
 	}
 }
 
@@ -292,6 +334,29 @@ schedule_agent_free(struct manager *q, struct agent *a)
 		q->schedule.hands->end(q, a);
 }
 
+/*
+ * job_hangs - the file system of a user does not answer: his mail waits, and his place takes no more than a probe
+ *
+ * Whatever the window was: each agent more would only hang beside the first, and take a slot from others for as long.
+ */
+static void
+job_hangs(struct manager *q, struct agent *a)
+{
+	const struct place *p = a->place;
+	const struct answer hangs = {.status = SPAN("4.2.0"),
+				     .reply = SPAN("nothing was heard of the mailbox in time: "
+						   "the file system it is on may hang"),
+				     .host = p->user,
+				     .meaning = REPLY_CONNECTING};
+	EVENT("mailbox-hangs", event_id(a->message->id), event_text("user", p->user),
+	      event_text("domain", p->domain),
+	      event_number("after_ms", schedule_job_ms(q, p->kind)));
+	p->site->window = 1;
+	for (uint32_t i = 0; i < a->count && !a->message->is_gone; i++)
+		if (a->numbers[i] != 0)
+			reaction_to(q, a, a->numbers[i], FATE_DEFERRED, &hangs);
+}
+
 /* an agent ended in the midst of a job */
 static void
 job_died(struct manager *q, struct agent *a)
@@ -324,6 +389,8 @@ schedule_agent_gone(struct manager *q, struct agent *a, bool refused)
 	if (a->message != NULL) {
 		if (refused)
 			serve_give_back(q, a, 0);
+		else if (a->is_hanging)
+			job_hangs(q, a);
 		else
 			job_died(q, a);
 		struct message *m = serve_end_job(q, a);

@@ -26,7 +26,10 @@ struct peer;
 	10 /* an agent serves so many jobs before another place that waits gets its slot */
 /* one slot in so many is kept for sites that are known to be quick: those that hang cannot have them all */
 #define SCHEDULE_QUICK_SHARE 4
-#define SCHEDULE_QUICK_MS 3000	     /* a job that takes no longer */
+/* one in so many is kept for places where new mail waits; they may take half of what is kept for quick sites, too */
+#define SCHEDULE_FRESH_SHARE 8
+#define SCHEDULE_FRESH_TURNS 3 /* places with new mail that may come before one with retries */
+#define SCHEDULE_QUICK_MS 3000 /* a job that takes no longer */
 #define SCHEDULE_TURN_RECIPIENTS 200 /* or so many recipients */
 #define SCHEDULE_IDLE_MS 5000 /* an agent that has nothing to do is kept so long for its place */
 #define SCHEDULE_DEATHS_MAX \
@@ -35,8 +38,10 @@ struct peer;
 #define SCHEDULE_REFUSED_MS \
 	1000 /* a place that its parent refuses for good is not asked for again so soon */
 #define SCHEDULE_NOTICE_AGENTS 4
-#define SCHEDULE_JOB_MS \
-	(12LL * 3600 * 1000)   /* an agent that has said nothing of its job for so long is ended */
+/* an agent that has said nothing of its job for so long is ended; one of a mailbox sooner: schedule_job_ms */
+#define SCHEDULE_JOB_MS (12LL * 3600 * 1000)
+#define SCHEDULE_LINE_GRACE_MS \
+	65000 /* of a line, behind pipe-time and mailbox-time: its agent gives up by itself */
 #define SCHEDULE_WANT_MS 30000 /* a parent that has not answered a WANT by then is ended */
 #define SCHEDULE_WANTS_MAX 64  /* under way at a time, of one service */
 
@@ -54,6 +59,7 @@ struct agent {
 	bool is_connected;	    /* it has told of what its host answered */
 	bool is_doubtful;	    /* counted so */
 	bool is_of_old;		    /* of a former configuration: ends when it is free */
+	bool is_hanging;	    /* it is being ended, since nothing was heard of its mailbox */
 	int64_t begun_ms;	    /* its job was given then */
 	int64_t since_ms;	    /* idle, or busy, since then */
 	int64_t given_us;	    /* its job was sent then */
@@ -77,9 +83,11 @@ struct service {
 	struct manager *q;
 	struct peer *parent;	   /* the newest; NULL: none is there */
 	struct place_list touched; /* something changed: to be looked at in this turn */
-	struct place_list hungry;  /* they wait for a slot, or for the parent; in turns */
 	struct place_list
-		doubtful; /* those of them whose sites are not known to be quick, while they have their share */
+		hungry[QUEUE_RANKS]; /* they wait for a slot, or for the parent; in turns */
+	struct place_list doubtful
+		[QUEUE_RANKS]; /* those of them whose sites are not known to be quick, while they have their share */
+	unsigned fresh_turns; /* slots in a row that went to new mail */
 	uint32_t
 		doubtful_agents; /* agents and wants of such sites; a share of the slots is all they get */
 	struct agent *idle_first, *idle_last;
@@ -140,7 +148,12 @@ void schedule_forgive_place(struct manager *q, struct place *p);
 /* ---- for those files that it is made of ---- */
 
 struct service *schedule_service(struct manager *q, const struct place *p);
+/* schedule_is_hungry - it waits for a slot, or for the parent; schedule_has_hungry: some place does */
+bool schedule_is_hungry(const struct service *s, const struct place *p);
+bool schedule_has_hungry(const struct service *s);
 uint32_t schedule_agents_max(const struct manager *q, enum jobs_kind kind);
+/* how long an agent of that kind may say nothing of its job */
+int64_t schedule_job_ms(const struct manager *q, enum jobs_kind kind);
 /* something is to be looked at when that time has come */
 void schedule_look_again(struct service *s, int64_t at_ms);
 /* the next place that waits for the site is looked at */

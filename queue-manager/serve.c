@@ -5,6 +5,7 @@
  *
  * - Places take turns for agents, one agent a turn; an agent that is free serves its place again at once, until another place waits
  *   for its slot, or for its site, and it has had its turn.
+ * - Places where new mail waits come before those with retries, which have one turn in a few; a share of the agents is for new mail alone.
  * - A site has not more agents than its window and its limits, whichever of its places they are for; what it may get in a time is
  *   spread evenly.
  * - Those who wait at a site that is dead are deferred with its last answer, until its back-off is over and one job probes it.
@@ -159,7 +160,7 @@ give_job(struct manager *q, struct agent *a)
 	a->message = m;
 	a->had_trouble = false;
 	a->since_ms = a->begun_ms = manager_now_ms(q);
-	schedule_look_again(schedule_service(q, p), a->since_ms + SCHEDULE_JOB_MS);
+	schedule_look_again(schedule_service(q, p), a->since_ms + schedule_job_ms(q, p->kind));
 	site_count_busy(p, 1);
 	site_rate_take(p->site, a->since_ms * 1000);
 	q->schedule.active++;
@@ -181,11 +182,12 @@ give_job(struct manager *q, struct agent *a)
 	}
 }
 
-/* a site that hangs, or may: not known to be quick */
+/* a site that hangs, or may: not known to be quick; a mailbox that has, and is probed */
 static bool
 is_doubtful(const struct place *p)
 {
-	return p->kind == JOBS_SMTP && !p->site->is_quick;
+	return p->kind == JOBS_SMTP ? !p->site->is_quick
+				    : p->kind == JOBS_MAILBOX && p->site->is_dead;
 }
 
 static struct want *
@@ -219,18 +221,40 @@ send_want(struct manager *q, struct service *s, struct place *p)
 
 /* may one of those have an agent more? */
 static bool
-may_take(struct manager *q, const struct service *s, bool for_doubtful)
+may_take(struct manager *q, const struct service *s, bool for_doubtful, enum queue_rank rank)
 {
 	uint32_t max = schedule_agents_max(q, s->kind);
-	return !for_doubtful || s->doubtful_agents < max - max / SCHEDULE_QUICK_SHARE;
+	uint32_t kept = max / SCHEDULE_QUICK_SHARE;
+	if (rank == QUEUE_FRESH)
+		kept = (kept + 1) / 2;
+	return !for_doubtful || s->doubtful_agents < max - kept;
 }
 
-static bool
-has_slot(struct manager *q, const struct service *s, bool for_doubtful)
+/* agents that there may be when one for that rank comes */
+static uint32_t
+slots_of(struct manager *q, const struct service *s, enum queue_rank rank)
 {
-	if (!may_take(q, s, for_doubtful))
+	uint32_t max = schedule_agents_max(q, s->kind);
+	return rank == QUEUE_FRESH ? max : max - max / SCHEDULE_FRESH_SHARE;
+}
+
+/* one is free, or will be when an idle agent ends */
+static bool
+has_slot(struct manager *q, const struct service *s, bool for_doubtful, enum queue_rank rank)
+{
+	uint32_t used = s->agents + s->wants, slots = slots_of(q, s, rank);
+	if (!may_take(q, s, for_doubtful, rank))
 		return false;
-	return s->agents + s->wants < schedule_agents_max(q, s->kind) || idle_to_end(s) != NULL;
+	if (used < slots)
+		return true;
+	return (rank == QUEUE_FRESH || used == slots) && idle_to_end(s) != NULL;
+}
+
+/* an agent that came for new mail has none any more, and what it would go on with has its share */
+static bool
+is_in_share_of_fresh(struct manager *q, const struct service *s, const struct place *p)
+{
+	return queue_rank(p) == QUEUE_RETRY && s->agents + s->wants > slots_of(q, s, QUEUE_RETRY);
 }
 
 /* ---- a place's turn ---- */
@@ -263,9 +287,9 @@ use_agent(struct manager *q, struct service *service, struct place *p, uint32_t 
 {
 	struct site *s = p->site;
 	struct agent *a = p->idle;
-	bool others_wait = service->hungry.first != NULL || service->doubtful.first != NULL ||
-			   s->waiting.first != NULL;
-	if (a->jobs >= s->messages_per_connection || (others_wait && idle_had_turn(a)) ||
+	bool others_wait = schedule_has_hungry(service) || s->waiting.first != NULL;
+	bool is_over = idle_had_turn(a) || is_in_share_of_fresh(q, service, p);
+	if (a->jobs >= s->messages_per_connection || (others_wait && is_over) ||
 	    s->agents > allowed) {
 		q->schedule.hands->end(q, a);
 		return SERVED_MORE;
@@ -293,15 +317,17 @@ want_agent(struct manager *q, struct service *service, struct place *p, uint32_t
 		return SERVED_MORE;
 	}
 	s->bound = SITE_BY_AGENTS;
+	enum queue_rank rank = queue_rank(p);
 	if (!its_turn || service->parent == NULL || free_want(service) == NULL ||
-	    !has_slot(q, service, is_doubtful(p)))
+	    !has_slot(q, service, is_doubtful(p), rank))
 		return SERVED_HUNGRY;
-	if (service->agents + service->wants >= schedule_agents_max(q, p->kind)) {
+	if (service->agents + service->wants >= slots_of(q, service, rank)) {
 		q->schedule.hands->end(q, idle_to_end(service));
-		if (service->agents + service->wants >= schedule_agents_max(q, p->kind))
+		if (service->agents + service->wants >= slots_of(q, service, rank))
 			return SERVED_HUNGRY;
 	}
 	s->bound = SITE_UNBOUND;
+	service->fresh_turns = rank == QUEUE_FRESH ? service->fresh_turns + 1 : 0;
 	return send_want(q, service, p) ? SERVED_MORE : SERVED_HUNGRY;
 }
 
@@ -331,26 +357,53 @@ serve_place(struct manager *q, struct service *service, struct place *p, bool it
 			       : want_agent(q, service, p, allowed, its_turn);
 }
 
-/* the one whose turn it is for a slot; NULL: there is none, or no slot.  Those who may have none for now step aside. */
+/* the next of that rank for which there is a slot; NULL: none.  Those who may have none for now step aside. */
+static struct place *
+next_of_rank(struct manager *q, struct service *s, enum queue_rank rank)
+{
+	struct place *p;
+	/* those that stepped aside have waited longest; below their share they come first */
+	if (s->doubtful[rank].first != NULL && has_slot(q, s, true, rank))
+		return s->doubtful[rank].first;
+	while ((p = s->hungry[rank].first) != NULL && !may_take(q, s, is_doubtful(p), rank))
+		place_list_add(&s->doubtful[rank], p);
+	return p != NULL && has_slot(q, s, is_doubtful(p), rank) ? p : NULL;
+}
+
+/* the one with retries that has waited while new mail went; NULL: new mail comes first */
+static struct place *
+retry_to_serve(struct manager *q, struct service *s)
+{
+	return s->fresh_turns >= SCHEDULE_FRESH_TURNS ? next_of_rank(q, s, QUEUE_RETRY) : NULL;
+}
+
+/* the one whose turn it is for a slot; NULL: there is none, or no slot */
 static struct place *
 next_hungry(struct manager *q, struct service *s)
 {
 	struct place *p;
 	if (s->parent == NULL || !disk_may_deliver(q) || q->is_stopping || free_want(s) == NULL)
 		return NULL;
-	/* those that stepped aside have waited longest; below their share they come first */
-	if (s->doubtful.first != NULL && has_slot(q, s, true))
-		return s->doubtful.first;
-	while ((p = s->hungry.first) != NULL && !may_take(q, s, is_doubtful(p)))
-		place_list_add(&s->doubtful, p);
-	return p != NULL && has_slot(q, s, is_doubtful(p)) ? p : NULL;
+	if ((p = retry_to_serve(q, s)) == NULL && (p = next_of_rank(q, s, QUEUE_FRESH)) == NULL)
+		p = next_of_rank(q, s, QUEUE_RETRY);
+	return p;
+}
+
+static bool
+has_hungry(struct manager *q, const struct service *s, enum queue_rank rank)
+{
+	return s->hungry[rank].first != NULL ||
+	       (s->doubtful[rank].first != NULL && may_take(q, s, true, rank));
 }
 
 /* nobody waits who would come before it */
 static bool
-comes_first(struct manager *q, const struct service *s)
+comes_first(struct manager *q, struct service *s, const struct place *p)
 {
-	return s->hungry.first == NULL && (s->doubtful.first == NULL || !may_take(q, s, true));
+	if (has_hungry(q, s, QUEUE_FRESH))
+		return false;
+	return queue_rank(p) == QUEUE_FRESH ? retry_to_serve(q, s) == NULL
+					    : !has_hungry(q, s, QUEUE_RETRY);
 }
 
 /* while a place of the site gets what it asks for, another that waits may, too */
@@ -370,7 +423,7 @@ serve_some(struct loop_task *task)
 	int64_t end_us = clock_monotonic_us() + MANAGER_SLICE_US;
 	for (unsigned steps = 1;; steps++) {
 		struct place *p = s->touched.first;
-		bool its_turn = comes_first(q, s);
+		bool its_turn = p != NULL && comes_first(q, s, p);
 		if (p == NULL) {
 			p = next_hungry(q, s);
 			its_turn = true;
@@ -394,7 +447,7 @@ serve_some(struct loop_task *task)
 			place_list_add(&p->site->waiting, p);
 			break;
 		case SERVED_HUNGRY:
-			place_list_add(&s->hungry, p);
+			place_list_add(&s->hungry[queue_rank(p)], p);
 			break;
 		}
 	}

@@ -53,8 +53,7 @@ site_report_add(struct site_report *r, struct manager *q, const struct place *p)
 	r->concurrency = s->concurrency;
 	r->is_paused = s->meaning == REPLY_RATE;
 	r->ready += p->ready;
-	r->is_hungry = r->is_hungry || p->list == &schedule_service(q, p)->hungry ||
-		       p->list == &schedule_service(q, p)->doubtful;
+	r->is_hungry = r->is_hungry || schedule_is_hungry(schedule_service(q, p), p);
 	if (!is_worse)
 		return;
 	r->is_dead = s->is_dead;

@@ -74,6 +74,10 @@ tell_recipient(struct peer *p, struct message *m, uint32_t number)
 			c.state = SPAN("expanded");
 		else
 			select_reply(&e, reply);
+	} else if (r->last == 0 && m->is_over_budget) {
+		struct jobs_failure why;
+		budget_failure(q, m, &why);
+		(void)!span_copy(why.reply, reply, sizeof(reply));
 	}
 	c.reply = span_of(reply);
 	return peer_send(p, wire_find(control_answers, CONTROL_RECIPIENT), 0, request_of(p)->number,

@@ -52,6 +52,7 @@ meant(struct request *r)
 	case REQUEST_SITES:
 		r->count++;
 		return REQUEST_COUNT;
+	case REQUEST_BUDGETS:
 	case REQUEST_ACT:
 		break;
 	}
@@ -181,6 +182,7 @@ step_message(struct peer *p, struct message *m)
 		    select_recipient(q, &r->selector, m, number))
 			site_list_count(q, &r->sites, m, &m->recipients[number - 1]);
 		break;
+	case REQUEST_TELL_BUDGETS:
 	case REQUEST_TELL_SITES:
 		break; /* has no message at hand */
 	}
@@ -207,6 +209,8 @@ step(struct peer *p)
 	struct request *r = request_of(p);
 	if (r->phase == REQUEST_TELL_SITES)
 		return end_messages(p);
+	if (r->phase == REQUEST_TELL_BUDGETS)
+		return budget_tell(p, r->number, &r->id_at, r->is_admin);
 	struct message *m = r->phase == REQUEST_NEXT ? next_message(p) : message_find(q, r->id);
 	if (m == NULL && r->phase == REQUEST_NEXT)
 		return end_messages(p);
@@ -272,7 +276,7 @@ request_begin(struct peer *p, uint32_t number, enum request_aim aim)
 	struct request *r = request_of(p);
 	r->number = number;
 	r->aim = aim;
-	r->phase = REQUEST_NEXT;
+	r->phase = aim == REQUEST_BUDGETS ? REQUEST_TELL_BUDGETS : REQUEST_NEXT;
 	r->id_at = 0;
 	r->looked = r->count = 0;
 	r->told_ms = clock_monotonic_ms();

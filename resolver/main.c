@@ -31,6 +31,7 @@ main(void)
 
 	events_start("resolver", start_path(s, "log"));
 	ctx = context_make(config);
+	start_batched();
 	confine(s, resolver_syscalls, &limits);
 	start_serving(s);
 	serve(listen, ctx, clients_max);

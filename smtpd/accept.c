@@ -8,7 +8,7 @@
  * machine stops at whatever moment.  A client that reads 4xx or 5xx, or nothing, still owns its message; it may then arrive twice,
  * never not at all.  The steps, and what holds after each (the other half is queue-manager/intake.c):
  *
- *  1  OPEN, FILE.  The file has its final name.  It has no `queued` line: replay removes it.  Nobody was promised anything.
+ *  1  OPEN, FILE.  The file has its final name, and we have two descriptors of it, one to write and one to read.  It has no `queued` line: replay removes it.  Nobody was promised anything.
  *     REFUSED (disk at its floor) and a missing queue-manager are told before 354: no data is taken for nothing.
  *  2  The content is written and the writer closed.  Nobody can change the content any more: the queue-manager proves it with a lease.
  *     A write that failed, a client that left: ABANDON, or our end of the connection closes; the file goes.
@@ -17,7 +17,7 @@
  *     From COMMIT on it may give the message to those who deliver (early delivery): the content is whole and can no longer change (2), every
  *     check of this session has passed before accept_message is called, and nobody is told anything by us before 7.
  *  4  QUEUED.  Sender, recipients and the `queued` line with the checksum are in the file as the kernel sees it, behind the content.
- *     Our descriptor is of that file.  If the queue-manager dies from here on, replay finds the line and the message lives.
+ *     The descriptor that we read by is of that file (1).  If the queue-manager dies from here on, replay finds the line and the message lives.
  *  4a FINISHED, for which we wait as long as QUEUED names, and a little: not when sessions run short.
  *     DELIVERED: every recipient has been taken by somebody who answers for it, and no notice is owed.  There is nothing left that an fsync could
  *     save: straight to 7.  If the machine stops now, the file may come back and the message with it: twice (RFC 1047).
@@ -38,11 +38,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "common/text/checksum.h"
 #include "smtpd/content.h"
 #include "smtpd/received.h"
 #include "smtpd/session.h"
@@ -62,7 +64,7 @@ accept_init(struct accept *a, const char *path)
 	a->path = path;
 	a->is_asked = false;
 	a->announced = 0;
-	a->writer = -1;
+	a->writer = a->reader = -1;
 	a->id = 0;
 	intake_client_init(&a->client);
 }
@@ -114,17 +116,26 @@ reply_outcome(struct session *s, enum intake_outcome outcome, const char *at)
 
 /* ---- step 1 ---- */
 
+static void
+close_file(struct accept *a)
+{
+	if (a->writer >= 0)
+		close(a->writer);
+	if (a->reader >= 0)
+		close(a->reader);
+	a->writer = a->reader = -1;
+}
+
 /* a file that came and was never written to, or that is still to come: not for this message */
 static void
 drop_file(struct session *s)
 {
 	struct accept *a = &s->accept;
-	int reader = -1;
 
 	if (a->is_asked && a->writer < 0 &&
-	    intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
-				     until(ACCEPT_FILE_MS)) == INTAKE_CLIENT_OK)
-		close(reader);
+	    intake_client_await_file(&a->client, &a->id, &a->writer, &a->reader,
+				     until(ACCEPT_FILE_MS)) != INTAKE_CLIENT_OK)
+		a->writer = a->reader = -1;
 	if (a->writer >= 0)
 		accept_abandon(s);
 	a->is_asked = false;
@@ -168,7 +179,6 @@ accept_file(struct session *s)
 {
 	struct accept *a = &s->accept;
 	enum intake_outcome outcome = INTAKE_CLIENT_GONE;
-	int reader = -1;
 
 	if (a->writer >= 0)
 		return true;
@@ -176,15 +186,13 @@ accept_file(struct session *s)
 	for (int attempt = 0; attempt < 2 && outcome == INTAKE_CLIENT_GONE; attempt++) {
 		outcome = a->is_asked ? INTAKE_CLIENT_OK : ask_for_file(s);
 		if (outcome == INTAKE_CLIENT_OK)
-			outcome = intake_client_await_file(&a->client, &a->id, &a->writer, &reader,
-							   until(ACCEPT_FILE_MS));
+			outcome = intake_client_await_file(&a->client, &a->id, &a->writer,
+							   &a->reader, until(ACCEPT_FILE_MS));
 		a->is_asked = outcome == INTAKE_CLIENT_OK;
 	}
-	if (outcome == INTAKE_CLIENT_OK) {
-		close(reader);
+	if (outcome == INTAKE_CLIENT_OK)
 		return true;
-	}
-	a->writer = -1;
+	a->writer = a->reader = -1;
 	reply_outcome(s, outcome, "file");
 	return false;
 }
@@ -194,9 +202,7 @@ accept_abandon(struct session *s)
 {
 	struct accept *a = &s->accept;
 
-	if (a->writer >= 0)
-		close(a->writer);
-	a->writer = -1;
+	close_file(a);
 	a->is_asked = false;
 	/* lost: the queue-manager drops what has no COMMIT when it sees us go */
 	tell_trouble(s, intake_client_abandon(&a->client, until(ACCEPT_SEND_MS)), "abandon");
@@ -211,6 +217,24 @@ enum next {
 	SAID,	 /* the client was told that it is refused */
 };
 
+/* the key of the letter, and of those whom it is accepted for: when others are accepted the next time, it is another one */
+static struct span
+once_key(const struct session *s, char key[INTAKE_ONCE_MAX + 1])
+{
+	const struct recipients *to = &s->transaction.recipients;
+	uint64_t sum = 0;
+
+	if (s->once.len == 0)
+		return SPAN_NONE;
+	for (size_t i = 0; i < to->count; i++) {
+		const uint64_t both[] = {
+			sum, checksum_of(to->list[i].address.at, to->list[i].address.len)};
+		sum = checksum_of(both, sizeof(both));
+	}
+	snprintf(key, INTAKE_ONCE_MAX + 1, "%.*s.%016" PRIX64, SPAN_ARG(s->once), sum);
+	return span_of(key);
+}
+
 static enum intake_outcome
 send_message(struct session *s, const struct content *c)
 {
@@ -218,7 +242,7 @@ send_message(struct session *s, const struct content *c)
 	const struct session_transaction *t = &s->transaction;
 	int64_t deadline_ms = until(ACCEPT_SEND_MS);
 	int64_t now_us = clock_wall_us();
-	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX];
+	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX], once[INTAKE_ONCE_MAX + 1];
 	struct span top = received_write(s, a->id, now_us, received);
 
 	if (s->is_local)
@@ -229,12 +253,14 @@ send_message(struct session *s, const struct content *c)
 		.client = s->is_local ? SPAN_NONE : span_of(s->client),
 		.helo = span_of(s->helo),
 		.protocol = span_of(received_protocol(s)),
+		.tls = span_of(s->tls),
 		.sender = span_from(t->sender.text, t->sender.len),
 		.eight_bit = t->eight_bit || c->has_high,
 		.login = span_of(s->login),
 		.utf8 = t->is_utf8,
 		.ret = t->ret,
 		.envid = t->envid,
+		.once = once_key(s, once),
 		.length = c->size,
 		.checksum = content_checksum(c),
 		.top = top,
@@ -261,6 +287,7 @@ tell_accepted(const struct session *s, const struct content *c)
 		event_text("from", span_from(t->sender.text, t->sender.len)),
 		event_number("size", (int64_t)c->size),
 		event_number("recipients", (int64_t)t->recipients.count),
+		event_string("tls", s->tls),
 		event_string("login", s->login),
 	};
 	size_t count = sizeof(fields) / sizeof(fields[0]);
@@ -320,11 +347,11 @@ await_finished(struct session *s, uint64_t wait_ms)
 
 /* 5 and 6; false: the client was told that the message is not taken */
 static bool
-keep(struct session *s, int queued)
+keep(struct session *s)
 {
 	struct accept *a = &s->accept;
 	int64_t begun_us = clock_monotonic_us();
-	int error = fsync(queued) == 0 ? 0 : errno;
+	int error = fsync(a->reader) == 0 ? 0 : errno;
 
 	if (error != 0) {
 		accept_abandon(s);
@@ -339,43 +366,56 @@ keep(struct session *s, int queued)
 	return true;
 }
 
-void
-accept_message(struct session *s, const struct content *c)
+/* 2: no writer is left; false: the client was told that what it sent could not be written */
+static bool
+end_content(struct session *s)
+{
+	struct accept *a = &s->accept;
+	int error = close(a->writer) == 0 ? 0 : errno;
+
+	a->writer = -1;
+	a->is_asked = false;
+	if (error == 0)
+		return true;
+	accept_abandon(s);
+	EVENT("write-failed", event_string("session", s->id), event_id(a->id),
+	      event_string("errno", strerror(error)));
+	session_reply(s, 451, "4.3.0", "the message could not be written, try again later");
+	return false;
+}
+
+/* 3 to 6; false: the client was told what became of it */
+static bool
+make_ours(struct session *s, const struct content *c)
 {
 	struct accept *a = &s->accept;
 	enum intake_outcome outcome;
 	uint64_t wait_ms = 0;
-	int queued = -1;
-
-	/* 2: no writer is left */
-	int error = close(a->writer) == 0 ? 0 : errno;
-	a->writer = -1;
-	a->is_asked = false;
-	if (error != 0) {
-		accept_abandon(s);
-		EVENT("write-failed", event_string("session", s->id), event_id(a->id),
-		      event_string("errno", strerror(error)));
-		session_reply(s, 451, "4.3.0", "the message could not be written, try again later");
-		return;
-	}
 
 	/* 3 */
 	outcome = send_message(s, c);
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "commit");
-		return;
+		return false;
 	}
 	/* 4 */
-	outcome =
-		intake_client_await_queued(&a->client, &queued, &wait_ms, until(ACCEPT_QUEUED_MS));
+	outcome = intake_client_await_queued(&a->client, &wait_ms, until(ACCEPT_QUEUED_MS));
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "queued");
-		return;
+		return false;
 	}
 	/* 4a, 5, 6 */
 	enum next next = await_finished(s, wait_ms);
-	bool is_ours = next == SAY_250 || (next == SYNC && keep(s, queued));
-	close(queued);
+	return next == SAY_250 || (next == SYNC && keep(s));
+}
+
+void
+accept_message(struct session *s, const struct content *c)
+{
+	struct accept *a = &s->accept;
+	bool is_ours = end_content(s) && make_ours(s, c);
+
+	close_file(a);
 	if (!is_ours)
 		return;
 	/* 7 */

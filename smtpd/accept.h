@@ -15,11 +15,12 @@ struct content;
 /* the connection to the intake, kept for the session, and the file of the message at hand */
 struct accept {
 	const char *path;
-	struct intake_client client;
 	bool is_asked;	    /* a file was asked for, and neither refused nor used up */
 	uint64_t announced; /* the size that was named then */
-	int writer;	    /* -1: no file yet; else the content goes here */
-	uint64_t id;	    /* of that file */
+	int writer;  /* -1: no file yet, or its content is whole; else the content goes here */
+	int reader;  /* of the same file, for fsync; -1: no file */
+	uint64_t id; /* of that file */
+	struct intake_client client;
 };
 
 void accept_init(struct accept *a, const char *path);

@@ -50,8 +50,12 @@ checks_release(struct checks *c)
 static int
 connect_once(struct checks *c)
 {
-	if (c->fd < 0 && c->path != NULL)
+	if (c->fd >= 0)
+		return 0;
+	if (c->path != NULL)
 		c->fd = channel_connect(c->path, clock_monotonic_ms() + CHECKS_CONNECT_MS);
+	if (c->fd >= 0 && channel_block(c->fd) != 0)
+		checks_release(c);
 	return c->fd < 0 ? -1 : 0;
 }
 
@@ -124,7 +128,7 @@ hear(struct session *s, size_t first, size_t asked, struct check *checks)
 		struct lookup_verdicts m;
 		struct lookup_verdict v;
 		size_t len;
-		if (channel_receive_wait(c->fd, answer, &len, NULL, deadline_ms) != CHANNEL_OK)
+		if (channel_await(c->fd, answer, &len, NULL, deadline_ms) != CHANNEL_OK)
 			return false;
 		struct span datagram = span_from(answer, len);
 		if (wire_peek(datagram, &h) == -1 || h.type != LOOKUP_VERDICTS ||

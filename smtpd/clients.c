@@ -3,13 +3,16 @@
  *
  * Called by listener.c.  Two hash tables with chains: clients by address, sessions by process.  The hash is seeded at random, so that
  * nobody can choose addresses that fall into one chain.
+ *
+ * Everything lies in one mapping that a fork leaves out: no session can read who else is here, and a fork neither copies it nor makes the
+ * listener copy what it writes next.
  */
 #include "smtpd/clients.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "common/text/checksum.h"
@@ -33,6 +36,11 @@ struct served {
 	struct served *next;
 };
 
+struct place {
+	struct client client;
+	struct served served;
+};
+
 struct clients {
 	uint64_t sessions_max;
 	uint64_t seed;
@@ -42,18 +50,31 @@ struct clients {
 	uint64_t unsaid;
 	struct client *by_address[SLOTS];
 	struct served *by_pid[SLOTS];
+	/* free places: given back, and behind them those that were never used; a client needs a session, so that there are never more of them */
+	struct client *free_clients;
+	struct served *free_served;
+	uint64_t used_clients, used_served;
+	struct place places[]; /* sessions_max */
 };
+
+static size_t
+size_of(uint64_t sessions_max)
+{
+	return sizeof(struct clients) + sessions_max * sizeof(struct place);
+}
 
 struct clients *
 clients_new(uint64_t sessions_max)
 {
-	struct clients *c = calloc(1, sizeof(*c));
+	struct clients *c = mmap(NULL, size_of(sessions_max), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (c == NULL)
+	if (c == MAP_FAILED)
 		return NULL;
 	c->sessions_max = sessions_max;
-	if (getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
-		free(c);
+	if (madvise(c, size_of(sessions_max), MADV_DONTFORK) != 0 ||
+	    getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
+		clients_free(c);
 		return NULL;
 	}
 	return c;
@@ -62,20 +83,52 @@ clients_new(uint64_t sessions_max)
 void
 clients_free(struct clients *c)
 {
-	if (c == NULL)
-		return;
-	for (size_t i = 0; i < SLOTS; i++) {
-		for (struct client *x = c->by_address[i], *next; x != NULL; x = next) {
-			next = x->next;
-			free(x);
-		}
-		for (struct served *x = c->by_pid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			free(x);
-		}
-	}
-	free(c);
+	if (c != NULL)
+		munmap(c, size_of(c->sessions_max));
 }
+
+/* ---- places ---- */
+
+/* NULL: all are taken */
+static struct client *
+take_client(struct clients *c)
+{
+	struct client *client = c->free_clients;
+
+	if (client != NULL)
+		c->free_clients = client->next;
+	else if (c->used_clients < c->sessions_max)
+		client = &c->places[c->used_clients++].client;
+	return client;
+}
+
+static struct served *
+take_served(struct clients *c)
+{
+	struct served *served = c->free_served;
+
+	if (served != NULL)
+		c->free_served = served->next;
+	else if (c->used_served < c->sessions_max)
+		served = &c->places[c->used_served++].served;
+	return served;
+}
+
+static void
+give_client(struct clients *c, struct client *client)
+{
+	client->next = c->free_clients;
+	c->free_clients = client;
+}
+
+static void
+give_served(struct clients *c, struct served *served)
+{
+	served->next = c->free_served;
+	c->free_served = served;
+}
+
+/* ---- addresses ---- */
 
 void
 clients_plain(struct sockaddr_storage *address)
@@ -109,26 +162,56 @@ clients_uid(const struct sockaddr_storage *address, uid_t *uid)
 	return true;
 }
 
-/* IPv4: the address, above 32 bits of ones that no /64 in use begins with; a user the same, less one bit; IPv6: the /64 */
+/* an IPv4 address or a uid behind four bytes that no IPv6 client's address begins with (multicast); of IPv6 the /64 */
+#define FAMILY_BYTES 4
+static const char of_ipv4[FAMILY_BYTES] = {'\xff', '\xff', '\xff', '\xff'};
+static const char of_user[FAMILY_BYTES] = {'\xff', '\xff', '\xff', '\xfe'};
+
 static uint64_t
 key_of(const struct sockaddr_storage *address)
 {
-	uint64_t key = 0;
+	char bytes[sizeof(uint64_t)];
+	uint64_t key;
 	uid_t uid;
 
 	if (clients_uid(address, &uid)) {
-		key = ~UINT64_C(0) << 33 | uid;
+		memcpy(bytes, of_user, FAMILY_BYTES);
+		memcpy(bytes + FAMILY_BYTES, &uid, sizeof(uid));
 	} else if (address->ss_family == AF_INET6) {
 		struct sockaddr_in6 six;
 		memcpy(&six, address, sizeof(six));
-		memcpy(&key, six.sin6_addr.s6_addr, sizeof(key));
+		memcpy(bytes, six.sin6_addr.s6_addr, sizeof(bytes));
 	} else {
 		struct sockaddr_in four;
 		memcpy(&four, address, sizeof(four));
-		memset(&key, 0xff, sizeof(key));
-		memcpy(&key, &four.sin_addr, sizeof(four.sin_addr));
+		memcpy(bytes, of_ipv4, FAMILY_BYTES);
+		memcpy(bytes + FAMILY_BYTES, &four.sin_addr, sizeof(four.sin_addr));
 	}
+	memcpy(&key, bytes, sizeof(key));
 	return key;
+}
+
+/* what key_of made it of */
+static void
+address_of(uint64_t key, struct sockaddr_storage *address)
+{
+	char bytes[sizeof(key)];
+
+	*address = (struct sockaddr_storage){0};
+	memcpy(bytes, &key, sizeof(bytes));
+	if (memcmp(bytes, of_user, FAMILY_BYTES) == 0) {
+		uid_t uid;
+		memcpy(&uid, bytes + FAMILY_BYTES, sizeof(uid));
+		clients_local(address, uid);
+	} else if (memcmp(bytes, of_ipv4, FAMILY_BYTES) == 0) {
+		struct sockaddr_in four = {.sin_family = AF_INET};
+		memcpy(&four.sin_addr, bytes + FAMILY_BYTES, sizeof(four.sin_addr));
+		memcpy(address, &four, sizeof(four));
+	} else {
+		struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+		memcpy(six.sin6_addr.s6_addr, bytes, sizeof(bytes));
+		memcpy(address, &six, sizeof(six));
+	}
 }
 
 static size_t
@@ -164,14 +247,14 @@ static int
 add(struct clients *c, pid_t pid, uint64_t key, bool is_inherited)
 {
 	struct client *client = find(c, key);
-	struct served *served = malloc(sizeof(*served));
+	struct served *served = take_served(c);
 
 	if (served == NULL)
 		return -1;
 	if (client == NULL) {
-		client = malloc(sizeof(*client));
+		client = take_client(c);
 		if (client == NULL) {
-			free(served);
+			give_served(c, served);
 			return -1;
 		}
 		struct client **slot = &c->by_address[slot_of(c, key)];
@@ -196,7 +279,7 @@ forget(struct clients *c, struct client *client)
 	while (*at != client)
 		at = &(*at)->next;
 	*at = client->next;
-	free(client);
+	give_client(c, client);
 }
 
 static void
@@ -209,7 +292,7 @@ remove_at(struct clients *c, struct served **at)
 	c->inherited -= served->is_inherited;
 	if (--served->client->sessions == 0)
 		forget(c, served->client);
-	free(served);
+	give_served(c, served);
 }
 
 /* the session of that process, one of ours or an inherited one; NULL: none */
@@ -232,6 +315,16 @@ clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address
 	if (former != NULL)
 		remove_at(c, former);
 	return add(c, pid, key_of(address), false);
+}
+
+bool
+clients_find(struct clients *c, pid_t pid, struct sockaddr_storage *address)
+{
+	struct served **at = find_served(c, pid, false);
+
+	if (at != NULL)
+		address_of((*at)->client->key, address);
+	return at != NULL;
 }
 
 bool

@@ -31,7 +31,7 @@ enum clients_answer {
 	CLIENTS_TOO_MANY_OF, /* sessions of this client */
 };
 
-/* clients_new - at most `sessions_max` sessions in all; NULL: no memory */
+/* clients_new - at most `sessions_max` sessions in all; NULL: no memory.  Gone in a child: only its maker may use it. */
 struct clients *clients_new(uint64_t sessions_max);
 void clients_free(struct clients *c);
 
@@ -44,9 +44,11 @@ bool clients_uid(const struct sockaddr_storage *address, uid_t *uid);
 /* clients_ask - may this one (plain) have another session?  `limits` are the listener's */
 enum clients_answer clients_ask(const struct clients *c, const struct sockaddr_storage *address,
 				const struct config_limits *limits);
-/* clients_add - process `pid` serves it from now on; -1: no memory (nothing was added) */
+/* clients_add - process `pid` serves it from now on; -1: there are as many as may be (nothing was added) */
 int clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
 	__attribute__((warn_unused_result));
+/* clients_find - whom process `pid` of ours serves: address or user, of IPv6 the /64; false: nobody */
+bool clients_find(struct clients *c, pid_t pid, struct sockaddr_storage *address);
 /* clients_remove - process `pid` has ended; false: it served nobody */
 bool clients_remove(struct clients *c, pid_t pid);
 /*

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 
 #include "common/system/clock.h"
 #include "common/system/events.h"
+#include "common/text/checksum.h"
 #include "smtpd/feed.h"
 
 /* what a user has left, so far */
@@ -129,11 +131,24 @@ read_head(int fd, uint64_t length, struct drop_head *head)
 	return NULL;
 }
 
+/*
+ * what no other letter has: the file, and when it was last changed in any way
+ *
+ * Its owner can change the file and with it the key: then it is another letter, of his own.
+ */
+static void
+write_key(const char *name, const struct stat *st, char key[FEED_ONCE_MAX + 1])
+{
+	snprintf(key, FEED_ONCE_MAX + 1, "%u.%" PRIu64 ".%" PRId64 ".%09ld.%" PRId64 ".%016" PRIX64,
+		 (unsigned)st->st_uid, (uint64_t)st->st_ino, (int64_t)st->st_ctim.tv_sec,
+		 st->st_ctim.tv_nsec, (int64_t)st->st_size, checksum_of(name, strlen(name)));
+}
+
 /* a file that is what it should be, held by us */
 static void
 take_letter(struct drop *d, const char *name, int fd, const struct stat *st)
 {
-	char tail[DROP_END_MAX];
+	char tail[DROP_END_MAX], key[FEED_ONCE_MAX + 1];
 	struct feed f = {.start = &d->start->session,
 			 .program = d->start->program,
 			 .log = d->start->log,
@@ -141,7 +156,9 @@ take_letter(struct drop *d, const char *name, int fd, const struct stat *st)
 			 .directory = d->start->directory,
 			 .fd = fd,
 			 .uid = st->st_uid,
-			 .file = name};
+			 .file = name,
+			 .once = key};
+	write_key(name, st, key);
 	off_t from = st->st_size > DROP_END_MAX ? st->st_size - DROP_END_MAX : 0;
 	ssize_t n = pread(fd, tail, sizeof(tail), from);
 	if (n <= 0 || drop_end(span_from(tail, (size_t)n), (uint64_t)st->st_size, &f.content_at,

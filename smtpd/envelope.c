@@ -173,7 +173,7 @@ void
 envelope_settle(struct session *s)
 {
 	static struct check checks[CHECKS_MAX];
-	static struct span addresses[CHECKS_MAX];
+	struct span addresses[CHECKS_MAX];
 	struct session_transaction *t = &s->transaction;
 	size_t count = t->waiting_count;
 

@@ -31,6 +31,7 @@ struct refusal {
 
 /* one letter being fed */
 struct feeding {
+	char once[FEED_ONCE_MAX + 8]; /* the key of what this session brings */
 	const struct feed *f;
 	struct submission s;
 	pid_t session;
@@ -66,6 +67,7 @@ begin(struct feeding *x)
 	x->taken = 0;
 	start.uid = f->uid;
 	start.author = f->head.name;
+	start.once = span_of(x->once);
 	start.started_us = (uint64_t)clock_wall_us();
 	if (start.started_us <= *f->last_us)
 		start.started_us = *f->last_us + 1;
@@ -204,6 +206,7 @@ say_content(struct feeding *x)
 static bool
 say_letter(struct feeding *x)
 {
+	snprintf(x->once, sizeof(x->once), "%s", x->f->once);
 	bool is_well = begin(x) && submission_say(&x->s, "MAIL %.*s", SPAN_ARG(x->f->head.mail));
 	int code = is_well ? submission_hear(&x->s, SUBMISSION_ANSWER_MS) : 0;
 	if (code / 100 == 5)
@@ -260,6 +263,7 @@ say_notice(struct feeding *x, struct span to, bool with_content)
 	struct buffer text;
 	bool at_line_start = true;
 	int code = 0;
+	snprintf(x->once, sizeof(x->once), "%s.N", x->f->once);
 	buffer_init(&text, NOTICE_MAX);
 	write_notice(x, to, &text);
 	bool is_well = begin(x) && submission_say(&x->s, "MAIL FROM:<>") &&

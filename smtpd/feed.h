@@ -11,6 +11,8 @@
 #include "common/protocol/drop.h"
 #include "smtpd/session.h"
 
+#define FEED_ONCE_MAX 96 /* leaves room for what smtpd/accept.c adds */
+
 struct feed {
 	const struct session_start *start; /* of each session, but for client, uid and descriptor */
 	const char *program, *log;	   /* for the events of the sessions */
@@ -19,6 +21,7 @@ struct feed {
 	int fd;				   /* the file */
 	uid_t uid;			   /* whose it is */
 	const char *file;		   /* its name, for events */
+	const char *once;		   /* its key, FEED_ONCE_MAX bytes at most */
 	struct drop_head head;
 	uint64_t content_at, length;
 };

@@ -11,6 +11,7 @@
 
 #include "common/mail/domain.h"
 #include "smtpd/login.h"
+#include "smtpd/starttls.h"
 
 static bool
 take_name(struct session *s, struct span argument)
@@ -49,8 +50,12 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "SMTPUTF8");
 	session_reply_more(s, 250, NULL, "CHUNKING");
 	session_reply_more(s, 250, NULL, "DSN");
+	if (starttls_is_offered(s))
+		session_reply_more(s, 250, NULL, "STARTTLS");
 	if (s->may_etrn)
 		session_reply_more(s, 250, NULL, "ETRN");
+	if (s->may_expn)
+		session_reply_more(s, 250, NULL, "EXPN");
 	if (login_is_offered(s))
 		session_reply_more(s, 250, NULL, "AUTH %s", login_mechanisms());
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */

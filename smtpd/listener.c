@@ -17,6 +17,7 @@
 #include "smtpd/listener.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@
 #include "smtpd/feeder.h"
 #include "smtpd/session.h"
 #include "smtpd/shortage.h"
+#include "smtpd/tls.h"
 
 #define ACCEPT_BATCH 64 /* connections of one socket in one turn */
 #define PAUSE_MS 200	/* when the kernel has no descriptor, process or memory for another one */
@@ -68,6 +70,7 @@ struct listener {
 	struct loop_timer pause;
 	struct loop_timer stop;
 	struct loop_timer sweep;
+	struct loop_timer tickets;
 	int64_t stop_at_ms;
 	uint64_t last_us; /* of the youngest session's id */
 	bool is_closing;
@@ -143,7 +146,7 @@ leave(void *owner)
 {
 	struct listener *l = owner;
 
-	loop_free(l->loop);
+	loop_leave(l->loop);
 	close(l->master.fd);
 	for (size_t i = 0; i < l->door_count; i++)
 		close(l->doors[i].watch.fd);
@@ -187,6 +190,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.fd = fd,
 		.client = *client,
 		.is_local = d->is_local,
+		.tls = tls_find(d->listen),
 		.started_us = (uint64_t)clock_wall_us(),
 	};
 
@@ -347,6 +351,19 @@ make_way(struct listener *l)
 	leave_table(l);
 }
 
+/* whom it served is said here, since its own last lines may have died with it */
+static void
+tell_died(const struct listener *l, pid_t pid, int signal)
+{
+	struct sockaddr_storage client;
+	char name[INET6_ADDRSTRLEN] = "";
+
+	if (clients_find(l->clients, pid, &client))
+		name_of(&client, name);
+	EVENT("session-died", event_number("pid", pid), event_string("client", name),
+	      event_number("signal", signal));
+}
+
 static void
 session_ended(void *owner)
 {
@@ -356,11 +373,10 @@ session_ended(void *owner)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			tell_died(l, pid, WTERMSIG(status));
 		if (!feeder_ended(&l->feeder, pid, status))
 			clients_remove(l->clients, pid);
-		if (WIFSIGNALED(status))
-			EVENT("session-died", event_number("pid", pid),
-			      event_number("signal", WTERMSIG(status)));
 		has_died = has_died || WIFSIGNALED(status);
 	}
 	tell_shortage(l);
@@ -486,6 +502,15 @@ on_retire(void *owner)
 	end_if_done(l);
 }
 
+static void
+renew_tickets(struct loop_timer *t)
+{
+	struct listener *l = t->owner;
+
+	tls_renew_tickets();
+	loop_timer_set(l->loop, t, loop_now_ms(l->loop) + TLS_TICKETS_MS);
+}
+
 /* ---- start ---- */
 
 static void
@@ -540,6 +565,8 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->stop.owner = l;
 	l->sweep.fire = sweep;
 	l->sweep.owner = l;
+	l->tickets.fire = renew_tickets;
+	l->tickets.owner = l;
 	l->program = s->program;
 	l->master = (struct loop_watch){
 		.fd = start_listen(s, "master")->fd, .ready = master_ready, .owner = l};
@@ -566,6 +593,11 @@ listener_serve(struct listener *l)
 	for (size_t i = 0; i < l->door_count; i++)
 		loop_watch(l->loop, &l->doors[i].watch, EPOLLIN);
 	loop_watch(l->loop, &l->master, EPOLLIN);
+	if (tls_has_tickets())
+		loop_timer_set(l->loop, &l->tickets, loop_now_ms(l->loop) + TLS_TICKETS_MS);
+	/* what the start has freed: else each session would join the small pieces, all over a heap that it must copy for it */
+	malloc_trim(0);
+	session_prepare();
 	feeder_begin(&l->feeder);
 	loop_run(l->loop);
 	events_end();

@@ -40,6 +40,8 @@ login_is_private(const struct session *s)
 	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&s->address;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&s->address;
 
+	if (s->tls[0] != '\0')
+		return true;
 	if (!s->config->auth.may_be_clear)
 		return false;
 	if (s->address.ss_family == AF_INET)

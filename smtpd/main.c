@@ -18,6 +18,7 @@
 #include "common/system/start.h"
 #include "smtpd/listener.h"
 #include "smtpd/syscalls.h"
+#include "smtpd/tls.h"
 
 #define DESCRIPTORS 128 /* the listener's sockets, or those of one session and its message */
 #define MEMORY_MAX \
@@ -63,7 +64,11 @@ main(int argc, char **argv)
 	}
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
+	if (strcmp(name, "smtpd") == 0)
+		tls_start(start, config);
 	int drop = open_drop(start);
+	/* the sessions, too: one that is answered does not interrupt who has answered (docs/performance.md) */
+	start_batched();
 	confine(start, start_directory(start, "drop") != NULL ? submit_syscalls : smtpd_syscalls,
 		&limits);
 	struct listener *listener = listener_new(start, config, drop);

@@ -27,9 +27,8 @@ queries_help(struct session *s, struct span argument)
 	session_reply(s, 214, "2.0.0", "Mail about this host: postmaster@%s", s->config->hostname);
 }
 
-/* the address asked for, qualified with our name when it is a name alone; false: it is none */
-static bool
-read_asked(struct session *s, struct span argument, struct address *a)
+bool
+queries_address(const struct session *s, struct span argument, struct address *a)
 {
 	char text[ADDRESS_MAX + 1];
 
@@ -58,7 +57,7 @@ queries_vrfy(struct session *s, struct span argument)
 		session_reply(s, 252, "2.1.5", "send mail to it, and you will see");
 		return;
 	}
-	if (!read_asked(s, argument, &a)) {
+	if (!queries_address(s, argument, &a)) {
 		session_reply(s, 501, "5.1.3", "that is no address");
 		return;
 	}

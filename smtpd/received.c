@@ -5,7 +5,7 @@
  *     	by HOSTNAME (Culver) with ESMTP id ID;
  *     	Tue, 24 Nov 2026 08:02:31 +0000
  *
- * and, of a user of this host, who is known by the kernel and not by what he says,
+ * with a clause `tls CIPHER` behind the id (RFC 8314, section 4.3) where it came by TLS; and, of a user of this host, who is known by the kernel and not by what he says,
  *
  *     Received: (uid UID)
  *     	by HOSTNAME (Culver) with LOCAL id ID;
@@ -26,19 +26,41 @@ received_protocol(const struct session *s)
 {
 	if (s->is_local)
 		return "LOCAL";
-	if (s->transaction.is_utf8)
-		return s->login[0] != '\0' ? "UTF8SMTPA" : "UTF8SMTP"; /* RFC 6531, section 4.3 */
-	if (s->login[0] != '\0')
-		return "ESMTPA";
-	return s->extended ? "ESMTP" : "SMTP";
+	bool is_tls = s->tls[0] != '\0'; /* RFC 3848 */
+	bool is_login = s->login[0] != '\0';
+	if (s->transaction.is_utf8) /* RFC 6531, section 4.3 */
+		return is_tls	  ? is_login ? "UTF8SMTPSA" : "UTF8SMTPS"
+		       : is_login ? "UTF8SMTPA"
+				  : "UTF8SMTP";
+	if (!s->extended)
+		return is_tls ? "SMTPS" : "SMTP";
+	if (is_login)
+		return is_tls ? "ESMTPSA" : "ESMTPA";
+	return is_tls ? "ESMTPS" : "ESMTP";
+}
+
+/* `version` as a comment, `cipher` as a clause; both empty without TLS */
+static void
+write_tls(const struct session *s, char version[SESSION_TLS_MAX], char cipher[SESSION_TLS_MAX + 8])
+{
+	struct span name = span_of(s->tls);
+	struct span first = span_word(&name);
+
+	version[0] = cipher[0] = '\0';
+	if (first.len == 0)
+		return;
+	snprintf(version, SESSION_TLS_MAX, " (%.*s)", SPAN_ARG(first));
+	snprintf(cipher, SESSION_TLS_MAX + 8, "\r\n\ttls %.*s", SPAN_ARG(span_trim(name)));
 }
 
 struct span
 received_write(const struct session *s, uint64_t id, int64_t now_us, char to[RECEIVED_MAX])
 {
 	char date[CLOCK_TEXT_MAX];
+	char version[SESSION_TLS_MAX], cipher[SESSION_TLS_MAX + 8];
 
 	clock_rfc5322(now_us, date);
+	write_tls(s, version, cipher);
 	if (s->is_local) {
 		int len = snprintf(to, RECEIVED_MAX,
 				   "Received: (uid %u)\r\n"
@@ -50,10 +72,10 @@ received_write(const struct session *s, uint64_t id, int64_t now_us, char to[REC
 	}
 	int n = snprintf(to, RECEIVED_MAX,
 			 "Received: from %s ([%s%s])\r\n"
-			 "\tby %s (Culver) with %s id %013" PRIX64 ";\r\n"
+			 "\tby %s (Culver) with %s%s id %013" PRIX64 "%s;\r\n"
 			 "\t%s\r\n",
 			 s->helo, s->client_is_ipv6 ? "IPv6:" : "", s->client, s->config->hostname,
-			 received_protocol(s), id, date);
+			 received_protocol(s), version, id, cipher, date);
 	return n > 0 && n < RECEIVED_MAX ? span_from(to, (size_t)n) : SPAN_NONE;
 }
 

@@ -71,6 +71,12 @@ grow(struct recipients *r)
 	return 0;
 }
 
+int
+recipients_reserve(struct recipients *r)
+{
+	return r->room > 0 ? 0 : grow(r);
+}
+
 /* NOTIFY of two RCPT for one address; not given at all is the default, failures (RFC 3461, section 4.1) */
 static uint64_t
 join(uint64_t a, uint64_t b)

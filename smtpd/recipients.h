@@ -24,6 +24,8 @@ enum recipients_outcome { RECIPIENTS_ADDED, RECIPIENTS_KNOWN, RECIPIENTS_NO_MEMO
 
 /* `seed` is kept over recipients_clear */
 void recipients_init(struct recipients *r, uint64_t seed);
+/* recipients_reserve - room for the first ones; -1: no memory */
+int recipients_reserve(struct recipients *r) __attribute__((warn_unused_result));
 void recipients_clear(struct recipients *r);
 void recipients_free(struct recipients *r);
 /*

@@ -19,26 +19,31 @@
 #include "common/system/events.h"
 #include "smtpd/chunks.h"
 #include "smtpd/envelope.h"
+#include "smtpd/starttls.h"
 #include "smtpd/verbs.h"
 
 #define REPLY_MAX \
-	511 /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
+	511	  /* bytes of a reply line and a NUL; with CRLF 512 (RFC 5321, section 4.5.3.1.5) */
+#define PAGE 4096 /* where it is larger, a session touches a few bytes more */
 #define LINGER_MS 2000	   /* for a client that goes on talking to read the last reply */
 #define LINGER_BYTES 65536 /* and no more than this */
 
-static volatile sig_atomic_t must_stop;
+/* those of this process; static, so that nothing is allocated: the heap is the listener's, and what is written there is copied first */
+static _Alignas(PAGE) struct session session;
+static _Alignas(PAGE) char input[STREAM_IN_MAX];
+static _Alignas(PAGE) char output[STREAM_OUT_MAX];
 
 static void
 on_stop(int signal)
 {
 	(void)signal;
-	must_stop = 1;
+	session.must_stop = 1;
 }
 
 bool
 session_must_stop(void)
 {
-	return must_stop != 0;
+	return session.must_stop != 0;
 }
 
 int64_t
@@ -131,7 +136,7 @@ session_lost(struct session *s, enum stream_outcome outcome)
 {
 	switch (outcome) {
 	case STREAM_TIMEOUT:
-		if (must_stop) {
+		if (s->must_stop) {
 			session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
 			session_end(s, "stopping");
 			return;
@@ -195,7 +200,7 @@ read_line(struct session *s, struct span *line)
 				      "a command ends with CR LF, and holds no CR, LF or NUL");
 			return false;
 		case STREAM_INTERRUPTED:
-			if (must_stop)
+			if (s->must_stop)
 				return false;
 			break;
 		case STREAM_CLOSED:
@@ -211,7 +216,7 @@ read_line(struct session *s, struct span *line)
 static bool
 may_go_on(struct session *s)
 {
-	if (s->ended == NULL && must_stop) {
+	if (s->ended == NULL && s->must_stop) {
 		envelope_settle(s);
 		session_reply(s, 421, "4.3.2", "this host is stopping, try again later");
 		session_end(s, "stopping");
@@ -280,6 +285,7 @@ set_client(struct session *s, const struct session_start *start)
 		s->is_local = true;
 		s->uid = start->uid;
 		s->author = start->author;
+		s->once = start->once;
 		s->may_relay = true;
 		snprintf(s->client, sizeof(s->client), SESSION_LOCAL_CLIENT "%u", (unsigned)s->uid);
 		return;
@@ -293,11 +299,26 @@ set_client(struct session *s, const struct session_start *start)
 		s->client[0] = '\0';
 	s->may_relay = config_may_relay(s->config, client);
 	s->may_etrn = config_may_etrn(s->config, NULL, client);
+	s->may_expn = config_may_expn(s->config, client);
 	s->address = start->client;
 }
 
-/* begin - of a session that is all zero */
-static bool
+void
+session_prepare(void)
+{
+	struct session_transaction *t = &session.transaction;
+
+	arena_init(&t->arena, SESSION_TRANSACTION_MAX);
+	recipients_init(&t->recipients, 0);
+	/* without memory now, the sessions ask for it themselves */
+	(void)arena_alloc(&t->arena, 1);
+	arena_reset(&t->arena);
+	if (recipients_reserve(&t->recipients) == -1)
+		recipients_free(&t->recipients);
+}
+
+/* begin - of a session that is all zero, but for what session_prepare did */
+static void
 begin(struct session *s, const struct session_start *start)
 {
 	/* zero otherwise, and untouched: it is large, and each page would be copied for each session */
@@ -308,16 +329,17 @@ begin(struct session *s, const struct session_start *start)
 	s->stage = STAGE_GREETED;
 	s->about = SPAN_NONE;
 	s->author = SPAN_NONE;
+	s->tls_address = start->tls;
+	s->is_implicit = start->tls != NULL && start->listen->implicit_tls;
+	s->once = SPAN_NONE;
 	snprintf(s->id, sizeof(s->id), "S%013" PRIX64, start->started_us);
 	set_client(s, start);
 	s->ends_ms = clock_monotonic_ms() + (int64_t)s->limits->session_time;
-	arena_init(&s->transaction.arena, SESSION_TRANSACTION_MAX);
 	/* addresses of memory are random (PIE) and told to nobody */
-	recipients_init(&s->transaction.recipients,
-			start->started_us ^ (uint64_t)(uintptr_t)s << 20);
+	s->transaction.recipients.seed = start->started_us ^ (uint64_t)(uintptr_t)s << 20;
 	checks_init(&s->checks, start->lookup);
 	accept_init(&s->accept, start->intake);
-	return stream_open(&s->stream, start->fd) == 0;
+	stream_open_in(&s->stream, start->fd, input, output);
 }
 
 static void
@@ -327,7 +349,7 @@ catch_signals(void)
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t none;
 
-	must_stop = 0;
+	session.must_stop = 0;
 	sigemptyset(&none);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &ignore, NULL);
@@ -337,6 +359,8 @@ catch_signals(void)
 static void
 greet(struct session *s)
 {
+	if (s->is_implicit && !starttls_implicit(s))
+		return;
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
 	if (stream_has_input(&s->stream)) {
 		session_reply(s, 554, "5.5.1", "you spoke before the greeting");
@@ -354,7 +378,7 @@ linger(struct session *s)
 	size_t taken = 0;
 
 	s->stream.deadline_ms = clock_monotonic_ms() + LINGER_MS;
-	if (stream_flush(&s->stream) != STREAM_OK || !stream_has_input(&s->stream))
+	if (stream_finish(&s->stream) != STREAM_OK || !stream_has_input(&s->stream))
 		return;
 	shutdown(s->stream.fd, SHUT_WR);
 	while (taken < LINGER_BYTES && stream_chunk(&s->stream, &chunk) == STREAM_OK) {
@@ -363,16 +387,13 @@ linger(struct session *s)
 	}
 }
 
-static struct session session; /* the one of this process */
-
 void
 session_serve(const struct session_start *start)
 {
 	struct session *s = &session;
 
 	catch_signals();
-	if (!begin(s, start))
-		return;
+	begin(s, start);
 	EVENT("connected", event_string("session", s->id), event_string("client", s->client));
 	greet(s);
 	while (read_command(s))
@@ -394,4 +415,5 @@ session_release(void)
 	checks_release(&session.checks);
 	intake_client_close(&session.accept.client);
 	memset(&session, 0, sizeof(session));
+	session_prepare();
 }

@@ -8,6 +8,7 @@
 #define SMTPD_SESSION_H
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@
 #define SESSION_TRANSACTION_MAX \
 	(256u << 20) /* bytes of memory of one transaction, all recipients */
 #define SESSION_HELO_MAX 256
+#define SESSION_TLS_MAX 64 /* the longest name of a cipher has 45 bytes */
 #define SESSION_LOCAL_CLIENT \
 	"uid:"		     /* and the uid: what events call the client of a local session */
 #define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
@@ -48,12 +50,15 @@ struct session_start {
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
 	const char *auth;
-	int fd;				/* connected; the session's from now on */
+	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
 	struct span author; /* his full name, for a From field if there is none; empty: not known */
-	uint64_t started_us; /* wall clock; gives the session's id */
+	uint64_t started_us;	       /* wall clock; gives the session's id */
+	const struct tls_address *tls; /* NULL: no TLS here */
+	struct span
+		once; /* of a letter that may come again: its key (common/protocol/intake.h); empty: it does not */
 };
 
 struct session_transaction {
@@ -65,11 +70,13 @@ struct session_transaction {
 	enum intake_ret ret;
 	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
-	/* accepted by syntax; their answers are due at the next settling */
-	struct intake_recipient waiting[CHECKS_MAX];
-	size_t waiting_count;
 	uint64_t overshoot; /* RCPT beyond the limit */
+	/* accepted by syntax; their answers are due at the next settling */
+	size_t waiting_count;
+	struct intake_recipient waiting[CHECKS_MAX];
 };
+
+/* what is large stands last: of a short session only the first page is touched, and the first of each large member */
 
 struct session {
 	const struct config *config;
@@ -82,32 +89,44 @@ struct session {
 	bool is_local; /* a user of this host: */
 	uid_t uid;
 	struct span author; /* full name of a local sender, for a From field; empty: not known */
+	struct span once;   /* session_start's */
 	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
 	const char *auth;		 /* path; NULL: not there */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
+	bool may_expn;			 /* its address is in expn-from */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */
 	char helo[SESSION_HELO_MAX]; /* domain or literal, nothing else; empty before EHLO */
 	bool extended;		     /* EHLO, not HELO */
-	struct span word, rest;	     /* of the command at hand */
-	const char *ended;	     /* why: set, the session reads no further command */
+	const struct tls_address *tls_address; /* NULL: no TLS here */
+	bool is_implicit;		       /* TLS comes before the greeting */
+	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
+	struct span word, rest;		       /* of the command at hand */
+	const char *ended;		       /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */
 	uint64_t commands, errors, messages;
-	struct session_transaction transaction;
+	volatile sig_atomic_t must_stop; /* set by the handler of SIGTERM */
 	struct checks checks;
-	struct accept accept;
 	struct content chunks; /* in_chunks: of the message that BDAT brings */
 	bool in_chunks;
 	bool chunks_are_refused; /* what comes is read away */
 	int64_t chunks_end_ms;	 /* monotonic */
+	struct session_transaction transaction;
+	struct accept accept;
 };
 
+/*
+ * session_prepare - once, before the first session: what each would allocate first is there, in one place, when its process begins
+ *
+ * A session that allocates writes all over a heap that is its listener's, and each page that is written is copied.
+ */
+void session_prepare(void);
 /* session_serve - the whole session; returns when it is over, everything still open (the process exits) */
 void session_serve(const struct session_start *start);
-/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one */
+/* session_release - what the end of the process releases else: for the fuzz target, which serves many in one; prepared as before */
 void session_release(void);
 
 /*

@@ -22,7 +22,9 @@
 		SYSCALL_GROUP("the table of clients to the next listener, and which of its " \
 			      "sessions live", \
 			      SYSCALL(memfd_create), SYSCALL(pidfd_open)), \
-		SYSCALL_GROUP("the promise: a message on the disk", SYSCALL(fsync)),
+		SYSCALL_GROUP("the promise: a message on the disk", SYSCALL(fsync)), \
+		SYSCALL_GROUP("an answer that is waited for in the receive itself, for a time", \
+			      SYSCALL_IF(setsockopt, 3, SO_RCVTIMEO)),
 
 const struct syscall_group smtpd_syscalls[] = {
 	GROUPS SYSCALL_GROUPS_END,

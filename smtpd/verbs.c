@@ -10,9 +10,11 @@
 #include "smtpd/content.h"
 #include "smtpd/envelope.h"
 #include "smtpd/etrn.h"
+#include "smtpd/expn.h"
 #include "smtpd/hello.h"
 #include "smtpd/login.h"
 #include "smtpd/queries.h"
+#include "smtpd/starttls.h"
 
 #define ANY (STAGE_GREETED | STAGE_READY | STAGE_MAIL | STAGE_RCPT | STAGE_CHUNKS)
 #define LISTED_WORDS 11 /* the first rows; those below are for few, or known only to be refused */
@@ -33,13 +35,15 @@ static const struct verb verbs[] = {
 	{"VRFY", ANY, queries_vrfy, "", .ends_group = true},
 	{"HELP", ANY, queries_help, "", .ends_group = false},
 	{"QUIT", ANY, queries_quit, "", .ends_group = false},
-	{"EXPN", ANY, queries_unsupported, "", .ends_group = true},
+	{"EXPN", ANY, expn_expn, "", .ends_group = true},
 	{"ETRN", STAGE_READY, etrn_etrn, "ETRN comes after EHLO, and outside of a transaction",
 	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
 	{"AUTH", STAGE_GREETED | STAGE_READY, login_auth, "AUTH comes outside of a transaction",
 	 .ends_group = true},
-	{"STARTTLS", ANY, queries_unsupported, "", .ends_group = true},
+	/* what follows it is dropped by its own handler */
+	{"STARTTLS", STAGE_GREETED | STAGE_READY, starttls_starttls,
+	 "STARTTLS comes outside of a transaction", .ends_group = false},
 	/* a browser was made to speak to us: nothing that follows is a command */
 	{"GET", ANY, queries_other_protocol, "", .ends_group = false},
 	{"POST", ANY, queries_other_protocol, "", .ends_group = false},

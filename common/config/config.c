@@ -213,8 +213,12 @@ place_phrase(unsigned place)
 		return "the block of `domain`";
 	case PLACE_OUTBOUND:
 		return "the block of `outbound`";
+	case PLACE_TLS:
+		return "the block of `tls`";
 	case PLACE_SITE:
 		return "the block of `site`";
+	case PLACE_BUDGET:
+		return "the block of `budget`";
 	case PLACE_ROUTE:
 		return "the block of `route`";
 	case PLACE_LIMIT:

@@ -55,15 +55,40 @@ struct config_limits {
 	uint64_t agents; /* delivery agents in all */
 	uint64_t mailbox_agents;      /* file agents in all */
 	uint64_t mailbox_concurrency; /* file agents per user */
+	uint64_t mailbox_time;	      /* ms, for one letter into a mailbox */
 	uint64_t pipe_agents;	      /* agents of commands and other lines, in all */
 	uint64_t pipe_time;	      /* ms, for one command to end */
 	uint64_t pipe_memory;	      /* bytes of one process of a command */
 	uint64_t pipe_processes;      /* of a user, while a command of his runs */
+	uint64_t expn_per_hour;	      /* EXPN of one client */
 	uint64_t etrn_interval;	      /* ms between two ETRN for one domain */
 	uint64_t disk_floor;	      /* bytes free on the spool */
 	uint64_t inode_floor;
 	uint64_t reserve;    /* bytes of SPOOL/reserve */
 	uint64_t trace_size; /* bytes of the trace store */
+};
+
+#define CONFIG_PAIRS_MAX 16 /* certificates with their keys, in all */
+
+struct config_pair {
+	char *certificate, *key; /* paths of files */
+};
+
+struct config_words {
+	char **words;
+	size_t count;
+};
+
+/* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
+enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
+
+struct config_tls {
+	bool is_given;
+	struct config_words certificates; /* as written: a directory ends with a slash */
+	struct config_words keys;
+	enum config_tls_policy policy;
+	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
+	size_t pair_count;		/* 0: no TLS */
 };
 
 struct config_listen {
@@ -73,6 +98,8 @@ struct config_listen {
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
 	bool offers_auth;	     /* of a submission address: always, and required */
+	struct config_tls tls;	     /* that of the block, else the general one */
+	bool implicit_tls;	     /* from the first byte on */
 };
 
 enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP };
@@ -189,6 +216,23 @@ struct config_site {
 	uint64_t rate;
 };
 
+enum config_budget_kind {
+	CONFIG_BUDGET_MESSAGES,
+	CONFIG_BUDGET_RECIPIENTS,
+	CONFIG_BUDGET_BYTES,
+	CONFIG_BUDGET_KINDS
+};
+
+enum config_budget_period { CONFIG_BUDGET_HOUR, CONFIG_BUDGET_DAY, CONFIG_BUDGET_PERIODS };
+
+/* what one sender may send; 0: no bound */
+struct config_budget {
+	char **senders; /* logins, and `uid:NUMBER` for users of this host; none: everybody else */
+	size_t sender_count;
+	/* bytes: of content, of each message once */
+	uint64_t limit[CONFIG_BUDGET_KINDS][CONFIG_BUDGET_PERIODS];
+};
+
 struct config_outbound {
 	struct config_host *smarthosts; /* in their order */
 	size_t smarthost_count;
@@ -228,6 +272,8 @@ struct config {
 	enum config_log_format log_format;
 	struct config_network *relay_from;
 	size_t relay_from_count;
+	struct config_network *expn_from; /* clients that may say EXPN */
+	size_t expn_from_count;
 	char extension;	       /* between user and extension; 0: none */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
@@ -235,6 +281,9 @@ struct config {
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
+	struct config_tls tls;
+	struct config_pair pairs[CONFIG_PAIRS_MAX];
+	size_t pair_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
@@ -251,6 +300,8 @@ struct config {
 	bool hosts;		   /* /etc/hosts is asked before the DNS */
 	struct config_site *sites; /* in their order */
 	size_t site_count;
+	struct config_budget *budgets; /* in their order */
+	size_t budget_count;
 	struct config_route *routes; /* sorted by name */
 	size_t route_count;
 	struct config_limits limits;
@@ -316,6 +367,7 @@ const struct config *config_take(void);
 /* ---- questions that several programs ask ---- */
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
+bool config_may_expn(const struct config *c, const struct sockaddr *client);
 /* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
 bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);
@@ -326,6 +378,11 @@ int config_table_find(const struct config *c, const char *word, struct config_ta
 	__attribute__((warn_unused_result));
 /* the `site` that a mail host belongs to; NULL: none names it */
 const struct config_site *config_site_find(const struct config *c, struct span host);
+/* the budget of a sender, named as in config_budget: the first that names him, else the first without names; NULL: none */
+const struct config_budget *config_budget_find(const struct config *c, struct span sender);
+/* one bound of it, as words: 100 messages an hour */
+void config_budget_format(const struct config_budget *b, enum config_budget_kind kind,
+			  enum config_budget_period period, struct buffer *to);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
 /*

@@ -67,6 +67,10 @@ const struct directive directives[] = {
 	 .standard = "127.0.0.0/8 ::1",
 	 IN(config, relay_from), .take = take_networks,
 	 .sentence = "clients that may send to any domain"},
+	{.word = "expn-from", .arguments = "NETWORK...|none", .where = PLACE_GENERAL, ANY,
+	 .standard = "none",
+	 IN(config, expn_from), .take = take_expn_from,
+	 .sentence = "clients that may ask by EXPN whom an address stands for"},
 	{.word = "extension", .arguments = "CHARACTER|none", .where = PLACE_GENERAL, ONE,
 	 .standard = "+",
 	 IN(config, extension), .take = take_extension,
@@ -119,6 +123,14 @@ const struct directive directives[] = {
 	 .otherwise = "yes for submission, no for mx",
 	 IN(config_listen, offers_auth), .take = take_offers_auth,
 	 .sentence = "clients may log in; on a submission address they must"},
+	{.word = "implicit-tls", .arguments = "yes|no", .where = PLACE_LISTEN, ONE,
+	 .otherwise = "yes at port 465, else no",
+	 IN(config_listen, implicit_tls), .take = take_yes,
+	 .sentence = "a connection begins with TLS, instead of with a greeting and STARTTLS"},
+	{.word = "tls", .where = PLACE_LISTEN, .opens = PLACE_TLS, .needs_block = true,
+	 .otherwise = "the general one",
+	 IN(config_listen, tls), .take = take_tls,
+	 .sentence = "in place of the whole general one; an empty block: no TLS at this address"},
 
 	/* ---- auth ---- */
 	{.word = "auth", .where = PLACE_GENERAL, .opens = PLACE_AUTH, .needs_block = true,
@@ -137,6 +149,27 @@ const struct directive directives[] = {
 	 .otherwise = "none: a login sends as itself alone",
 	 IN(config_auth, senders), .take = take_tables,
 	 .sentence = "tables of addresses to the logins that may send as them"},
+
+	/* ---- tls ---- */
+	{.word = "tls", .where = PLACE_GENERAL, .opens = PLACE_TLS, .needs_block = true,
+	 .otherwise = "none: STARTTLS is not offered",
+	 IN(config, tls), .take = take_tls,
+	 .sentence = "the certificates of this host, and how it speaks TLS"},
+	{.word = "certificate", .arguments = "FILE|DIRECTORY/...", .where = PLACE_TLS,
+	 .min_words = 1, .max_words = CONFIG_PAIRS_MAX,
+	 .otherwise = "none; the general `tls` must have one",
+	 IN(config_tls, certificates), .take = take_certificate,
+	 .sentence = "certificates with their chains (PEM), the first for clients that name no host of them; "
+		     "a directory has fullchain.pem and privkey.pem"},
+	{.word = "key", .arguments = "FILE...", .where = PLACE_TLS,
+	 .min_words = 1, .max_words = CONFIG_PAIRS_MAX,
+	 .otherwise = "none: every certificate is a directory",
+	 IN(config_tls, keys), .take = take_key,
+	 .sentence = "the private keys of the certificates that are files, in their order"},
+	{.word = "policy", .arguments = "modern|intermediate|old", .where = PLACE_TLS, ONE,
+	 .otherwise = "intermediate",
+	 IN(config_tls, policy), .take = take_tls_policy,
+	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or with older ones too"},
 
 	/* ---- domain ---- */
 	{.word = "table", .arguments = "NAME file|pcre|cidr|sqlite PATH [QUERY]", .where = PLACE_GENERAL,
@@ -285,6 +318,25 @@ const struct directive directives[] = {
 	 IN(config_site, rate), .take = take_rate,
 	 .sentence = "messages to the site in a time, evenly spread: 100/m, 5/10s, 0.5/s"},
 
+	/* ---- budget ---- */
+	{.word = "budget", .arguments = "[UID|LOGIN...]", .where = PLACE_GENERAL, .opens = PLACE_BUDGET,
+	 .needs_block = true, .repeats = true, .max_words = GRAMMAR_WORDS_MAX,
+	 .otherwise = "none: everybody may send as much as he likes",
+	 IN(config, budgets), .take = take_budget,
+	 .sentence = "what each of these senders may send, or, without a name, everybody else; more is held"},
+	{.word = "messages", .arguments = "NUMBER/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_COUNT, .min = 1, .max = 1000 * MILLION,
+	 IN(config_budget, limit[CONFIG_BUDGET_MESSAGES]), .take = take_budget_amounts,
+	 .sentence = "messages of one sender in an hour, in a day, or both"},
+	{.word = "recipients", .arguments = "NUMBER/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_COUNT, .min = 1, .max = 1000 * MILLION,
+	 IN(config_budget, limit[CONFIG_BUDGET_RECIPIENTS]), .take = take_budget_amounts,
+	 .sentence = "recipients of them, before aliases are looked at"},
+	{.word = "bytes", .arguments = "SIZE/hour|day...", .where = PLACE_BUDGET, .min_words = 1, .max_words = 2,
+	 .otherwise = "no bound", .unit = UNIT_BYTES, .min = KB(1), .max = GB(1 << 20),
+	 IN(config_budget, limit[CONFIG_BUDGET_BYTES]), .take = take_budget_amounts,
+	 .sentence = "their content"},
+
 	/* ---- limit ---- */
 	{.word = "limit", .where = PLACE_GENERAL, .opens = PLACE_LIMIT, .needs_block = true,
 	 .otherwise = "the default of each word",
@@ -348,6 +400,9 @@ const struct directive directives[] = {
 	{LIMIT("mailbox-concurrency", mailbox_concurrency), .where = PLACE_LIMIT, COUNT(1, 10000),
 	 .standard = "8",
 	 .sentence = "processes that write into the mailbox of one user"},
+	{LIMIT("mailbox-time", mailbox_time), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1) / 4),
+	 .standard = "5m",
+	 .sentence = "the time until a letter is in a mailbox; then its process is ended, and the mail waits"},
 	{LIMIT("pipe-agents", pipe_agents), .where = PLACE_LIMIT, COUNT(1, 100000),
 	 .standard = "40",
 	 .sentence = "commands of users and aliases at the same time, in all"},
@@ -360,6 +415,9 @@ const struct directive directives[] = {
 	{LIMIT("pipe-processes", pipe_processes), .where = PLACE_LIMIT, COUNT(1, MILLION),
 	 .standard = "256",
 	 .sentence = "processes of a user in all, above which a command of his cannot make more"},
+	{LIMIT("expn-per-hour", expn_per_hour), .where = PLACE_LIMIT, COUNT(1, MILLION),
+	 .standard = "60", .reply = "450 4.7.1",
+	 .sentence = "EXPN of one client in an hour, of those in expn-from"},
 	{LIMIT("etrn-interval", etrn_interval), .where = PLACE_LIMIT, TIME(SHORTEST, DAYS(1)),
 	 .standard = "5m", .reply = "458 4.7.0",
 	 .sentence = "between two ETRN for the same domain"},
@@ -395,8 +453,7 @@ bool
 directive_is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"access", "budget",	    "dkim",	  "milter",
-		"policy", "source-address", "spool-sync", "tls",
+		"access", "dkim", "milter", "policy", "source-address", "spool-sync",
 	};
 
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
@@ -427,8 +484,12 @@ place_name(unsigned place)
 		return "outbound";
 	case PLACE_ROUTE:
 		return "route";
+	case PLACE_TLS:
+		return "tls";
 	case PLACE_SITE:
 		return "site";
+	case PLACE_BUDGET:
+		return "budget";
 	case PLACE_LIMIT:
 		return "limit";
 	case PLACE_LISTEN_LIMIT:

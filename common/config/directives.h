@@ -28,8 +28,10 @@ enum place {
 	PLACE_LISTEN_LIMIT = 64, /* listen { limit { } }	[struct config_limits] */
 	PLACE_ROUTE = 128,	 /* route { }			[struct config_route] */
 	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
-	PLACE_AUTH = 512,	 /* auth { }			[struct config_auth] */
-	PLACE_ANY = 1023,
+	PLACE_TLS = 512,	 /* tls { }			[struct config_tls] */
+	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
+	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
+	PLACE_ANY = 4095,
 };
 
 enum unit {

@@ -198,13 +198,6 @@ finish_listens(struct parse *p)
 			if (p->listen_given[i] & UINT64_C(1) << n)
 				memcpy((uint64_t *)(void *)&l->limits + n,
 				       (uint64_t *)(void *)&own + n, sizeof(uint64_t));
-		if (l->role == CONFIG_SUBMISSION && !c->auth.may_be_clear)
-			mistake_add(
-				p->errors, p->listen_at[i].file, p->listen_at[i].line,
-				p->listen_at[i].column,
-				"nobody could log in at `%s`: this version of Culver has no TLS "
-				"yet; expected `clear yes` in `auth`",
-				l->name);
 		for (size_t n = 0; n < i; n++)
 			if (l->address_len > 0 && l->address_len == c->listens[n].address_len &&
 			    memcmp(&l->address, &c->listens[n].address, l->address_len) == 0)
@@ -212,6 +205,26 @@ finish_listens(struct parse *p)
 					    p->listen_at[i].column,
 					    "`%s` stands in line %u of %.*s already", l->name,
 					    p->listen_at[n].line, SPAN_ARG(p->listen_at[n].file));
+	}
+}
+
+/* who submits must be able to log in: under TLS, or where it may be clear; parse_finish_tls has told of one with TLS from the first byte on */
+static void
+finish_submission(struct parse *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listens[i];
+		const struct parse_position *at = &p->listen_at[i];
+
+		if (l->role != CONFIG_SUBMISSION || c->auth.may_be_clear || l->implicit_tls ||
+		    l->tls.certificates.count > 0)
+			continue;
+		mistake_add(p->errors, at->file, at->line, at->column,
+			    "nobody could log in at `%s`, which has no TLS; expected a `tls` with "
+			    "a `certificate`, or `clear yes` in `auth`",
+			    l->name);
 	}
 }
 
@@ -227,6 +240,8 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 		return;
 	finish_names(p);
 	finish_listens(p);
+	parse_finish_tls(p);
+	finish_submission(p);
 	parse_finish_routes(p);
 }
 

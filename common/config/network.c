@@ -1,5 +1,5 @@
 /*
- * network - is a client in relay-from, or in etrn-from of a route?  See config.h.
+ * network - is a client in relay-from, in expn-from, or in etrn-from of a route?  See config.h.
  */
 #include "common/config/config.h"
 
@@ -50,6 +50,12 @@ bool
 config_may_relay(const struct config *c, const struct sockaddr *client)
 {
 	return is_listed(c->relay_from, c->relay_from_count, client);
+}
+
+bool
+config_may_expn(const struct config *c, const struct sockaddr *client)
+{
+	return is_listed(c->expn_from, c->expn_from_count, client);
 }
 
 bool

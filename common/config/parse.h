@@ -60,6 +60,8 @@ struct parse {
 	uint64_t listen_given
 		[CONFIG_LISTENS_MAX]; /* bit n: the n-th word of `limit` stands in its block */
 	struct parse_position listen_at[CONFIG_LISTENS_MAX];
+	struct parse_position tls_at; /* of the general `tls`; of that of each `listen`: */
+	struct parse_position listen_tls_at[CONFIG_LISTENS_MAX];
 	bool has_log;
 	struct parse_position *domain_at; /* of each domain, in the order of the file */
 	struct parse_use *uses;
@@ -89,5 +91,9 @@ char *parse_hops(struct parse *p, const struct grammar_line *line);
 char *parse_lmtp_hop(struct parse *p, const struct grammar_line *line);
 /* parse_finish_routes - a route without a word or given twice is a mistake; sorts them (takes-routes.c) */
 void parse_finish_routes(struct parse *p);
+/* parse_finish_tls - the certificates of each address, and their keys (takes-tls.c) */
+void parse_finish_tls(struct parse *p);
+/* parse_is_implicit - is that the port of submission by TLS from the first byte on? */
+bool parse_is_implicit(const struct sockaddr_storage *address);
 
 #endif

@@ -42,7 +42,8 @@ says_nothing(struct span line)
 
 int
 rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
-	   void (*each)(const struct rules_reader *r, unsigned line, struct span text))
+	   void (*each)(void *owner, const struct rules_reader *r, unsigned line, struct span text),
+	   void *owner)
 {
 	unsigned number = 0;
 
@@ -91,7 +92,7 @@ rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
 			      "blank space at the begin of a line continues the line before, and "
 			      "there is none");
 		else
-			each(r, first, trim(line));
+			each(owner, r, first, trim(line));
 	}
 	return 0;
 }
@@ -401,10 +402,9 @@ rules_nest_end(const struct rules_reader *r, const struct rules_nest *nest)
 bool
 rules_user(struct span value, struct rules_user *user, const char **why)
 {
-	*user = (struct rules_user){.home = SPAN_NONE, .quota = SPAN_NONE};
+	*user = (struct rules_user){.home = SPAN_NONE, .quota = 0};
 	for (struct span rest = value;;) {
 		struct span word = span_word(&rest);
-		uint64_t size;
 
 		if (word.len == 0)
 			return true;
@@ -417,8 +417,8 @@ rules_user(struct span value, struct rules_user *user, const char **why)
 			*why = "expected behind `home=` a path that begins with `/`, without `.` "
 			       "and `..` in it";
 		} else if (span_starts(word, SPAN("quota="))) {
-			user->quota = span_skip(word, 6);
-			if (number_parse_size(user->quota, 0, UINT64_MAX >> 1, &size) == 0)
+			if (number_parse_size(span_skip(word, 6), 0, RULES_QUOTA_MAX,
+					      &user->quota) == 0)
 				continue;
 			*why = "expected behind `quota=` a number of bytes, which K, M, G or T may "
 			       "follow";

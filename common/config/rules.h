@@ -24,10 +24,13 @@ struct rules_reader {
 	void (*wrong)(void *owner, unsigned line, unsigned column, const char *text);
 };
 
-/* rules_each - calls `each` for every line, joined with what continues it and trimmed; -1: the arena is full */
+/*
+ * rules_each - calls `each`, with `owner`, for every line, joined with what continues it and trimmed; -1: the arena is full
+ */
 int rules_each(struct span text, struct arena *arena, const struct rules_reader *r,
-	       void (*each)(const struct rules_reader *r, unsigned line, struct span text))
-	__attribute__((warn_unused_result));
+	       void (*each)(void *owner, const struct rules_reader *r, unsigned line,
+			    struct span text),
+	       void *owner) __attribute__((warn_unused_result));
 
 /* ---- key value ---- */
 
@@ -93,9 +96,11 @@ void rules_nest_end(const struct rules_reader *r, const struct rules_nest *nest)
 
 /* ---- what a table of users says of one ---- */
 
+#define RULES_QUOTA_MAX (UINT64_C(1) << 60) /* bytes */
+
 struct rules_user {
-	struct span home;  /* absolute; empty: as `deliver` says */
-	struct span quota; /* a size; for those who read the mailbox, nothing here keeps it */
+	struct span home; /* absolute; empty: as `deliver` says */
+	uint64_t quota;	  /* bytes of his Maildir; 0: as many as there is room for */
 };
 
 /* rules_user - empty, or words home=PATH quota=SIZE deliver=maildir; false: *wrong (static) says why it is none */

@@ -265,6 +265,16 @@ take_networks(struct parse *p, const struct directive *d, const struct grammar_l
 }
 
 void
+take_expn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	       void *object)
+{
+	struct config *c = object;
+
+	(void)d;
+	read_networks(p, line, &c->expn_from, &c->expn_from_count);
+}
+
+void
 take_etrn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	       void *object)
 {
@@ -324,6 +334,7 @@ take_listen(struct parse *p, const struct directive *d, const struct grammar_lin
 	l->name = parse_keep(p, word);
 	l->role = take_choice(p, line, 1, roles) == 1 ? CONFIG_SUBMISSION : CONFIG_MX;
 	l->offers_auth = l->role == CONFIG_SUBMISSION;
+	l->implicit_tls = parse_is_implicit(&l->address);
 }
 
 void

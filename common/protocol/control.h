@@ -4,7 +4,7 @@
  * One request at a time on a connection.  A selector travels as words `KEY=VALUE`, bare ids, or `all`, checked by the queue-manager (select.c), which
  * answers CONTROL_REFUSED with a sentence for what it does not understand; `user=` is a number there.  Who asks is known by the kernel: root, the group
  * culver-admin and the user who runs the whole see and do all; everybody else
- * sees the messages that his uid has sent, and may RETRY and REMOVE them; others are not there for him.
+ * sees the messages that his uid has sent, and may RETRY and REMOVE them; others are not there for him, nor is what they have used of their budgets.
  *
  * While a request takes its time, CONTROL_PROGRESS comes among its answers every CONTROL_PROGRESS_MS.
  */
@@ -20,6 +20,7 @@ enum control_type {		      /* numbers are never reused */
 		    CONTROL_ACT = 3,	/* <- CONTROL_DONE; dry: CONTROL_MESSAGE ... first */
 		    CONTROL_STATUS = 4, /* <- CONTROL_STATE */
 		    CONTROL_SITES = 5,	/* <- CONTROL_SITE ... CONTROL_DONE */
+		    CONTROL_BUDGET = 6, /* <- CONTROL_USE ... CONTROL_DONE */
 		    CONTROL_MESSAGE = 101,
 		    CONTROL_RECIPIENT = 102,
 		    CONTROL_FILE = 103,
@@ -28,6 +29,7 @@ enum control_type {		      /* numbers are never reused */
 		    CONTROL_REFUSED = 106,
 		    CONTROL_SITE = 107,
 		    CONTROL_PROGRESS = 108,
+		    CONTROL_USE = 109,
 };
 
 enum control_verb {
@@ -120,6 +122,17 @@ struct control_site {
 	uint64_t probe_ms;    /* until it is tried again; 0: it is not paused */
 	struct span limit;    /* a sentence: what keeps the mail from going; empty: nothing does */
 	struct span reply;    /* the last one that was trouble of the site itself */
+};
+
+#define CONTROL_SENDER_MAX 255
+
+/* what a sender has used of his budget in the last hour and the last day, and how much that has; 0: it has no such bound */
+struct control_use {
+	struct span sender; /* a login, or uid:NUMBER */
+	uint64_t messages[2], messages_max[2];
+	uint64_t recipients[2], recipients_max[2];
+	uint64_t bytes[2], bytes_max[2];
+	uint64_t held; /* messages, that are not counted in the others */
 };
 
 struct control_progress {

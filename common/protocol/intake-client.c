@@ -15,6 +15,7 @@ intake_client_init(struct intake_client *c)
 	c->fd = -1;
 	c->request = 0;
 	c->count = 0;
+	c->out.len = 0;
 	c->refused = (struct intake_refused){0, SPAN_NONE, SPAN_NONE};
 }
 
@@ -46,14 +47,45 @@ ended(struct intake_client *c, enum channel_outcome outcome)
 	return INTAKE_CLIENT_WRONG;
 }
 
+/* what was gathered, as one datagram */
 static enum intake_outcome
-ask(struct intake_client *c, uint16_t type, const void *message, int64_t deadline_ms)
+flush(struct intake_client *c, int64_t deadline_ms)
+{
+	struct span bytes = span_from(c->out.at, c->out.len);
+
+	c->out.len = 0;
+	if (c->fd < 0)
+		return INTAKE_CLIENT_GONE;
+	return ended(c, channel_send_wait(c->fd, bytes, NULL, 0, deadline_ms));
+}
+
+/* one more message to what is gathered; that goes out first if there is no room beside it */
+static enum intake_outcome
+gather(struct intake_client *c, uint16_t type, const void *message, int64_t deadline_ms)
 {
 	const struct wire_shape *shape = wire_find(intake_calls, type);
+	enum intake_outcome outcome;
 
 	if (c->fd < 0)
 		return INTAKE_CLIENT_GONE;
-	return ended(c, wire_send_wait(c->fd, shape, 0, c->request, message, NULL, deadline_ms));
+	if (wire_append(&c->out, shape, 0, c->request, message) == 0)
+		return INTAKE_CLIENT_OK;
+	if (c->out.len > 0) {
+		outcome = flush(c, deadline_ms);
+		if (outcome != INTAKE_CLIENT_OK)
+			return outcome;
+		if (wire_append(&c->out, shape, 0, c->request, message) == 0)
+			return INTAKE_CLIENT_OK;
+	}
+	return ended(c, CHANNEL_BROKEN);
+}
+
+static enum intake_outcome
+ask(struct intake_client *c, uint16_t type, const void *message, int64_t deadline_ms)
+{
+	enum intake_outcome outcome = gather(c, type, message, deadline_ms);
+
+	return outcome == INTAKE_CLIENT_OK ? flush(c, deadline_ms) : outcome;
 }
 
 /* FINISHED of an earlier transaction, which crossed the KEEP of one who had lost patience */
@@ -80,7 +112,7 @@ answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds
 	if (c->fd < 0)
 		return INTAKE_CLIENT_GONE;
 	do {
-		received = channel_receive_wait(c->fd, c->in, &len, fds, deadline_ms);
+		received = channel_await(c->fd, c->in, &len, fds, deadline_ms);
 		if (received == CHANNEL_AGAIN && type == INTAKE_FINISHED)
 			return INTAKE_CLIENT_LATE;
 		if (received != CHANNEL_OK)
@@ -117,8 +149,9 @@ intake_client_connect(struct intake_client *c, const char *path, int64_t deadlin
 	if (path == NULL)
 		return INTAKE_CLIENT_GONE;
 	c->fd = channel_connect(path, deadline_ms);
-	if (c->fd >= 0)
+	if (c->fd >= 0 && channel_block(c->fd) == 0)
 		return INTAKE_CLIENT_OK;
+	intake_client_close(c);
 	return errno == ETIMEDOUT || errno == EAGAIN ? INTAKE_CLIENT_LATE : INTAKE_CLIENT_GONE;
 }
 
@@ -129,6 +162,7 @@ intake_client_open(struct intake_client *c, uint64_t size, int64_t deadline_ms)
 
 	c->request++;
 	c->count = 0;
+	c->out.len = 0; /* an envelope without its COMMIT was abandoned with its connection */
 	wire_list_start(&c->recipients);
 	return ask(c, INTAKE_OPEN, &m, deadline_ms);
 }
@@ -153,18 +187,18 @@ enum intake_outcome
 intake_client_envelope(struct intake_client *c, const struct intake_envelope *envelope,
 		       int64_t deadline_ms)
 {
-	return ask(c, INTAKE_ENVELOPE, envelope, deadline_ms);
+	return gather(c, INTAKE_ENVELOPE, envelope, deadline_ms);
 }
 
 static enum intake_outcome
-send_recipients(struct intake_client *c, int64_t deadline_ms)
+gather_recipients(struct intake_client *c, int64_t deadline_ms)
 {
 	struct intake_recipients m = {.recipients = wire_list_get(&c->recipients)};
 	enum intake_outcome outcome;
 
 	if (m.recipients.count == 0)
 		return INTAKE_CLIENT_OK;
-	outcome = ask(c, INTAKE_RECIPIENTS, &m, deadline_ms);
+	outcome = gather(c, INTAKE_RECIPIENTS, &m, deadline_ms);
 	wire_list_start(&c->recipients);
 	return outcome;
 }
@@ -178,7 +212,7 @@ intake_client_recipient(struct intake_client *c, const struct intake_recipient *
 	c->count++;
 	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, recipient) == 0)
 		return INTAKE_CLIENT_OK;
-	outcome = send_recipients(c, deadline_ms);
+	outcome = gather_recipients(c, deadline_ms);
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
 	if (wire_list_add(&c->recipients, WIRE_LIST_ROOM, &intake_recipient_shape, recipient) == -1)
@@ -190,7 +224,7 @@ enum intake_outcome
 intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 {
 	struct intake_commit m = {.count = c->count, .early = early};
-	enum intake_outcome outcome = send_recipients(c, deadline_ms);
+	enum intake_outcome outcome = gather_recipients(c, deadline_ms);
 
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
@@ -198,8 +232,7 @@ intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 }
 
 enum intake_outcome
-intake_client_await_queued(struct intake_client *c, int *reader, uint64_t *wait_ms,
-			   int64_t deadline_ms)
+intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms, int64_t deadline_ms)
 {
 	struct intake_queued m;
 	struct channel_fds fds;
@@ -207,7 +240,6 @@ intake_client_await_queued(struct intake_client *c, int *reader, uint64_t *wait_
 
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
-	*reader = fds.fd[0];
 	*wait_ms = m.wait_ms;
 	return INTAKE_CLIENT_OK;
 }

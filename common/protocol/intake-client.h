@@ -5,11 +5,11 @@
  *
  *     intake_client_connect            once; the connection serves any number of transactions
  *     intake_client_open               a message, please (may be said ahead, before it is needed)
- *     intake_client_await_file         id, writer, reader; the caller writes the content and closes the writer
+ *     intake_client_await_file         id, writer, reader; the caller writes the content and closes the writer; the reader is for its fsync
  *     intake_client_envelope           the caller's writer is closed by now: it is a promise
  *     intake_client_recipient          for each
  *     intake_client_commit
- *     intake_client_await_queued       a descriptor to fsync
+ *     intake_client_await_queued       it is ours once the reader is fsynced
  *     intake_client_await_finished     if QUEUED named a time to wait: perhaps that is not necessary
  *     intake_client_keep, or intake_client_abandon when the fsync failed, or intake_client_answered
  *
@@ -32,13 +32,14 @@ enum intake_outcome {
 	INTAKE_CLIENT_WRONG, /* it sent what is no answer, or was asked what cannot be spelled: the caller says so in an event */
 };
 
-/* about 130 KB, of which only what is used becomes resident: a static, or on the heap */
+/* about 200 KB, of which only what is used becomes resident: a static, or on the heap */
 struct intake_client {
 	int fd; /* -1: not connected */
 	uint32_t request;
 	uint64_t count;		       /* recipients of this transaction */
 	struct intake_refused refused; /* its spans live until the next call */
-	struct wire recipients;	       /* those not sent yet */
+	struct wire recipients;	       /* those not put into a message yet */
+	struct wire out;	       /* messages that go out as one datagram */
 	char in[CHANNEL_MAX];
 };
 
@@ -56,10 +57,11 @@ enum intake_outcome intake_client_open(struct intake_client *c, uint64_t size, i
 enum intake_outcome intake_client_await_file(struct intake_client *c, uint64_t *id, int *writer,
 					     int *reader, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
+/* intake_client_envelope - goes out with what follows it, by commit at the latest */
 enum intake_outcome intake_client_envelope(struct intake_client *c,
 					   const struct intake_envelope *envelope,
 					   int64_t deadline_ms) __attribute__((warn_unused_result));
-/* gathered; sent when a datagram is full, and by commit */
+/* gathered as the envelope is; sent when a datagram is full, and by commit */
 enum intake_outcome intake_client_recipient(struct intake_client *c,
 					    const struct intake_recipient *recipient,
 					    int64_t deadline_ms)
@@ -67,9 +69,9 @@ enum intake_outcome intake_client_recipient(struct intake_client *c,
 /* `early`: the caller would wait for FINISHED */
 enum intake_outcome intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-/* on OK *reader is the caller's: fsync it, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all */
-enum intake_outcome intake_client_await_queued(struct intake_client *c, int *reader,
-					       uint64_t *wait_ms, int64_t deadline_ms)
+/* on OK fsync, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all */
+enum intake_outcome intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms,
+					       int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 /*
  * intake_client_await_finished - its spans live until the next call

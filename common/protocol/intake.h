@@ -1,7 +1,7 @@
 /*
  * intake - the one door: smtpd, submit, bounce -> queue-manager
  *
- * One transaction at a time on a connection; ENVELOPE, RECIPIENTS and COMMIT are sent without waiting.  Served by queue-manager/intake.c,
+ * One transaction at a time on a connection; ENVELOPE, RECIPIENTS and COMMIT are sent without waiting, in one datagram as far as they fit.  Served by queue-manager/intake.c,
  * called by smtpd/accept.c and bounce/agent.c.  The promise and its steps: docs/architecture.md, "How a message comes in".
  */
 #ifndef COMMON_PROTOCOL_INTAKE_H
@@ -19,7 +19,7 @@ enum intake_type { /* numbers are never reused */
 			   2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
 		   INTAKE_RECIPIENTS = 3, /* as many as fit; again */
 		   INTAKE_COMMIT =
-			   4, /* that was all of them  <- INTAKE_QUEUED + reader, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
+			   4, /* that was all of them  <- INTAKE_QUEUED, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
 		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
 		   INTAKE_ABANDON =
 			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
@@ -54,6 +54,8 @@ enum intake_notify {
 #define INTAKE_RECIPIENT_MAX 512
 #define INTAKE_HELO_MAX 512
 #define INTAKE_LOGIN_MAX 255
+#define INTAKE_TLS_MAX 64
+#define INTAKE_ONCE_MAX 120
 #define INTAKE_TOP_MAX 32768
 
 struct intake_open {
@@ -65,6 +67,7 @@ struct intake_envelope {
 	struct span client; /* address of the client, as text; empty for a notice */
 	struct span helo;
 	struct span protocol; /* SMTP, ESMTP, LOCAL, NOTICE */
+	struct span tls;      /* version and cipher; empty: plain text */
 	struct span sender;   /* canonical; empty: the null reverse-path */
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
 	uint64_t utf8;	      /* 1: SMTPUTF8 was said (RFC 6531) */
@@ -72,6 +75,8 @@ struct intake_envelope {
 	struct span envid;    /* ENVID as its xtext says, decoded; empty: none */
 	uint64_t uid;	   /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */
 	struct span login; /* who has logged in; empty: nobody */
+	/* of a letter that may be brought again, as nobody knows whether it was taken; empty: it is not.  Believed from `submit` alone */
+	struct span once;
 	uint64_t length;   /* of the content in the file */
 	uint64_t checksum; /* XXH3 of the content */
 	/* header lines put on top, with CRLF each, by whoever sends or stores the message */

@@ -22,6 +22,7 @@ jobs_agent_start(struct jobs_agent_end *a, int channel)
 
 	a->fd = channel;
 	a->request = 0;
+	a->left = SPAN_NONE;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGUSR1);
@@ -87,22 +88,36 @@ outcome_of(enum channel_outcome outcome, const char *reason)
 	return wrong(reason);
 }
 
+/* the next datagram, unless something of the last one is left */
+static enum jobs_outcome
+receive_datagram(struct jobs_agent_end *a, struct channel_fds *fds)
+{
+	size_t len = 0;
+	enum jobs_outcome outcome;
+
+	fds->count = 0;
+	if (a->left.len > 0)
+		return JOBS_OK;
+	outcome = outcome_of(channel_receive_wait(a->fd, a->in, &len, fds,
+						  clock_monotonic_ms() + JOBS_AGENT_PART_MS),
+			     "a datagram that is none of ours");
+	a->left = span_from(a->in, len);
+	return outcome;
+}
+
 /* one order of that type, with its descriptors and nothing else */
 static enum jobs_outcome
 receive(struct jobs_agent_end *a, uint16_t type, void *message, struct wire_header *h,
 	struct channel_fds *fds)
 {
 	const struct wire_shape *shape = wire_find(jobs_orders, type);
-	size_t len = 0;
-	enum jobs_outcome outcome;
+	struct span one;
+	enum jobs_outcome outcome = receive_datagram(a, fds);
 
-	outcome = outcome_of(channel_receive_wait(a->fd, a->in, &len, fds,
-						  clock_monotonic_ms() + JOBS_AGENT_PART_MS),
-			     "a datagram that is none of ours");
 	if (outcome != JOBS_OK)
 		return outcome;
-	if (wire_peek(span_from(a->in, len), h) == 0 && h->type == type &&
-	    fds->count == shape->fds && wire_decode(span_from(a->in, len), shape, message) == 0)
+	if (wire_cut(&a->left, &one) == 0 && wire_peek(one, h) == 0 && h->type == type &&
+	    fds->count == shape->fds && wire_decode(one, shape, message) == 0)
 		return JOBS_OK;
 	channel_close_fds(fds);
 	return wrong("not the order that may come now");

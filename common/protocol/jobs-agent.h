@@ -35,6 +35,7 @@ struct jobs_agent_end {
 	int fd;
 	int signals;	  /* signalfd of SIGTERM and SIGUSR1, which are blocked */
 	uint32_t request; /* of the job in hand */
+	struct span left; /* of `in`: messages that came with the last one */
 	char in[CHANNEL_MAX];
 };
 

@@ -3,7 +3,8 @@
  *
  * Two kinds of connection.  The *parent* of a program says JOBS_PARENT once, then answers each WANT: it connects anew to this
  * socket, says JOBS_AGENT on that connection, forks, and the child keeps it (the parent closes its copy).  So each agent is bound to one
- * place by its parent, and reports only what it was given.  An *agent* gets a JOB (descriptor, envelope), RECIPIENTS in parts, and
+ * place by its parent, and reports only what it was given.  An *agent* gets a JOB (descriptor, envelope), RECIPIENTS in parts (the first in
+ * the same datagram, if there is room), and
  * reports each recipient with RESULT as soon as it is known; `last` says that the agent is free again: there is no READY.
  * The queue-manager ends an agent by closing its connection; an agent that has nothing to do longer than it likes says LEAVE and waits for the close.
  */
@@ -49,8 +50,9 @@ jobs_parent_kind(enum jobs_kind kind)
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
-#define JOBS_SITE_MAX 2048  /* bytes of a site's name */
-#define JOBS_AVOID_MAX 4096 /* bytes of the hosts to be tried last */
+#define JOBS_SITE_MAX 2048		   /* bytes of a site's name */
+#define JOBS_AVOID_MAX 4096		   /* bytes of the hosts to be tried last */
+#define JOBS_QUOTA_MAX (UINT64_C(1) << 60) /* bytes of a mailbox */
 #define JOBS_PAUSE_MAX (UINT64_C(7) * 24 * 3600 * 1000)
 
 struct jobs_parent {
@@ -69,6 +71,7 @@ struct jobs_want {
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
 	struct span
 		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+	uint64_t quota; /* mailbox of a virtual user: bytes; 0: none */
 };
 
 struct jobs_cannot {
@@ -136,6 +139,9 @@ struct jobs_failure {
 	struct span orcpt; /* empty: none */
 	uint64_t until_us; /* delayed: tried until then */
 };
+
+/* status of what is held for the budget of its sender: mail flood detected, in the registry of RFC 5248 */
+#define JOBS_STATUS_BUDGET "4.7.28"
 
 /* what a notice says of a recipient (RFC 3464, section 2.3.3) */
 enum jobs_action {

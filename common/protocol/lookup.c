@@ -3,6 +3,8 @@
  */
 #include "common/protocol/lookup.h"
 
+#include "common/protocol/jobs.h"
+
 #define ADDRESS_MAX_BYTES 512
 #define STATUS_MAX_BYTES 11
 #define NAME_MAX_BYTES 255
@@ -36,7 +38,8 @@ const struct wire_shape lookup_leaf_shape =
 		   WIRE_FIELD_U64(lookup_leaf, code, 0, 599),
 		   WIRE_FIELD_SPAN(lookup_leaf, status, 0, STATUS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, text, 0, LOOKUP_TEXT_MAX),
-		   WIRE_FIELD_SPAN(lookup_leaf, home, 0, 512));
+		   WIRE_FIELD_SPAN(lookup_leaf, home, 0, 512),
+		   WIRE_FIELD_U64(lookup_leaf, quota, 0, JOBS_QUOTA_MAX));
 
 const struct wire_shape lookup_calls[] = {
 	WIRE_SHAPE(LOOKUP_RECIPIENTS, lookup_questions, 0,
@@ -44,6 +47,10 @@ const struct wire_shape lookup_calls[] = {
 				   &lookup_question_shape)),
 	WIRE_SHAPE(LOOKUP_ROUTES, lookup_questions, 0,
 		   WIRE_FIELD_LIST(lookup_questions, questions, 1, LOOKUP_QUESTIONS_MAX,
+				   &lookup_question_shape)),
+	WIRE_SHAPE(LOOKUP_EXPAND, lookup_expand, 0,
+		   WIRE_FIELD_SPAN(lookup_expand, client, 1, LOOKUP_CLIENT_MAX),
+		   WIRE_FIELD_LIST(lookup_expand, questions, 1, LOOKUP_QUESTIONS_MAX,
 				   &lookup_question_shape)),
 	WIRE_SHAPE(LOOKUP_SENDER, lookup_sender, 0,
 		   WIRE_FIELD_SPAN(lookup_sender, address, 1, ADDRESS_MAX_BYTES),

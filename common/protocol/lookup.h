@@ -12,6 +12,7 @@
 enum lookup_type {			  /* numbers are never reused */
 		   LOOKUP_RECIPIENTS = 1, /* may this stand at RCPT?  <- LOOKUP_VERDICTS */
 		   LOOKUP_ROUTES = 2,	  /* where does it go?        <- LOOKUP_LEAVES */
+		   LOOKUP_EXPAND = 3,	  /* EXPN: whom is it?         <- LOOKUP_LEAVES */
 		   LOOKUP_SENDER = 5,	  /* may this login send as it? <- LOOKUP_VERDICTS, one */
 		   LOOKUP_VERDICTS = 101,
 		   LOOKUP_LEAVES = 102,
@@ -19,6 +20,7 @@ enum lookup_type {			  /* numbers are never reused */
 
 #define LOOKUP_QUESTIONS_MAX 256 /* in one datagram */
 #define LOOKUP_TEXT_MAX 512
+#define LOOKUP_CLIENT_MAX 64
 #define LOOKUP_LOGIN_MAX 255
 
 /* what an address is, for the one who asks at RCPT */
@@ -66,6 +68,15 @@ struct lookup_sender {
 	struct span login;
 };
 
+/*
+ * The client is counted (expn-per-hour).  Of the leaves only the addresses are filled in; one that stands for commands, files and lists in
+ * files alone is DISCARD, and one leaf alone may be REFUSE or DEFER.
+ */
+struct lookup_expand {
+	struct span client;
+	struct wire_list questions; /* one: each is counted */
+};
+
 struct lookup_verdict {
 	uint64_t number;
 	uint64_t class;
@@ -100,6 +111,7 @@ struct lookup_leaf {
 	struct span text;
 	struct span
 		home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
+	uint64_t quota; /* of a virtual user's Maildir, bytes; 0: none */
 };
 
 struct lookup_leaves {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FIELDS_MAX 24
+#define LENGTH_AT 4 /* in the header, behind type and flags */
 
 /* ---- writing ---- */
 
@@ -89,20 +90,31 @@ put_fields(struct wire *w, const struct wire_shape *shape, const void *message)
 }
 
 int
+wire_append(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+	    const void *message)
+{
+	size_t before = w->len;
+	uint16_t head[2] = {htole16(shape->type), htole16(flags)};
+	put_bytes(w, head, sizeof(head));
+	put_u32_raw(w, 0); /* the length, below */
+	put_u32_raw(w, request);
+	if (put_fields(w, shape, message) < 0) {
+		w->len = before;
+		w->failed = false;
+		return -1;
+	}
+	uint32_t length = htole32((uint32_t)(w->len - before - WIRE_HEADER));
+	memcpy(w->at + before + LENGTH_AT, &length, sizeof(length));
+	return 0;
+}
+
+int
 wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 	    const void *message)
 {
 	w->len = 0;
 	w->failed = false;
-	uint16_t head[2] = {htole16(shape->type), htole16(flags)};
-	put_bytes(w, head, sizeof(head));
-	put_u32_raw(w, 0); /* the length, below */
-	put_u32_raw(w, request);
-	if (put_fields(w, shape, message) < 0)
-		return -1;
-	uint32_t length = htole32((uint32_t)(w->len - WIRE_HEADER));
-	memcpy(w->at + 4, &length, sizeof(length));
-	return 0;
+	return wire_append(w, shape, flags, request, message);
 }
 
 /* ---- reading ---- */
@@ -215,6 +227,19 @@ take_fields(struct span *in, const struct wire_shape *shape, void *message, int 
 			break;
 		}
 	}
+	return 0;
+}
+
+int
+wire_cut(struct span *datagram, struct span *message)
+{
+	struct span head = span_skip(*datagram, LENGTH_AT);
+	uint32_t length;
+	if (datagram->len < WIRE_HEADER || take_u32_raw(&head, &length) < 0 ||
+	    length > datagram->len - WIRE_HEADER)
+		return -1;
+	*message = span_from(datagram->at, WIRE_HEADER + (size_t)length);
+	*datagram = span_skip(*datagram, message->len);
 	return 0;
 }
 

@@ -1,10 +1,11 @@
 /*
  * wire - how a struct becomes a datagram and is read again
  *
- * A datagram is a header of 12 bytes (type, flags, length of the body, request number; little-endian), then the fields of its shape in their order, each
+ * A message is a header of 12 bytes (type, flags, length of the body, request number; little-endian), then the fields of its shape in their order, each
  * led by one byte that names its kind.  A shape is one table for both ends: encode and decode cannot
  * differ.  Decoding checks kind, length, minimum and maximum of each field and that nothing is left over; on -1 nothing has been set.
- * Spans point into the datagram.
+ * Spans point into the datagram.  A datagram is one message; where a protocol says so it is several, one behind the other, which costs one
+ * wake-up instead of several.
  */
 #ifndef COMMON_PROTOCOL_WIRE_H
 #define COMMON_PROTOCOL_WIRE_H
@@ -92,7 +93,12 @@ struct wire {
 /* wire_encode - the whole datagram into `w`; -1 if it does not fit or a field is outside its bounds */
 int wire_encode(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
 		const void *message) __attribute__((warn_unused_result));
-/* wire_peek - the header alone; -1: not one of ours */
+/* wire_append - one more message behind those in `w`, which stay as they are on -1 */
+int wire_append(struct wire *w, const struct wire_shape *shape, uint16_t flags, uint32_t request,
+		const void *message) __attribute__((warn_unused_result));
+/* wire_cut - takes the first message off a datagram; -1: what is left does not begin with one of ours, or there is nothing left */
+int wire_cut(struct span *datagram, struct span *message) __attribute__((warn_unused_result));
+/* wire_peek - the header of a message alone; -1: not one of ours, or not all of it is one message */
 int wire_peek(struct span datagram, struct wire_header *h) __attribute__((warn_unused_result));
 int wire_decode(struct span datagram, const struct wire_shape *shape, void *message)
 	__attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 #include "common/system/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define BACKLOG_RETRY_MS 10 /* a full backlog of a Unix socket cannot be polled for */
 #define GROUPS_MAX 1024
+#define SLICE_S 1 /* the longest that channel_await sleeps without a look at its deadline */
 
 union control {
 	char room[CMSG_SPACE(sizeof(int) * CHANNEL_FDS_MAX)];
@@ -165,8 +167,8 @@ take_fds(struct msghdr *m, struct channel_fds *fds)
 	return fit;
 }
 
-enum channel_outcome
-channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
+static enum channel_outcome
+receive(int fd, char *into, size_t *len, struct channel_fds *fds, int flags)
 {
 	union control control;
 	struct iovec part = {.iov_base = into, .iov_len = CHANNEL_MAX};
@@ -180,7 +182,7 @@ channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
 	fds->count = 0;
 	ssize_t n;
 	do
-		n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? CHANNEL_AGAIN : CHANNEL_CLOSED;
@@ -200,6 +202,12 @@ channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
 }
 
 enum channel_outcome
+channel_receive(int fd, char *into, size_t *len, struct channel_fds *fds)
+{
+	return receive(fd, into, len, fds, MSG_DONTWAIT);
+}
+
+enum channel_outcome
 channel_receive_wait(int fd, char *into, size_t *len, struct channel_fds *fds, int64_t deadline_ms)
 {
 	for (;;) {
@@ -210,6 +218,29 @@ channel_receive_wait(int fd, char *into, size_t *len, struct channel_fds *fds, i
 		if (o != CHANNEL_OK)
 			return o;
 	}
+}
+
+int
+channel_block(int fd)
+{
+	const struct timeval slice = {.tv_sec = SLICE_S};
+
+	/* first the time, so that it never blocks without */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice)) != 0)
+		return -1;
+	return fcntl(fd, F_SETFL, 0); /* O_NONBLOCK is all that channel_connect has set */
+}
+
+enum channel_outcome
+channel_await(int fd, char *into, size_t *len, struct channel_fds *fds, int64_t deadline_ms)
+{
+	if (deadline_ms - clock_monotonic_ms() >= SLICE_S * INT64_C(1000)) {
+		enum channel_outcome o = receive(fd, into, len, fds, 0);
+		if (o != CHANNEL_AGAIN)
+			return o;
+	}
+	/* answers are seldom so late: the rest of the time is measured exactly */
+	return channel_receive_wait(fd, into, len, fds, deadline_ms);
 }
 
 void

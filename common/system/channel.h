@@ -55,6 +55,16 @@ enum channel_outcome channel_receive(int fd, char *into, size_t *len, struct cha
 	__attribute__((warn_unused_result));
 enum channel_outcome channel_receive_wait(int fd, char *into, size_t *len, struct channel_fds *fds,
 					  int64_t deadline_ms) __attribute__((warn_unused_result));
+
+/*
+ * channel_block, channel_await - for who asks one thing at a time and waits for the answer
+ *
+ * channel_await is channel_receive_wait on a descriptor of channel_connect that channel_block was called for: it sleeps in the receive itself, one
+ * system call instead of three.  channel_block: -1 and errno.
+ */
+int channel_block(int fd) __attribute__((warn_unused_result));
+enum channel_outcome channel_await(int fd, char *into, size_t *len, struct channel_fds *fds,
+				   int64_t deadline_ms) __attribute__((warn_unused_result));
 void channel_close_fds(struct channel_fds *fds);
 
 #endif

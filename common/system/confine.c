@@ -347,6 +347,21 @@ no_new_privileges(void)
 		fatal(EXIT_OS, errno, "no_new_privs");
 }
 
+/* what confine_child enforces; made once, since a child lives for a few milliseconds; -1: none */
+static int child_ruleset = -1;
+
+static int
+make_child_ruleset(int abi)
+{
+	struct ruleset r = {.scoped = SCOPE_SIGNAL};
+	if (abi < 6)
+		return -1; /* an older kernel: seccomp has no kill and no ptrace in any list */
+	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, sizeof(r), 0);
+	if (ruleset < 0)
+		fatal(EXIT_OS, errno, "Landlock rules of a child");
+	return ruleset;
+}
+
 void
 confine(const struct start *s, const struct syscall_group *groups,
 	const struct confine_limits *limits)
@@ -359,6 +374,8 @@ confine(const struct start *s, const struct syscall_group *groups,
 	scmp_filter_ctx filter = make_filter(groups, s->strict);
 	int ruleset =
 		make_ruleset(abi, s->directories, s->directory_count, stays_root, s->network_out);
+	if (limits->may_fork)
+		child_ruleset = make_child_ruleset(abi);
 	EVENT("confined", event_string("program", s->program),
 	      event_number("uid", s->as_root ? s->uid : geteuid()), event_string("room", s->room),
 	      event_number("landlock", ruleset < 0 ? 0 : abi),
@@ -378,15 +395,9 @@ confine(const struct start *s, const struct syscall_group *groups,
 void
 confine_child(void)
 {
-	struct ruleset r = {.scoped = SCOPE_SIGNAL};
-	int abi = landlock_abi();
-	make_private();
-	if (abi < 6)
-		return; /* an older kernel: seccomp has no kill and no ptrace in any list */
-	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, sizeof(r), 0);
-	if (ruleset < 0)
-		fatal(EXIT_OS, errno, "Landlock rules of a child");
-	enforce_ruleset(ruleset);
+	/* non-dumpable it is already, as its parent was; the rules stay open, for a child of its own (and say nothing to anybody else) */
+	if (child_ruleset >= 0 && syscall(SYS_landlock_restrict_self, child_ruleset, 0) < 0)
+		fatal(EXIT_OS, errno, "Landlock of a child");
 }
 
 void

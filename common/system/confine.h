@@ -60,7 +60,6 @@ struct syscall_group {
 #define SYSCALL_GROUP_CHILD \
 	SYSCALL_GROUP("a fork, and the child shut off from its siblings", SYSCALL(clone), \
 		      SYSCALL(clone3), SYSCALL(wait4), SYSCALL(set_robust_list), SYSCALL(rseq), \
-		      SYSCALL_IF(prctl, 1, PR_SET_DUMPABLE), SYSCALL(landlock_create_ruleset), \
 		      SYSCALL(landlock_restrict_self))
 
 /* rlimits; 0 is "none of it" for processes and file size, and "leave as it is" for the others */
@@ -83,7 +82,8 @@ void confine(const struct start *s, const struct syscall_group *groups,
 /*
  * confine_child - after a fork: the part that is each process's own
  *
- * Non-dumpable again, a Landlock domain of its own, so that siblings can neither trace nor signal one another.
+ * A Landlock domain of its own, whose rules confine() has made when the process may fork; with it, and non-dumpable as the parent is, siblings
+ * can neither trace nor signal one another.
  */
 void confine_child(void);
 

@@ -18,6 +18,7 @@
 #include "common/text/escape.h"
 
 #define GATHER_MAX 60000 /* bytes of lines in one datagram */
+#define FIRST_ROOM 1024
 #define VALUE_MAX 1024	 /* bytes of one value before it is escaped */
 #define RECONNECT_MS 100 /* not more often than this, while `log` is away */
 #define LAST_WAIT_MS 200
@@ -31,6 +32,7 @@ static struct {
 	uint64_t lost;
 	struct buffer lines;
 	uint64_t line_count;
+	int64_t held_ms; /* monotonic: since when the lines wait, or were last tried */
 } events = {.program = "culver", .fd = -1};
 
 void
@@ -46,6 +48,8 @@ events_start(const char *program, const char *path)
 	snprintf(events.path, sizeof(events.path), "%s", path != NULL ? path : "");
 	buffer_free(&events.lines); /* a second start */
 	buffer_init(&events.lines, GATHER_MAX);
+	/* room that a child which says little need not ask for */
+	(void)buffer_reserve(&events.lines, FIRST_ROOM);
 	events.line_count = 0;
 }
 
@@ -65,7 +69,9 @@ events_program(void)
 static void
 put_field(struct buffer *to, const struct event_field *f)
 {
-	buffer_format(to, " %s=", f->key);
+	buffer_char(to, ' ');
+	buffer_string(to, f->key);
+	buffer_char(to, '=');
 	switch (f->kind) {
 	case EVENT_TEXT:
 		if (f->text.len > VALUE_MAX) {
@@ -104,6 +110,8 @@ event_emit(const char *name, const struct event_field *fields, size_t count)
 		size_t before = events.lines.len;
 		put_line(&events.lines, name, fields, count);
 		if (!events.lines.failed) {
+			if (before == 0)
+				events.held_ms = clock_monotonic_ms();
 			events.line_count++;
 			return;
 		}
@@ -204,6 +212,18 @@ void
 events_flush(void)
 {
 	flush_until(0);
+}
+
+int64_t
+events_hold(void)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (events.lines.len > 0 && now_ms - events.held_ms >= EVENTS_HOLD_MS) {
+		events_flush();
+		events.held_ms = now_ms;
+	}
+	return events.lines.len > 0 ? events.held_ms + EVENTS_HOLD_MS - now_ms : INT64_MAX;
 }
 
 bool

@@ -70,8 +70,14 @@ void events_start_on(const char *program, int fd);
 /* the name given to events_start; "culver" before that */
 const char *events_program(void);
 void event_emit(const char *name, const struct event_field *fields, size_t count);
-/* sends what is gathered; called by the loop each turn, by sessions and agents before they wait */
+/* sends what is gathered; called by the loop each turn */
 void events_flush(void);
+/*
+ * events_hold - for who waits for a peer that is mostly quick: sends only when the first line has waited for EVENTS_HOLD_MS (or when it was tried
+ * that long ago), so that a short session says everything in one datagram; ms until it is time to call again, INT64_MAX when no line waits
+ */
+int64_t events_hold(void);
+#define EVENTS_HOLD_MS 50
 /* true while lines wait for room */
 bool events_waiting(void);
 /* before exit: waits for room, 200 ms at most */

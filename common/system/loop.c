@@ -58,13 +58,19 @@ loop_new(void)
 }
 
 void
+loop_leave(struct loop *l)
+{
+	if (l->signals.fd >= 0)
+		close(l->signals.fd);
+	close(l->epoll);
+}
+
+void
 loop_free(struct loop *l)
 {
 	if (l == NULL)
 		return;
-	if (l->signals.fd >= 0)
-		close(l->signals.fd);
-	close(l->epoll);
+	loop_leave(l);
 	free(l->heap);
 	free(l);
 }

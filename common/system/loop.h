@@ -38,6 +38,8 @@ struct loop_task {
 
 struct loop *loop_new(void); /* fatal() when there is none */
 void loop_free(struct loop *l);
+/* loop_leave - in a child: its descriptors are closed and nothing is freed, since a page that is written is a page that is copied */
+void loop_leave(struct loop *l);
 
 void loop_watch(struct loop *l, struct loop_watch *w,
 		uint32_t events); /* adds, or changes the events; fatal() on ENOMEM */

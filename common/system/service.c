@@ -16,7 +16,6 @@
 #include "common/system/fatal.h"
 
 #define ACCEPTS_A_TURN 64
-#define READS_A_TURN 16 /* datagrams of one client */
 
 struct service_datagram {
 	struct service_datagram *next;
@@ -199,30 +198,25 @@ flush(struct service_client *c)
 
 /* ---- what clients do ---- */
 
+/* one datagram: nearly always there is no second one, and if there is, the kernel says so in the next turn */
 static const char *
-take_some(struct service_client *c)
+take_one(struct service_client *c)
 {
 	struct service *s = c->service;
-	const char *wrong = NULL;
 	size_t len;
 
-	for (int i = 0; i < READS_A_TURN && wrong == NULL; i++) {
-		if (c->first != NULL || !s->program->may_take(c))
-			return NULL;
-		switch (channel_receive(c->watch.fd, s->in, &len, NULL)) {
-		case CHANNEL_AGAIN:
-			return NULL;
-		case CHANNEL_CLOSED:
-			c->is_read_out = true;
-			return NULL;
-		case CHANNEL_BROKEN:
-			return "malformed message";
-		case CHANNEL_OK:
-			wrong = s->program->take(c, span_from(s->in, len));
-			break;
-		}
+	switch (channel_receive(c->watch.fd, s->in, &len, NULL)) {
+	case CHANNEL_AGAIN:
+		return NULL;
+	case CHANNEL_CLOSED:
+		c->is_read_out = true;
+		return NULL;
+	case CHANNEL_BROKEN:
+		return "malformed message";
+	case CHANNEL_OK:
+		break;
 	}
-	return wrong;
+	return s->program->take(c, span_from(s->in, len));
 }
 
 static void
@@ -235,7 +229,7 @@ client_ready(struct loop_watch *w, uint32_t events)
 	if (c->first != NULL)
 		wrong = flush(c);
 	else if (!c->is_read_out && s->program->may_take(c))
-		wrong = take_some(c);
+		wrong = take_one(c);
 	/* who has closed his end does not wait for an answer; a retired service has closed it itself, and answers */
 	bool is_gone = (events & (EPOLLHUP | EPOLLERR)) != 0 ||
 		       (!s->is_retired && (c->is_read_out || (events & EPOLLRDHUP) != 0));

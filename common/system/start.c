@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -52,6 +53,7 @@ start_encode(const struct start *s, struct buffer *to)
 		put_text(to, "room", s->room);
 	put_number(to, "strict", s->strict);
 	put_number(to, "probe", s->probe);
+	put_number(to, "check", s->check);
 	put_number(to, "network-out", s->network_out);
 	put_number(to, "admin-uid", s->admin_uid);
 	put_number(to, "admin-gid", s->admin_gid);
@@ -75,6 +77,8 @@ start_encode(const struct start *s, struct buffer *to)
 		escape_word(to, span_of(d->path));
 		buffer_char(to, '\n');
 	}
+	for (size_t i = 0; i < s->file_count; i++)
+		buffer_format(to, "file %s %d\n", s->files[i].name, s->files[i].fd);
 }
 
 /* ---- reading ---- */
@@ -167,6 +171,17 @@ decode_directory(const struct words *w, struct start *s)
 }
 
 static int
+decode_file(const struct words *w, struct start *s)
+{
+	uint64_t fd;
+	if (s->file_count == START_FILES_MAX || word_number(w, 2, INT32_MAX, &fd) < 0)
+		return -1;
+	struct start_file *f = &s->files[s->file_count++];
+	f->fd = (int)fd;
+	return word_copy(w, 1, f->name, sizeof(f->name));
+}
+
+static int
 decode_number(const struct words *w, struct start *s)
 {
 	uint64_t v;
@@ -185,6 +200,8 @@ decode_number(const struct words *w, struct start *s)
 		s->strict = v == 1;
 	else if (strcmp(key, "probe") == 0)
 		s->probe = v == 1;
+	else if (strcmp(key, "check") == 0)
+		s->check = v == 1;
 	else if (strcmp(key, "network-out") == 0)
 		s->network_out = v == 1;
 	else if (strcmp(key, "admin-uid") == 0)
@@ -207,6 +224,8 @@ decode_line(struct span line, struct words *w, struct start *s)
 		return decode_reach(w, s);
 	if (strcmp(w->at[0], "directory") == 0)
 		return decode_directory(w, s);
+	if (strcmp(w->at[0], "file") == 0)
+		return decode_file(w, s);
 	if (strcmp(w->at[0], "program") == 0)
 		return word_copy(w, 1, s->program, sizeof(s->program));
 	if (strcmp(w->at[0], "room") == 0)
@@ -249,6 +268,18 @@ start_config_text(void)
 	return map_whole(START_CONFIG_FD, "configuration");
 }
 
+static bool
+is_named(const struct start *s, int fd)
+{
+	for (size_t i = 0; i < s->listen_count; i++)
+		if (s->listens[i].fd == fd)
+			return true;
+	for (size_t i = 0; i < s->file_count; i++)
+		if (s->files[i].fd == fd)
+			return true;
+	return fd < START_FIRST_SOCKET_FD;
+}
+
 /* what the row does not name is closed; the rest is not passed on */
 static void
 tidy_descriptors(const struct start *s)
@@ -257,11 +288,11 @@ tidy_descriptors(const struct start *s)
 	for (size_t i = 0; i < s->listen_count; i++)
 		if (s->listens[i].fd > highest)
 			highest = s->listens[i].fd;
+	for (size_t i = 0; i < s->file_count; i++)
+		if (s->files[i].fd > highest)
+			highest = s->files[i].fd;
 	for (int fd = START_CONFIG_FD; fd <= highest; fd++) {
-		bool named = fd < START_FIRST_SOCKET_FD;
-		for (size_t i = 0; i < s->listen_count; i++)
-			named = named || s->listens[i].fd == fd;
-		if (!named)
+		if (!is_named(s, fd))
 			close(fd);
 		else if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			fatal(EXIT_OS, errno, "descriptor %d", fd);
@@ -310,6 +341,15 @@ start_directory(const struct start *s, const char *name)
 	return NULL;
 }
 
+int
+start_file(const struct start *s, const char *name)
+{
+	for (size_t i = 0; i < s->file_count; i++)
+		if (strcmp(s->files[i].name, name) == 0)
+			return s->files[i].fd;
+	return -1;
+}
+
 bool
 start_may_connect(const struct start_listen *l, uid_t uid)
 {
@@ -328,6 +368,14 @@ start_is(const struct start_listen *l, uid_t uid, const char *program)
 		if (l->peers[i].uid == uid && strcmp(l->peers[i].program, program) == 0)
 			return true;
 	return false;
+}
+
+void
+start_batched(void)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	/* refused somewhere: then it serves as well, only slower */
+	(void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
 }
 
 void

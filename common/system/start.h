@@ -4,7 +4,7 @@
  * master execs PROGRAM with no environment but PATH and TZ, /dev/null on 0 and 1, stderr on 2, and
  *     3  the configuration: a sealed memfd, one text, includes resolved
  *     4  the row: a sealed memfd, one line a fact (spelled by start_encode, read by start_take)
- *     5 and on: the listening sockets that the row names
+ *     5 and on: the listening sockets that the row names, then the files it names, open for reading
  * All are close-on-exec here.  What a row may say:
  */
 #ifndef COMMON_SYSTEM_START_H
@@ -26,6 +26,8 @@
 #define START_SOCKETS_MAX 64
 #define START_UIDS_MAX 12
 #define START_DIRECTORIES_MAX 16
+#define START_FILES_MAX 64
+#define START_DESCRIPTORS_MAX (START_SOCKETS_MAX + START_FILES_MAX)
 #define START_PATH_MAX 512
 
 /* one who may connect: a program, as the uid it has */
@@ -65,6 +67,12 @@ struct start_directory {
 	unsigned rights;
 };
 
+/* a file that master has opened for this program: read by pread, since another process may have the same; then closed */
+struct start_file {
+	char name[START_NAME_MAX]; /* certificate.0, key.0 ... */
+	int fd;
+};
+
 struct start {
 	char program[START_NAME_MAX];
 	bool as_root; /* the whole runs as root: uid, chroot and rooms hold */
@@ -75,6 +83,7 @@ struct start {
 	char room[START_PATH_MAX]; /* chroot here; "" is none */
 	bool strict;		   /* seccomp: an unknown call kills (tests) instead of ENOSYS */
 	bool probe; /* confine, try what is forbidden, print the answers, exit (culver sandbox --probe) */
+	bool check; /* look at the files, say on `master` what is wrong with them, exit (signer) */
 	bool network_out; /* may connect by TCP */
 	uid_t admin_uid; /* besides root: sees and does all (the ordinary user who runs it; else 0) */
 	gid_t admin_gid; /* group culver-admin; (gid_t)-1 when there is none */
@@ -84,6 +93,8 @@ struct start {
 	size_t reach_count;
 	struct start_directory directories[START_DIRECTORIES_MAX];
 	size_t directory_count;
+	struct start_file files[START_FILES_MAX];
+	size_t file_count;
 };
 
 /*
@@ -101,10 +112,20 @@ const struct start_listen *start_listen(const struct start *s, const char *name)
 /* where to connect, NULL if this program's row does not have it */
 const char *start_path(const struct start *s, const char *name);
 const char *start_directory(const struct start *s, const char *name);
+/* the descriptor of a file of the row; -1 if it has none of that name */
+int start_file(const struct start *s, const char *name);
 /* start_may_connect - checks the uid of a peer that has connected to `l` */
 bool start_may_connect(const struct start_listen *l, uid_t uid);
 /* start_is - may a peer of that uid be `program`?  (As an ordinary user all programs have one uid.) */
 bool start_is(const struct start_listen *l, uid_t uid, const char *program);
+
+/*
+ * start_batched - for a service that has many clients: who is woken by one of them does not take the processor from him at once, but comes when
+ * more is there to be done in one turn (SCHED_BATCH, sched(7))
+ *
+ * Called before confine(), so that no filter has to allow it; children are scheduled as before.
+ */
+void start_batched(void);
 
 /*
  * start_serving - the last word before serving: event `serving`, and "Y" to master

@@ -36,23 +36,36 @@ stream_open(struct stream *s, int fd)
 }
 
 void
+stream_open_in(struct stream *s, int fd, char *in, char *out)
+{
+	*s = (struct stream){
+		.fd = fd, .deadline_ms = INT64_MAX, .is_lent = true, .in = in, .out = out};
+}
+
+void
 stream_close(struct stream *s)
 {
+	if (s->layer != NULL)
+		s->layer->end(s->owner);
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->in);
-	free(s->out);
+	if (!s->is_lent) {
+		free(s->in);
+		free(s->out);
+	}
 	*s = (struct stream){.fd = -1};
 }
 
-static enum stream_outcome
-wait_for(struct stream *s, short events)
+enum stream_outcome
+stream_wait(struct stream *s, short events)
 {
-	events_flush();
 	for (;;) {
+		int64_t held = events_hold();
 		int64_t left = s->deadline_ms - clock_monotonic_ms();
 		if (left <= 0)
 			return STREAM_TIMEOUT;
+		if (held < left)
+			left = held;
 		struct pollfd p = {.fd = s->fd, .events = events};
 		int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
 		if (n > 0)
@@ -71,11 +84,32 @@ trouble(void)
 									  : STREAM_ERROR;
 }
 
+/* what can be sent and received now; -1 with EAGAIN: when *wants allows more */
+static ssize_t
+write_some(struct stream *s, const char *at, size_t len, short *wants)
+{
+	*wants = POLLOUT;
+	if (s->layer != NULL)
+		return s->layer->write(s->owner, at, len, wants);
+	return send(s->fd, at, len, MSG_NOSIGNAL);
+}
+
+static ssize_t
+read_some(struct stream *s, short *wants)
+{
+	*wants = POLLIN;
+	if (s->layer != NULL)
+		return s->layer->read(s->owner, s->in + s->in_len, STREAM_IN_MAX - s->in_len,
+				      wants);
+	return recv(s->fd, s->in + s->in_len, STREAM_IN_MAX - s->in_len, 0);
+}
+
 static enum stream_outcome
 send_all(struct stream *s, const char *at, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = send(s->fd, at, len, MSG_NOSIGNAL);
+		short wants;
+		ssize_t n = write_some(s, at, len, &wants);
 		if (n >= 0) {
 			at += n;
 			len -= (size_t)n;
@@ -86,7 +120,7 @@ send_all(struct stream *s, const char *at, size_t len)
 			continue;
 		if (errno != EAGAIN)
 			return trouble();
-		enum stream_outcome o = wait_for(s, POLLOUT);
+		enum stream_outcome o = stream_wait(s, wants);
 		if (o != STREAM_OK && o != STREAM_INTERRUPTED)
 			return o;
 	}
@@ -99,6 +133,15 @@ stream_flush(struct stream *s)
 	size_t len = s->out_len;
 	s->out_len = 0; /* after trouble nothing of it is of use */
 	return send_all(s, s->out, len);
+}
+
+enum stream_outcome
+stream_finish(struct stream *s)
+{
+	enum stream_outcome o = stream_flush(s);
+	if (o == STREAM_OK && s->layer != NULL)
+		s->layer->finish(s->owner);
+	return o;
 }
 
 enum stream_outcome
@@ -142,7 +185,8 @@ fill(struct stream *s)
 		s->in_at = 0;
 	}
 	for (;;) {
-		ssize_t n = recv(s->fd, s->in + s->in_len, STREAM_IN_MAX - s->in_len, 0);
+		short wants;
+		ssize_t n = read_some(s, &wants);
 		if (n > 0) {
 			s->in_len += (size_t)n;
 			s->received += (uint64_t)n;
@@ -159,7 +203,7 @@ fill(struct stream *s)
 			return trouble();
 		enum stream_outcome o = stream_flush(s);
 		if (o == STREAM_OK)
-			o = wait_for(s, POLLIN);
+			o = stream_wait(s, wants);
 		if (o != STREAM_OK)
 			return o;
 	}
@@ -238,5 +282,21 @@ stream_has_input(struct stream *s)
 	char byte;
 	if (s->in_len > s->in_at)
 		return true;
+	if (s->layer != NULL)
+		return s->layer->has_input(s->owner);
 	return recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+uint64_t
+stream_discard_input(struct stream *s)
+{
+	uint64_t before = s->received - (s->in_len - s->in_at);
+	ssize_t n = 0;
+	do {
+		short wants;
+		s->received += (uint64_t)(n > 0 ? n : 0);
+		s->in_at = s->in_len = 0;
+		n = read_some(s, &wants);
+	} while (n > 0);
+	return s->received - before;
 }

@@ -2,8 +2,8 @@
  * stream - a byte stream with a peer of the network: reading, writing, deadlines, counts
  *
  * For sessions and agents: they block here and nowhere else.  Input is buffered (STREAM_IN_MAX), output gathered until a
- * flush, or until nothing more can be read without waiting (RFC 2920, section 3.2: answers are sent in one go).  TLS
- * will live below this interface.
+ * flush, or until nothing more can be read without waiting (RFC 2920, section 3.2: answers are sent in one go).  What lies
+ * below can be exchanged for a layer (TLS: common/tls/layer.h), and nobody above sees the difference.
  */
 #ifndef COMMON_SYSTEM_STREAM_H
 #define COMMON_SYSTEM_STREAM_H
@@ -28,19 +28,36 @@ enum stream_outcome {
 	STREAM_ERROR, /* errno */
 };
 
+/*
+ * A layer between the stream and its descriptor, non-blocking as that is: -1 with EAGAIN when the peer is to be waited for, with
+ * *wants being POLLIN or POLLOUT, whichever way the bytes go; 0 from `read` is the end.
+ */
+struct stream_layer {
+	ssize_t (*read)(void *owner, char *to, size_t size, short *wants);
+	ssize_t (*write)(void *owner, const char *at, size_t len, short *wants);
+	bool (*has_input)(void *owner); /* a byte for the reader; never waits */
+	void (*finish)(void *owner);	/* tells the peer that no more comes, without waiting */
+	void (*end)(void *owner);	/* lets go of it */
+};
+
 struct stream {
 	int fd;
+	const struct stream_layer *layer; /* NULL: none */
+	void *owner;			  /* the layer's */
 	int64_t deadline_ms; /* monotonic; set by the caller before each wait that has a limit of its own */
 	uint64_t received; /* bytes, since the start */
 	uint64_t sent;
-	char *in; /* owned */
+	bool is_lent; /* `in` and `out` are the caller's */
+	char *in;
 	size_t in_at, in_len;
-	char *out; /* owned */
+	char *out;
 	size_t out_len;
 };
 
 /* stream_open - takes the descriptor (made non-blocking); -1 when memory is out */
 int stream_open(struct stream *s, int fd) __attribute__((warn_unused_result));
+/* stream_open_in - the same, for a descriptor that is non-blocking already, with the caller's buffers of STREAM_IN_MAX and STREAM_OUT_MAX */
+void stream_open_in(struct stream *s, int fd, char *in, char *out);
 void stream_close(struct stream *s);
 
 /*
@@ -57,11 +74,18 @@ void stream_take(struct stream *s, size_t n);
 /* stream_has_input - bytes that are buffered or that the kernel has: has the peer spoken already?  Never waits. */
 bool stream_has_input(struct stream *s);
 
+/* stream_wait - until the descriptor can be read (POLLIN) or written (POLLOUT), for whoever makes a layer */
+enum stream_outcome stream_wait(struct stream *s, short events) __attribute__((warn_unused_result));
+/* stream_discard_input - all that has come so far is dropped, unread; its bytes */
+uint64_t stream_discard_input(struct stream *s);
+
 /* stream_put - gathers; sends when the buffer is full (that may wait for the peer, until the deadline) */
 enum stream_outcome stream_put(struct stream *s, struct span bytes)
 	__attribute__((warn_unused_result));
 enum stream_outcome stream_printf(struct stream *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), warn_unused_result));
 enum stream_outcome stream_flush(struct stream *s) __attribute__((warn_unused_result));
+/* stream_finish - the same, and nothing more will be put */
+enum stream_outcome stream_finish(struct stream *s) __attribute__((warn_unused_result));
 
 #endif

@@ -29,8 +29,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "auth", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "signer", "auth", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "signer", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 

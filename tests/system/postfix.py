@@ -38,6 +38,7 @@ alias_maps =
 local_recipient_maps =
 smtpd_peername_lookup = no
 disable_dns_lookups = yes
+smtp_tls_security_level = may
 smtpd_client_connection_count_limit = 0
 enable_long_queue_ids = yes
 smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/postfix/replies, permit_mynetworks, reject

@@ -2,7 +2,6 @@
 
 import os
 import random
-import socket
 
 import pytest
 
@@ -36,10 +35,9 @@ class FalseParent:
 
     @staticmethod
     def _receive(peer):
-        data, fds, _, _ = socket.recv_fds(peer.socket, wire.DATAGRAM_MAX, 4)
+        name, request, _, fds = peer.receive_request()
         for fd in fds:
             os.close(fd)
-        name, request, _, _ = wire.decode(data, wire.JOBS_ORDERS)
         return name, request
 
     def result(self, number, **values):

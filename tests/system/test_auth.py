@@ -40,11 +40,12 @@ def user(culver, *words, password=None, check=0):
     return culver.command("user", *words, input=None if password is None else password + "\n", check=check)
 
 
-def prepare(culver, *more):
-    """With a submission port, where the loopback may log in without TLS, and an account."""
+def prepare(culver, *more, clear=True):
+    """With a submission port, where the loopback may log in without TLS (if `clear`), and an account."""
     culver.submission = peers.free_port()
     culver.general += [f"listen 127.0.0.1:{culver.submission} submission", *more]
-    culver.auth.append("clear yes")
+    if clear:
+        culver.auth.append("clear yes")
     culver.write()
     user(culver, "add", LOGIN, password=PASSWORD)
     return culver

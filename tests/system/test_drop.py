@@ -332,3 +332,32 @@ def test_a_kill_while_letters_are_fed_loses_none(stopped, victim):
         found = {re.search(rb"X-Tag: (\w+)", letter)[1].decode() for letter in culver.maildir().letters()}
         time.sleep(0.1)
     assert found == set(tags)
+    if victim == "submit":  # who takes and delivers has lived: nothing came twice
+        assert len(culver.events("queued")) == 40
+        culver.wait_event("done", count=40)
+        assert len(culver.maildir().letters()) == 40
+
+
+def test_a_letter_whose_file_stays_is_taken_once(stopped):
+    culver = stopped
+    put(culver, "stays", whole(culver, "stays"))
+    fd = os.open(os.path.join(culver.drop_path, "stays"), os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    culver.start()
+    os.chmod(culver.drop_path, 0o500)  # as if it were killed each time before it removes the file
+    os.close(fd)
+    for count, victim in ((1, "submit"), (2, "queue-manager"), (3, "submit")):
+        culver.wait_event("drop-taken", count=count, deadline=30)
+        culver.wait_event("done")
+        if count == 3:
+            os.chmod(culver.drop_path, 0o700)
+        culver.kill(*culver.pids()["submit"], *culver.pids()[victim])
+    culver.wait_event("drop-taken", count=4, deadline=30)
+    culver.wait_event("taken-already", count=3)
+    assert len(culver.events("queued")) == 1
+    assert len(culver.maildir().letters()) == 1
+    for _ in range(600):
+        if not entries(culver):
+            break
+        time.sleep(0.1)  # no event says that the directory is empty
+    assert entries(culver) == []

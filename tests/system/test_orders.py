@@ -94,3 +94,41 @@ def test_nobody_may_etrn_unless_it_is_said(culver):
     with culver.smtp() as client:
         assert "ETRN" not in str(client.ehlo())
         client.command("ETRN culver.test", expect=459)
+
+
+def test_expn_shows_addresses_to_who_may_ask(culver):
+    """Never commands, files or what is in an included list; counted over all connections of a client."""
+    culver.general.append("expn-from 127.0.0.1")
+    culver.limit.append("expn-per-hour 7")
+    culver.aliases = (f'list: {culver.user}, other@remote.test, inner, "|/bin/secret", /tmp/secret, :include:/tmp/secret\n'
+                      f'inner: {culver.user}+inner\nhidden: "|/bin/secret"\n')
+    culver.start()
+    with culver.smtp() as client:
+        assert "EXPN" in str(client.ehlo())
+        reply = client.command("EXPN list@local.test", expect=250)
+        assert [text.split()[-1] for text in reply.lines] == [
+            f"<{culver.user}@local.test>", "<other@remote.test>", f"<{culver.user}+inner@local.test>"], reply.lines
+        assert "secret" not in str(reply.lines)
+        reply = client.command("EXPN hidden@local.test", expect=252)
+        assert "secret" not in str(reply.lines)
+        client.command("EXPN nobody-is-this@local.test", expect=550)
+        client.command("EXPN x@remote.test", expect=550)
+        client.command("EXPN", expect=501)
+        client.command(f"EXPN <{culver.address}>", expect=250)
+        # in the midst of a transaction, which it leaves alone
+        client.command("MAIL FROM:<a@client.test>", expect=250)
+        client.command("EXPN inner@local.test", expect=250)
+        client.command(f"RCPT TO:<{culver.address}>", expect=250)
+    with culver.smtp() as client:
+        client.ehlo()
+        client.command("EXPN inner@local.test", expect=250)
+        client.command("EXPN inner@local.test", expect=250)
+        client.command("EXPN inner@local.test", expect=450)
+
+
+def test_expn_is_off(culver):
+    culver.aliases = f"list: {culver.user}\n"
+    culver.start()
+    with culver.smtp() as client:
+        assert "EXPN" not in str(client.ehlo())
+        client.command("EXPN list@local.test", expect=502)

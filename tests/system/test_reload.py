@@ -113,11 +113,13 @@ def test_a_session_killed_by_a_signal_replaces_the_listener_and_the_others_go_on
         assert len(before) == 2
         victim.ehlo("victim.test")
         # which one: the session whose `connected` came last
+        culver.wait_event("connected", count=2)
         session = culver.events("connected")[-1]
         since = culver.mark()
         os.kill(session.pid, signal.SIGSEGV)
         died = culver.wait_event("session-died", since=since)
         assert int(died["pid"]) == session.pid and int(died["signal"]) == signal.SIGSEGV
+        assert died["client"] == session["client"]
         assert victim.ended()
         culver.wait_event("started", since=since, program="smtpd")
         culver.wait_event("serving", since=since, program="smtpd")

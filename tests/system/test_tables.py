@@ -78,7 +78,7 @@ def letter(folder, *parts, tag):
 
 
 def test_virtual_users_have_mailboxes_below_the_prefix(culver):
-    users = write(culver, "users", "ann@virtual.test\nbob\nquoted@virtual.test quota=1G\n")
+    users = write(culver, "users", "ann@virtual.test\nbob\nquoted@virtual.test quota=6000\n")
     folder = virtual_domain(culver, users)
     culver.start()
     deliver(culver, "Ann@virtual.test", "ann")
@@ -88,6 +88,11 @@ def test_virtual_users_have_mailboxes_below_the_prefix(culver):
     letter(folder, "other.test", "bob", "Maildir", tag="bob")
     deliver(culver, "quoted@virtual.test", "quota")
     letter(folder, "virtual.test", "quoted", "Maildir", tag="quota")
+    with culver.smtp() as client:
+        client.ehlo()
+        ident = culver.accepted_id(client.message("a@client.test", ["quoted@virtual.test"], mail.small("full")))
+    seen = culver.wait_event("deferred", id=ident)
+    assert seen["status"] == "4.2.2" and "quota" in seen["reply"]
     owner = culver.place.users[0]
     for path in ("virtual.test", "virtual.test/ann", "virtual.test/ann/Maildir/new"):
         st = os.stat(os.path.join(folder, path))

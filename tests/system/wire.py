@@ -17,8 +17,8 @@ N, S = "number", "span"
 
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
-    "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("length", N),
+    "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
+                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
@@ -90,6 +90,12 @@ RESOLVER_ANSWERS = {
                               ("records", [("preference", N), ("name", S), ("data", S)])]),
 }
 
+SIGNER_CALLS = {"SIGNER_READY": (1, [("key", N)]), "SIGNER_SIGN": (2, [("key", N), ("scheme", N), ("text", S)])}
+SIGNER_ANSWERS = {
+    "SIGNER_HAS": (101, [("key", N)]),
+    "SIGNER_SIGNED": (102, [("signature", S)]),
+    "SIGNER_REFUSED": (103, [("reason", N)]),
+}
 RUNNER_CALLS = {
     "RUNNER_BIND": (1, [("user", S), ("what", N), ("domain", S)]),
     "RUNNER_RUN": (2, [("command", S), ("sender", S), ("recipient", S), ("original", S), ("ext", S), ("id", N), ("size", N)]),
@@ -106,10 +112,12 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "auth": AUTH_CALLS, "control": CONTROL_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS,
+         "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **AUTH_CALLS, **AUTH_ANSWERS, **RESOLVER_CALLS, **RESOLVER_ANSWERS, **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS,
+          **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
 def _put(fields, values):
@@ -201,7 +209,7 @@ class Peer:
     """One end of an inner connection (SOCK_SEQPACKET) with the answers' table."""
 
     def __init__(self, connected, answers):
-        self.socket, self.answers, self.request = connected, answers, 0
+        self.socket, self.answers, self.request, self.left = connected, answers, 0, b""
 
     def send(self, message, fds=(), flags=0, request=None, **values):
         """One message, perhaps with descriptors."""
@@ -216,14 +224,23 @@ class Peer:
 
     def receive(self):
         """(name, fields, descriptors); (None, {}, []) when the other end has closed."""
-        try:
-            data, fds, _, _ = socket.recv_fds(self.socket, DATAGRAM_MAX, 4)
-        except ConnectionError:
-            return None, {}, []
-        if not data:
-            return None, {}, []
-        name, _, _, values = decode(data, self.answers)
+        name, _, values, fds = self.receive_request()
         return name, values, fds
+
+    def receive_request(self):
+        """(name, request number, fields, descriptors) of one message; a datagram may hold several."""
+        data, fds = self.left, []
+        if not data:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.socket, DATAGRAM_MAX, 4)
+            except ConnectionError:
+                pass
+        if not data:
+            return None, 0, {}, []
+        length = 12 + int.from_bytes(data[4:8], "little")
+        data, self.left = data[:length], data[length:]
+        name, request, _, values = decode(data, self.answers)
+        return name, request, values, fds
 
     def ended(self):
         """True when the other end closes without another datagram (within the socket's timeout)."""

@@ -96,6 +96,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	signal(SIGPIPE, SIG_IGN);
 	events_start("smtpd", "/nonexistent/log");
 	driver_start(&driver, FAULT_NONE, false);
+	session_prepare();
 	atexit(stop);
 	driver.listen.limits.message_size = 2000;
 	driver.listen.limits.line = 500;

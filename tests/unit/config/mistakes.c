@@ -128,10 +128,8 @@ static void
 words_of_later_versions_are_named_plainly(void **state)
 {
 	(void)state;
-	assert_mistake("tls {\n\tcertificate /x\n}\n", "1:1", "does not know it yet");
 	assert_mistake("listen [::]:25 filter-return\n", "1:16",
 		       "does not know it yet; expected `mx` or `submission`");
-	assert_mistake("listen [::]:465 submission\n", "1:8", "this version of Culver has no TLS");
 }
 
 static void
@@ -140,6 +138,12 @@ who_submits_must_log_in(void **state)
 	(void)state;
 	assert_mistake("auth {\n\tclear yes\n}\nlisten [::]:587 submission {\n\tauth no\n}\n",
 		       "5:7", "who submits must log in");
+	assert_mistake("listen [::]:587 submission\n", "1:8",
+		       "has no TLS; expected a `tls` with a `certificate`, or `clear yes`");
+	assert_mistake(
+		"tls {\n\tcertificate /a/\n}\nlisten [::]:587 submission {\n\ttls {\n\t}\n}\n",
+		"4:8", "nobody could log in");
+	assert_mistake("listen [::]:465 submission\n", "1:8", "from the first byte");
 	assert_mistake("auth {\n\tclear maybe\n}\n", "2:8", "expected `no` or `yes`");
 	assert_mistake("auth {\n\tsenders there\n}\n", "2:10", "`there`");
 	assert_mistake("auth {\n\taccounts here\n}\n", "2:11", "path");
@@ -282,6 +286,11 @@ values_that_are_none_are_told(void **state)
 		{"site mx.example {\n\trate 0/s\n}\n", "2:7", "100/m"},
 		{"site mx.example {\n\trate 5\n}\n", "2:7", "100/m"},
 		{"site mx.example {\n\trate 1/8d\n}\n", "2:7", "100/m"},
+		{"budget {\n\tmessages 0/hour\n}\n", "2:11", "100/hour"},
+		{"budget {\n\tmessages 5\n}\n", "2:11", "100/hour"},
+		{"budget {\n\tmessages 5/week\n}\n", "2:11", "1000/day"},
+		{"budget {\n\tbytes 5M/hour 6M/hour\n}\n", "2:16", "second amount"},
+		{"budget {\n\tbytes -5M/hour\n}\n", "2:8", "100M/hour"},
 		{"limit {\n\trate 0.0001/s\n}\n", "2:7", "100/m"},
 		{"outbound {\n\tretry 5\n}\n", "2:8", "a time"},
 		{"outbound {\n\tretry 4h 5m\n}\n", "2:11", "not shorter"},

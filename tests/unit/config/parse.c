@@ -483,9 +483,39 @@ who_logs_in_and_where_is_read(void **state)
 	assert_int_equal(c->listens[2].role, CONFIG_SUBMISSION);
 	assert_string_equal(c->auth.accounts, "/var/lib/culver/accounts");
 	config_free(c);
+	/* with TLS it need not be clear */
+	c = parse("tls {\n\tcertificate /a/\n}\nlisten [::]:587 submission\n"
+		  "listen [::]:465 submission\n");
+	assert_int_equal(c->listen_count, 2);
+	config_free(c);
 	c = parse("auth {\n\taccounts /elsewhere\n}\n");
 	assert_string_equal(c->auth.accounts, "/elsewhere");
 	assert_false(c->auth.may_be_clear);
+	config_free(c);
+}
+
+static void
+budgets_have_amounts_and_senders(void **state)
+{
+	struct config *c = parse("budget {\n\tmessages 100/hour 1000/day\n\tbytes 1M/day\n}\n"
+				 "budget 1000 ann@example.org {\n\trecipients 5/day\n}\n");
+	(void)state;
+
+	assert_int_equal(c->budget_count, 2);
+	const struct config_budget *b = config_budget_find(c, SPAN("uid:7"));
+	assert_ptr_equal(b, &c->budgets[0]);
+	assert_int_equal(b->limit[CONFIG_BUDGET_MESSAGES][CONFIG_BUDGET_HOUR], 100);
+	assert_int_equal(b->limit[CONFIG_BUDGET_MESSAGES][CONFIG_BUDGET_DAY], 1000);
+	assert_int_equal(b->limit[CONFIG_BUDGET_BYTES][CONFIG_BUDGET_HOUR], 0);
+	assert_int_equal(b->limit[CONFIG_BUDGET_BYTES][CONFIG_BUDGET_DAY], 1 << 20);
+	assert_ptr_equal(config_budget_find(c, SPAN("uid:1000")), &c->budgets[1]);
+	assert_ptr_equal(config_budget_find(c, SPAN("ann@example.org")), &c->budgets[1]);
+	assert_ptr_equal(config_budget_find(c, SPAN("1000")), &c->budgets[0]);
+	assert_int_equal(c->budgets[1].limit[CONFIG_BUDGET_RECIPIENTS][CONFIG_BUDGET_DAY], 5);
+	assert_int_equal(c->budgets[1].limit[CONFIG_BUDGET_MESSAGES][CONFIG_BUDGET_DAY], 0);
+	config_free(c);
+	c = parse("");
+	assert_null(config_budget_find(c, SPAN("uid:7")));
 	config_free(c);
 }
 
@@ -494,6 +524,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sites_have_limits_and_names),
+		cmocka_unit_test(budgets_have_amounts_and_senders),
 		cmocka_unit_test(an_empty_text_is_all_defaults),
 		cmocka_unit_test(each_directive_fills_its_field),
 		cmocka_unit_test(one_time_of_retry_never_passes_the_other),

@@ -37,29 +37,32 @@ on_wrong(void *owner, unsigned line, unsigned column, const char *text)
 }
 
 static void
-on_line(const struct rules_reader *r, unsigned line, struct span text)
+on_line(void *owner, const struct rules_reader *r, unsigned line, struct span text)
 {
+	(void)owner;
 	(void)r;
 	say("%u[%.*s]\n", line, SPAN_ARG(text));
 }
 
 static void
-on_pair(const struct rules_reader *r, unsigned line, struct span text)
+on_pair(void *owner, const struct rules_reader *r, unsigned line, struct span text)
 {
 	struct span key, value;
 
+	(void)owner;
 	if (rules_pair(r, line, text, &arena, &key, &value))
 		say("%.*s=%.*s\n", SPAN_ARG(key), SPAN_ARG(value));
 }
 
 static const char *
-read_text(struct span text, void (*each)(const struct rules_reader *, unsigned, struct span))
+read_text(struct span text,
+	  void (*each)(void *, const struct rules_reader *, unsigned, struct span))
 {
 	const struct rules_reader r = {NULL, on_wrong};
 
 	arena_reset(&arena);
 	said[0] = '\0';
-	assert_int_equal(rules_each(text, &arena, &r, each), 0);
+	assert_int_equal(rules_each(text, &arena, &r, each, NULL), 0);
 	return said;
 }
 

@@ -85,7 +85,7 @@ who_finds_it_full_counts_anew(void **state)
 	struct timespec old[2] = {{1000, 0}, {1000, 0}};
 
 	(void)state;
-	assert_true(quota_may(folder, 1u << 30)); /* no file, no quota */
+	assert_true(quota_may(folder, 0, 1u << 30)); /* no file, no quota */
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		assert_int_equal(mkdir(path_of(folders[i]), 0700), 0);
 	put("cur/a", 300, "");
@@ -93,25 +93,46 @@ who_finds_it_full_counts_anew(void **state)
 	put(".Trash/cur/c", 5000, "");
 	put("tmp/d", 5000, "");
 	put("maildirsize", 0, "1000S\n");
-	assert_false(quota_may(folder, 501));
+	assert_false(quota_may(folder, 0, 501));
 	assert_string_equal(get("maildirsize"), "1000S\n500 2\n");
 	/* it says more than there is: counted anew, and room is found */
 	put("maildirsize", 0, "1000S\n900 9\n50 1\n");
-	assert_true(quota_may(folder, 500));
+	assert_true(quota_may(folder, 0, 500));
 	assert_string_equal(get("maildirsize"), "1000S\n500 2\n");
 	/* a fresh count is believed: not each letter of a flood counts everything */
 	put("maildirsize", 0, "1000S\n900 9\n");
-	assert_false(quota_may(folder, 500));
+	assert_false(quota_may(folder, 0, 500));
 	assert_string_equal(get("maildirsize"), "1000S\n900 9\n");
 	assert_int_equal(utimensat(AT_FDCWD, path_of("maildirsize"), old, 0), 0);
-	assert_true(quota_may(folder, 500));
-	assert_false(quota_may(folder, 501));
+	assert_true(quota_may(folder, 0, 500));
+	assert_false(quota_may(folder, 0, 501));
 	quota_add(folder, 77);
 	assert_string_equal(get("maildirsize"), "1000S\n500 2\n77 1\n");
 	/* a folder has the quota of its Maildir */
 	quota_add(path_of(".Sub"), 5);
 	assert_string_equal(get("maildirsize"), "1000S\n500 2\n77 1\n5 1\n");
-	assert_false(quota_may(path_of(".Sub"), 600));
+	assert_false(quota_may(path_of(".Sub"), 0, 600));
+}
+
+static void
+table_has_the_last_word_about_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(unlink(path_of("maildirsize")), 0);
+	/* no file: made, with what is there (a and b of above) */
+	assert_true(quota_may(folder, 600, 100));
+	assert_string_equal(get("maildirsize"), "600S\n500 2\n");
+	assert_false(quota_may(folder, 600, 101));
+	/* the user writes himself a larger one: it lasts until the next letter */
+	put("maildirsize", 0, "100000S,3C\n1 1\n");
+	assert_false(quota_may(folder, 600, 101));
+	assert_string_equal(get("maildirsize"), "600S,3C\n500 2\n");
+	/* raised by the administrator */
+	assert_true(quota_may(folder, 700, 101));
+	assert_string_equal(get("maildirsize"), "700S,3C\n500 2\n");
+	/* before there is a Maildir */
+	assert_true(quota_may(path_of("none"), 100, 100));
+	assert_false(quota_may(path_of("none"), 100, 101));
 }
 
 static int
@@ -137,6 +158,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_bounds_and_changes),
 		cmocka_unit_test(who_finds_it_full_counts_anew),
+		cmocka_unit_test(table_has_the_last_word_about_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -112,6 +112,18 @@ class_of(const char *address)
 	return v.class;
 }
 
+/* of the one leaf */
+static uint64_t
+quota_of(const char *address)
+{
+	struct expansion e;
+
+	arena_reset(&arena);
+	aliases_expand(&routes, span_of(address), false, false, now_ms, &arena, &e);
+	assert_int_equal(e.count, 1);
+	return e.leaves[0].quota;
+}
+
 #define BLOCK \
 	"domain a.test b.test {\n\tusers U\n\tas vmail\n\tdeliver maildir /v/{domain}/{user}/M\n"
 
@@ -126,6 +138,8 @@ a_virtual_user_has_a_home(void **state)
 	assert_string_equal(leaves("ann+x@a.test"), "/v/a.test/ann ann+x@a.test");
 	assert_string_equal(leaves("c+d@a.test"), "/v/a.test/c+d c+d@a.test");
 	assert_string_equal(leaves("bob@b.test"), "/v/x/bob bob@b.test");
+	assert_true(quota_of("bob+x@b.test") == UINT64_C(1) << 30);
+	assert_true(quota_of("ann@a.test") == 0);
 	assert_string_equal(leaves("\"q r\"@a.test"), "/v/a.test/q r \"q r\"@a.test");
 	assert_string_equal(leaves("ann@b.test"), "5.1.1 ann@b.test");
 	assert_string_equal(leaves("nobody@a.test"), "5.1.1 nobody@a.test");

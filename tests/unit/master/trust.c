@@ -75,11 +75,12 @@ static void
 a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 {
 	static const char *const expected[][2] = {
-		{"smtpd", "intake lookup auth log "},
+		{"smtpd", "intake lookup signer auth log "},
 		{"submit", "intake lookup log "},
 		{"queue-manager", "lookup log "},
 		{"delivery", "jobs resolver log "},
 		{"resolver", "log "},
+		{"signer", "log "},
 		{"auth", "log "},
 		{"local", "jobs runner log "},
 		{"runner", "log "},
@@ -103,7 +104,8 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd", "delivery", "local", "runner", "bounce"};
+	static const char *const nothing[] = {"smtpd",	"delivery", "local",
+					      "runner", "bounce",   "signer"};
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);

@@ -14,15 +14,17 @@
 #include "common/protocol/jobs.h"
 #include "common/protocol/lookup.h"
 #include "common/protocol/resolver.h"
+#include "common/protocol/signer.h"
 #include "common/protocol/trace.h"
 #include "common/protocol/wire.h"
 
 #define SAMPLE_SIZE 1024 /* no message's struct is larger */
 
 static const struct wire_shape *const sample_tables[] = {
-	intake_calls,	intake_answers,	  jobs_calls,	   jobs_orders,	 lookup_calls,
-	lookup_answers, control_calls,	  control_answers, trace_calls,	 trace_answers,
-	resolver_calls, resolver_answers, auth_calls,	   auth_answers,
+	intake_calls, intake_answers, jobs_calls,     jobs_orders,
+	lookup_calls, lookup_answers, control_calls,  control_answers,
+	trace_calls,  trace_answers,  resolver_calls, resolver_answers,
+	signer_calls, signer_answers, auth_calls,     auth_answers,
 };
 
 #define SAMPLE_TABLES (sizeof(sample_tables) / sizeof(sample_tables[0]))

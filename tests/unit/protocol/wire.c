@@ -102,6 +102,37 @@ a_list_is_read_item_by_item(void **state)
 	assert_int_equal(seen, 3);
 }
 
+static void
+messages_in_one_datagram_come_apart_again(void **state)
+{
+	const struct wire_shape *open_ = wire_find(intake_calls, INTAKE_OPEN);
+	const struct wire_shape *queued = wire_find(intake_answers, INTAKE_QUEUED);
+	const struct intake_queued beyond = {INTAKE_WAIT_MAX_MS + 1};
+	struct span left, one;
+	struct intake_open back;
+	(void)state;
+	whole.len = 0;
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(
+			wire_append(&whole, open_, 0, 1, &(struct intake_open){i << 16 * i}), 0);
+	/* what cannot be spelled leaves the others as they are */
+	assert_int_equal(wire_append(&whole, queued, 0, 1, &beyond), -1);
+	left = span_from(whole.at, whole.len);
+	for (uint64_t i = 0; i < 3; i++) {
+		assert_int_equal(wire_cut(&left, &one), 0);
+		assert_int_equal(wire_decode(one, open_, &back), 0);
+		assert_int_equal(back.size, i << 16 * i);
+	}
+	assert_int_equal(left.len, 0);
+	assert_int_equal(wire_cut(&left, &one), -1);
+	/* a part of one is none */
+	for (size_t len = 0; len < WIRE_HEADER + 2; len++) {
+		left = span_from(whole.at, len);
+		assert_int_equal(wire_cut(&left, &one), -1);
+		assert_int_equal(left.len, len);
+	}
+}
+
 int
 main(void)
 {
@@ -110,6 +141,7 @@ main(void)
 		cmocka_unit_test(a_cut_or_longer_message_sets_nothing),
 		cmocka_unit_test(bounds_hold_at_both_ends),
 		cmocka_unit_test(a_list_is_read_item_by_item),
+		cmocka_unit_test(messages_in_one_datagram_come_apart_again),
 	};
 	return cmocka_run_group_tests_name("protocol/wire", tests, NULL, NULL);
 }

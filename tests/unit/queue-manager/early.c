@@ -38,7 +38,6 @@ queue_waiting(struct harness *h, struct session *s, const char *addresses, uint6
 	say(s->fd, intake_calls, INTAKE_COMMIT, 1, &c);
 	assert_int_equal(hear(h, s->fd, &w), INTAKE_QUEUED);
 	decode(&w, intake_answers, &q);
-	channel_close_fds(&w.fds);
 	return q.wait_ms;
 }
 

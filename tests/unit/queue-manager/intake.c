@@ -173,6 +173,78 @@ intake_takes_no_other_number_of_recipients(void **state)
 	session_close(&s);
 }
 
+/* what has no answer may come with what follows it, in the order that holds for datagrams */
+static void
+intake_takes_several_messages_in_one_datagram(void **state)
+{
+	static struct wire together, list;
+	struct harness *h = *state;
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	const struct intake_recipient r = {.address = SPAN("x@y.example")};
+	const struct intake_envelope e = {.origin = INTAKE_NETWORK,
+					  .protocol = SPAN("ESMTP"),
+					  .sender = SPAN("a@b.example"),
+					  .length = strlen(CONTENT),
+					  .checksum = checksum_of(CONTENT, strlen(CONTENT))};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	wire_list_start(&list);
+	assert_int_equal(wire_list_add(&list, WIRE_LIST_ROOM, &intake_recipient_shape, &r), 0);
+	const struct intake_recipients all = {wire_list_get(&list)};
+	assert_int_equal(wire_encode(&together, wire_find(intake_calls, INTAKE_ENVELOPE), 0, 1, &e),
+			 0);
+	assert_int_equal(
+		wire_append(&together, wire_find(intake_calls, INTAKE_RECIPIENTS), 0, 1, &all), 0);
+	assert_int_equal(wire_append(&together, wire_find(intake_calls, INTAKE_COMMIT), 0, 1,
+				     &(struct intake_commit){1, 0}),
+			 0);
+	assert_int_equal(channel_send(s.fd, span_from(together.at, together.len), NULL, 0),
+			 CHANNEL_OK);
+	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
+	/* KEEP, and the next file with it */
+	assert_int_equal(wire_encode(&together, wire_find(intake_calls, INTAKE_KEEP), 0, 1,
+				     &(struct intake_keep){0}),
+			 0);
+	assert_int_equal(wire_append(&together, wire_find(intake_calls, INTAKE_OPEN), 0, 2,
+				     &(struct intake_open){0}),
+			 0);
+	assert_int_equal(channel_send(s.fd, span_from(together.at, together.len), NULL, 0),
+			 CHANNEL_OK);
+	assert_int_equal(hear(h, s.fd, &w), INTAKE_FILE);
+	assert_true(message_find(h->q, s.id)->is_kept);
+	channel_close_fds(&w.fds);
+	session_close(&s);
+}
+
+/* nobody has a longer turn by saying much at once, and what is half a message ends its peer */
+static void
+intake_ends_a_peer_that_says_too_much_at_once(void **state)
+{
+	static struct wire together;
+	struct harness *h = *state;
+	for (int half = 0; half < 2; half++) {
+		int fd = connect_to(h, "intake");
+		together.len = 0;
+		for (uint32_t i = 0; i < (half ? 1 : 3); i++) {
+			assert_int_equal(wire_append(&together,
+						     wire_find(intake_calls, INTAKE_OPEN), 0, i,
+						     &(struct intake_open){0}),
+					 0);
+			assert_int_equal(wire_append(&together,
+						     wire_find(intake_calls, INTAKE_ABANDON), 0, i,
+						     NULL),
+					 0);
+		}
+		assert_int_equal(
+			channel_send(fd, span_from(together.at, together.len - half), NULL, 0),
+			CHANNEL_OK);
+		while (hear(h, fd, &w) == INTAKE_FILE)
+			channel_close_fds(&w.fds);
+		assert_int_equal(w.type, -1);
+		close(fd);
+	}
+}
+
 static void
 intake_ends_a_peer_out_of_turn(void **state)
 {
@@ -263,7 +335,6 @@ intake_takes_100000_recipients(void **state)
 	}
 	session_commit(&s, 100000);
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
-	channel_close_fds(&w.fds);
 	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	struct message *m = message_find(h->q, s.id);
@@ -331,9 +402,7 @@ intake_refuses_or_keeps_whatever_change_of_the_disk_fails(void **state)
 			session_envelope(&s, CONTENT, "a@b.example", "ESMTP");
 			session_commit(&s, session_recipients(&s, "x@y.example"));
 			accepted = hear(h, s.fd, &w) == INTAKE_QUEUED;
-			if (accepted)
-				channel_close_fds(&w.fds);
-			else
+			if (!accepted)
 				assert_int_equal(w.type, INTAKE_REFUSED);
 			close(s.reader);
 		} else {
@@ -460,6 +529,182 @@ a_peer_that_does_not_read_is_ended(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- the drop directory's letters (once.h) ---- */
+
+static void
+session_of_letter(struct harness *h, struct session *s, const char *once, const char *addresses)
+{
+	const struct intake_envelope e = {.origin = INTAKE_LOCAL,
+					  .uid = 1001,
+					  .protocol = SPAN("LOCAL"),
+					  .sender = SPAN("a@b.example"),
+					  .once = span_of(once),
+					  .length = strlen(CONTENT),
+					  .checksum = checksum_of(CONTENT, strlen(CONTENT))};
+	*s = (struct session){.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, s);
+	session_write(s, CONTENT);
+	say(s->fd, intake_calls, INTAKE_ENVELOPE, 1, &e);
+	session_commit(s, session_recipients(s, addresses));
+	assert_int_equal(hear(h, s->fd, &w), INTAKE_QUEUED);
+}
+
+static bool
+is_file_of(struct harness *h, int fd, uint64_t id)
+{
+	struct stat a, b;
+	char path[128];
+	path_of(h, id, path);
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino;
+}
+
+static void
+say_keep(struct harness *h, struct session *s)
+{
+	channel_close_fds(&w.fds);
+	say(s->fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
+	turns(h);
+	session_close(s);
+	turns(h);
+}
+
+static void
+intake_takes_a_letter_once(void **state)
+{
+	struct harness *h = *state;
+	struct session first, again;
+	/* the session dies between QUEUED and KEEP: nobody knows whether it was brought to the disk */
+	session_of_letter(h, &first, "1000.7.8.9.A", "x@y.example");
+	channel_close_fds(&w.fds);
+	session_close(&first);
+	turns(h);
+	for (int i = 0; i < 2; i++) {
+		session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example");
+		assert_true(is_file_of(h, w.fds.fd[0], first.id));
+		say_keep(h, &again);
+		assert_false(file_exists(h, again.id));
+		assert_int_equal(h->q->messages.count, 1);
+		restart(h, "boot-1"); /* and it is known after a crash */
+		turns(h);
+	}
+	/* also when nothing is left of it */
+	message_remove(h->q, message_find(h->q, first.id));
+	session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example");
+	assert_true(w.fds.fd[0] >= 0);
+	say_keep(h, &again);
+	assert_int_equal(h->q->messages.count, 0);
+	/* another one is another one */
+	session_of_letter(h, &again, "1000.7.8.9.B", "x@y.example");
+	say_keep(h, &again);
+	assert_true(file_exists(h, again.id));
+}
+
+static void
+intake_takes_a_letter_again_that_was_dropped(void **state)
+{
+	struct harness *h = *state;
+	struct session s;
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	channel_close_fds(&w.fds);
+	say(s.fd, intake_calls, INTAKE_ABANDON, 1, NULL);
+	turns(h);
+	session_close(&s);
+	assert_false(file_exists(h, s.id));
+	restart(h, "boot-1");
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	say_keep(h, &s);
+	assert_true(file_exists(h, s.id));
+}
+
+static int
+fail_every_append(enum spool_change change)
+{
+	return change == SPOOL_APPEND ? ENOSPC : 0;
+}
+
+static void
+intake_forgets_what_was_dropped_when_the_disk_is_full(void **state)
+{
+	struct harness *h = *state;
+	struct session s;
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	channel_close_fds(&w.fds);
+	spool_fault = fail_every_append;
+	say(s.fd, intake_calls, INTAKE_ABANDON, 1, NULL);
+	turns(h);
+	spool_fault = NULL;
+	session_close(&s);
+	assert_false(file_exists(h, s.id));
+	restart(h, "boot-1");
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	say_keep(h, &s);
+	assert_true(file_exists(h, s.id));
+}
+
+static void
+intake_believes_no_key_of_another_boot(void **state)
+{
+	struct harness *h = *state;
+	struct session s;
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	say_keep(h, &s);
+	restart(h,
+		"boot-2"); /* a power cut: the message may be gone, and the record of it be there */
+	turns(h);
+	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	say_keep(h, &s);
+	assert_true(file_exists(h, s.id));
+}
+
+static void
+intake_remembers_the_last_letters_of_many(void **state)
+{
+	struct harness *h = *state;
+	struct session s;
+	char key[32];
+	for (int i = 0; i < ONCE_MAX + 10; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		session_of_letter(h, &s, key, "x@y.example");
+		say_keep(h, &s);
+	}
+	uint64_t count = h->q->messages.count;
+	restart(h, "boot-1");
+	while (h->q->messages.count < count)
+		turns(h);
+	/* the youngest is not written over first */
+	for (int i = 0; i < 20; i++) {
+		char other[32];
+		snprintf(other, sizeof(other), "A%d", i);
+		session_of_letter(h, &s, other, "x@y.example");
+		say_keep(h, &s);
+	}
+	session_of_letter(h, &s, key, "x@y.example");
+	say_keep(h, &s);
+	assert_int_equal(h->q->messages.count, count + 20);
+}
+
+static void
+intake_takes_a_key_from_submit_alone(void **state)
+{
+	struct harness *h = *state;
+	const char *const keys[] = {"1.2.3", "a key", "1.2.3"};
+	for (int i = 0; i < 3; i++) {
+		const struct intake_envelope e = {.origin = i == 1 ? INTAKE_LOCAL : INTAKE_NETWORK,
+						  .uid = i == 1 ? 1001 : 0,
+						  .protocol = SPAN("LOCAL"),
+						  .once = span_of(keys[i]),
+						  .length = strlen(CONTENT),
+						  .checksum =
+							  checksum_of(CONTENT, strlen(CONTENT))};
+		struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+		session_open(h, &s);
+		session_write(&s, CONTENT);
+		say(s.fd, intake_calls, INTAKE_ENVELOPE, 1, &e);
+		assert_cut_off(h, &s);
+		session_close(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -474,6 +719,8 @@ main(void)
 		TEST(intake_finds_a_writer_in_flight),
 		TEST(intake_takes_no_content_of_another_length),
 		TEST(intake_takes_no_other_number_of_recipients),
+		TEST(intake_takes_several_messages_in_one_datagram),
+		TEST(intake_ends_a_peer_that_says_too_much_at_once),
 		TEST(intake_ends_a_peer_out_of_turn),
 		TEST(intake_believes_a_local_user_from_submit_alone),
 		TEST(intake_takes_100000_recipients),
@@ -482,6 +729,12 @@ main(void)
 		TEST(intake_refuses_below_the_floor_before_the_data),
 		TEST(hostile_peers_leave_nothing_behind),
 		TEST(a_peer_that_does_not_read_is_ended),
+		TEST(intake_takes_a_letter_once),
+		TEST(intake_takes_a_letter_again_that_was_dropped),
+		TEST(intake_forgets_what_was_dropped_when_the_disk_is_full),
+		TEST(intake_believes_no_key_of_another_boot),
+		TEST(intake_remembers_the_last_letters_of_many),
+		TEST(intake_takes_a_key_from_submit_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

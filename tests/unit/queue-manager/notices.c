@@ -41,7 +41,6 @@ accept_with(struct harness *h, const char *sender, const struct intake_recipient
 	say(s.fd, intake_calls, INTAKE_RECIPIENTS, 1, &all);
 	session_commit(&s, count);
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
-	channel_close_fds(&w.fds);
 	say(s.fd, intake_calls, INTAKE_KEEP, 1, &(struct intake_keep){0});
 	turns(h);
 	session_close(&s);

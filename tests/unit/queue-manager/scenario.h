@@ -11,7 +11,7 @@
  * A scenario is lines of
  *
  *     +MS                      time passes
- *     limit agents N           also: window N (of a site), per-job N, rate MICROSECONDS, per-connection N
+ *     limit agents N           also: mailbox-agents N, window N (of a site), per-job N, rate MICROSECONDS, per-connection N
  *     parent up|down           of smtp
  *     mail NAME PLACE N [retry|byN] a message with N recipients for PLACE (retry: it was deferred before; byN: of that sender)
  *     agent PLACE              the parent answers its WANT for the place
@@ -19,13 +19,14 @@
  *     done PLACE [NAME]        the agent of the place with the oldest job (of that message) delivers all of it
  *     defer | refused | trouble | broken | hangs | busy421 | rate | greylist PLACE [NAME] [PAUSE_MS]   the same with another answer
  *     dies PLACE               its agent ends in the midst of its job
+ *     overdue PLACE            its agent has said nothing of its job for too long
  *     site PLACE NAME          an agent tells that its hosts are these
  *     wants PLACE N            must hold: N wants are under way
  *     agents | busy | ready PLACE N, and of its site: window | connected | parked | site-agents PLACE N
  *     job PLACE NAME N         an agent of the place has a job of N recipients of that message
  *     deferred NAME N | failed NAME N
  *
- * A place is a host, or `mx.NAME` for the MX of a domain; agents are the hands of the test.
+ * A place is a host, `mx.NAME` for the MX of a domain, or `box.NAME` for a mailbox; agents are the hands of the test.
  */
 
 #define AGENTS_MAX 64
@@ -97,6 +98,8 @@ hosts_of(struct span name)
 static inline struct place *
 place(struct span name)
 {
+	if (span_starts(name, SPAN("box.")))
+		return queue_place(world.q, JOBS_MAILBOX, name, SPAN("box.test"), SPAN_NONE);
 	return queue_place(world.q, JOBS_SMTP, hosts_of(name), SPAN("outbound"), SPAN_NONE);
 }
 
@@ -106,6 +109,15 @@ by_domain(const struct lookup_question *q, struct lookup_leaf *l)
 {
 	struct span domain = q->address;
 	(void)span_cut(&domain, '@');
+	if (span_starts(domain, SPAN("box."))) {
+		*l = (struct lookup_leaf){.number = q->number,
+					  .leaves = 1,
+					  .kind = LOOKUP_MAILBOX,
+					  .address = q->address,
+					  .user = domain,
+					  .domain = SPAN("box.test")};
+		return;
+	}
 	*l = (struct lookup_leaf){.number = q->number,
 				  .leaves = 1,
 				  .kind = LOOKUP_SMTP,
@@ -165,7 +177,7 @@ mail(struct span name, struct span where, uint64_t count, bool is_retry, uint64_
 static inline struct want *
 want_for(struct place *p)
 {
-	struct service *s = &world.q->schedule.service[JOBS_SMTP];
+	struct service *s = schedule_service(world.q, p);
 	for (size_t i = 0; i < SCHEDULE_WANTS_MAX; i++)
 		if (s->want[i].number != 0 && s->want[i].place == p)
 			return &s->want[i];
@@ -261,6 +273,8 @@ set_limit(struct span what, uint64_t value)
 	struct config_limits *l = &world.h->config.limits;
 	if (span_equal(what, SPAN("agents")))
 		l->agents = value;
+	else if (span_equal(what, SPAN("mailbox-agents")))
+		l->mailbox_agents = value;
 	else if (span_equal(what, SPAN("rate")))
 		l->rate = value;
 	else if (span_equal(what, SPAN("per-connection")))
@@ -320,6 +334,21 @@ cannot(struct span where, bool for_good)
 }
 
 static inline void
+parent_comes(void)
+{
+	schedule_parent(world.q, JOBS_SMTP, &world.parent);
+	schedule_parent(world.q, JOBS_MAILBOX, &world.parent);
+}
+
+static inline void
+overdue(struct span where)
+{
+	struct agent *a = busy_agent(place(where), SPAN_NONE);
+	a->is_hanging = true;
+	hand_end(world.q, a);
+}
+
+static inline void
 pass(uint64_t ms)
 {
 	world.q->false_ms += (int64_t)ms;
@@ -334,7 +363,7 @@ carry_out(struct span word, struct span a, struct span b, struct span c, struct 
 	else if (span_equal(word, SPAN("limit")))
 		set_limit(a, number(b));
 	else if (span_equal(word, SPAN("parent")) && span_equal(a, SPAN("up")))
-		schedule_parent(world.q, JOBS_SMTP, &world.parent);
+		parent_comes();
 	else if (span_equal(word, SPAN("parent")))
 		schedule_parent_gone(world.q, &world.parent);
 	else if (span_equal(word, SPAN("mail")))
@@ -348,6 +377,8 @@ carry_out(struct span word, struct span a, struct span b, struct span c, struct 
 		cannot(a, span_equal(b, SPAN("fail")));
 	else if (span_equal(word, SPAN("dies")))
 		hand_end(world.q, busy_agent(place(a), b));
+	else if (span_equal(word, SPAN("overdue")))
+		overdue(a);
 	else if (span_equal(word, SPAN("job")))
 		must_be(word, busy_agent(place(a), b)->count, number(c));
 	else if (!is_answer(word, a, b, c.len > 0 ? number(c) : 0) && !is_claim(word, a, b) &&

@@ -79,6 +79,69 @@ SCENARIO(new_mail_does_not_wait_behind_retries, "parent up\n"
 						"done x B\n"
 						"job x R 1\n")
 
+SCENARIO(a_place_with_new_mail_comes_before_those_with_retries, "parent up\n"
+								"limit agents 1\n"
+								"mail A x 1\n"
+								"agent x\n"
+								"mail R y 1 retry\n"
+								"mail B z 1\n"
+								"done x\n"
+								"wants z 1\nwants y 0\n"
+								"agent z\ndone z\n"
+								"wants y 1\n")
+
+SCENARIO(new_mail_brings_its_place_before_those_with_retries, "parent up\n"
+							      "limit agents 1\n"
+							      "mail A x 1\n"
+							      "agent x\n"
+							      "mail R y 1 retry\nmail S z 1 retry\n"
+							      "mail B z 1\n"
+							      "done x\n"
+							      "wants z 1\nwants y 0\n"
+							      "agent z\n"
+							      "job z B 1\n")
+
+SCENARIO(retries_have_a_turn_among_new_mail, "parent up\n"
+					     "limit agents 1\n"
+					     "mail A x 1\n"
+					     "agent x\n"
+					     "mail R r 1 retry\n"
+					     "mail B b 1\nmail C c 1\nmail D d 1\n"
+					     "done x\n"
+					     "agent b\ndone b\n"
+					     "agent c\ndone c\n"
+					     "wants r 1\nwants d 0\n"
+					     "agent r\ndone r\n"
+					     "wants d 1\n")
+
+SCENARIO(retries_to_sites_that_hang_leave_slots_for_new_mail,
+	 "parent up\n"
+	 "limit agents 8\n"
+	 "mail A a 1 retry\nmail B b 1 retry\nmail C c 1 retry\nmail D d 1 retry\n"
+	 "mail E e 1 retry\nmail F f 1 retry\nmail G g 1 retry\n"
+	 "agent a\nagent b\nagent c\nagent d\nagent e\nagent f\n"
+	 "wants g 0\n"
+	 "mail N n 1\n"
+	 "wants n 1\n"
+	 "agent n\ndone n\n"
+	 "wants g 0\n"
+	 "mail O n 1\n"
+	 "job n O 1\n")
+
+SCENARIO(an_agent_in_the_share_of_new_mail_does_not_go_on_with_retries,
+	 "parent up\n"
+	 "limit agents 8\n"
+	 "mail Q q 1\nagent q\ndone q\n"
+	 "mail P q 1 retry\n"
+	 "mail A a 1 retry\nmail B b 1 retry\nmail C c 1 retry\nmail D d 1 retry\n"
+	 "mail E e 1 retry\nmail F f 1 retry\nmail G g 1 retry\n"
+	 "agent a\nagent b\nagent c\nagent d\nagent e\nagent f\n"
+	 "mail N n 1\n"
+	 "agent n\n"
+	 "mail R n 1 retry\n"
+	 "done n\n"
+	 "agents n 0\nwants n 0\n")
+
 SCENARIO(places_take_turns_for_the_last_slots,
 	 "parent up\n"
 	 "limit agents 2\n"
@@ -268,6 +331,11 @@ main(void)
 		TEST(a_long_list_goes_in_parts_and_in_parallel),
 		TEST(a_long_list_does_not_delay_the_letter_of_another),
 		TEST(new_mail_does_not_wait_behind_retries),
+		TEST(a_place_with_new_mail_comes_before_those_with_retries),
+		TEST(new_mail_brings_its_place_before_those_with_retries),
+		TEST(retries_have_a_turn_among_new_mail),
+		TEST(retries_to_sites_that_hang_leave_slots_for_new_mail),
+		TEST(an_agent_in_the_share_of_new_mail_does_not_go_on_with_retries),
 		TEST(places_take_turns_for_the_last_slots),
 		TEST(a_place_with_endless_work_gives_way_after_its_turn),
 		TEST(an_idle_agent_is_let_go_after_a_while),

@@ -208,6 +208,27 @@ SCENARIO(a_site_that_hangs_does_not_grow_and_is_not_alive,
 	 "window x 2\n")
 
 /* sites that hang, or of which nothing is known, do not get all slots */
+SCENARIO(mailboxes_that_hang_are_probed_beside_those_that_do_not,
+	 "parent up\n"
+	 "limit mailbox-agents 4\n"
+	 "mail A box.a 1\n"
+	 "window box.a 2\n"
+	 "agent box.a\n"
+	 "overdue box.a\n"
+	 "deferred A 1\n"
+	 "mail A2 box.a 1\ndeferred A2 1\n" /* it was dead at once: nothing else hangs beside it */
+	 "window box.a 1\nwants box.a 0\n"
+	 "mail B box.b 1\nagent box.b\noverdue box.b\n"
+	 "mail C box.c 1\nagent box.c\noverdue box.c\n"
+	 "mail D box.d 1\nagent box.d\noverdue box.d\n"
+	 "+80000\n"
+	 "wants box.a 1\nwants box.b 1\nwants box.c 1\nwants box.d 0\n"
+	 "mail E box.e 1\n"
+	 "wants box.e 1\n"
+	 "agent box.a\n"
+	 "done box.a\n" /* its file system answers again */
+	 "parked box.a 0\n")
+
 SCENARIO(a_quick_site_finds_a_slot_beside_those_that_hang,
 	 "parent up\n"
 	 "limit agents 4\n"
@@ -426,6 +447,7 @@ main(void)
 		TEST(one_sender_does_not_delay_another),
 		TEST(letters_of_senders_take_turns),
 		TEST(a_site_that_hangs_does_not_grow_and_is_not_alive),
+		TEST(mailboxes_that_hang_are_probed_beside_those_that_do_not),
 		TEST(a_quick_site_finds_a_slot_beside_those_that_hang),
 		TEST(greylisted_mail_is_tried_again_sooner),
 		TEST(five_days_of_a_dead_site),

@@ -92,7 +92,8 @@ static void
 a_table_goes_from_one_listener_to_the_next(void **state)
 {
 	struct config_limits limits = {.sessions_per_client = 2};
-	struct sockaddr_storage four = address("192.0.2.1"), six = address("2001:db8::1"), user;
+	struct sockaddr_storage four = address("32.1.13.184"),
+				six = address("2001:db8:ffff:ffff::1"), user;
 	struct clients *old = clients_new(10), *now = clients_new(10);
 	struct buffer text;
 	(void)state;
@@ -102,6 +103,14 @@ a_table_goes_from_one_listener_to_the_next(void **state)
 	assert_int_equal(clients_add(old, 102, &four), 0);
 	assert_int_equal(clients_add(old, 103, &six), 0);
 	assert_int_equal(clients_add(old, 104, &user), 0);
+	struct sockaddr_storage found, net = address("2001:db8:ffff:ffff::");
+	assert_true(clients_find(old, 102, &found));
+	assert_memory_equal(&found, &four, sizeof(found));
+	assert_true(clients_find(old, 103, &found));
+	assert_memory_equal(&found, &net, sizeof(found));
+	uid_t uid;
+	assert_true(clients_find(old, 104, &found) && clients_uid(&found, &uid) && uid == 1000);
+	assert_false(clients_find(old, 105, &found));
 	buffer_init(&text, 10 * CLIENTS_LINE_MAX + sizeof(CLIENTS_HEAD));
 	clients_write(old, &text);
 	assert_false(text.failed);

@@ -122,7 +122,7 @@ driver_file(struct driver_intake *in, int fd, uint32_t request)
 		.code = 452, .status = SPAN("4.3.1"), .text = SPAN("the disk is full")};
 	struct intake_file file = {.id = ++in->id};
 	char path[40];
-	int fds[2];
+	int fds[2], pipes[2] = {-1, -1};
 
 	if (in->fault == FAULT_REFUSES_OPEN) {
 		driver_answer(fd, intake_answers, INTAKE_REFUSED, request, &full, NULL);
@@ -141,10 +141,17 @@ driver_file(struct driver_intake *in, int fd, uint32_t request)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->file);
 	fds[0] = open(in->fault == FAULT_FULL_FILE ? "/dev/full" : path, O_WRONLY | O_CLOEXEC);
 	lseek(fds[0], INTAKE_CONTENT_AT, SEEK_SET);
-	fds[1] = open(path, O_RDONLY | O_CLOEXEC);
+	/* a pipe cannot be synced */
+	bool no_sync = in->fault == FAULT_NO_SYNC || in->fault == EARLY_DELIVERED ||
+		       in->fault == EARLY_REFUSED;
+	if (no_sync && pipe2(pipes, O_CLOEXEC) != 0)
+		abort();
+	fds[1] = no_sync ? pipes[0] : open(path, O_RDONLY | O_CLOEXEC);
 	driver_answer(fd, intake_answers, INTAKE_FILE, request, &file, fds);
 	close(fds[0]);
 	close(fds[1]);
+	if (no_sync)
+		close(pipes[1]);
 }
 
 static bool
@@ -205,26 +212,16 @@ driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 {
 	struct intake_refused full = {
 		.code = 452, .status = SPAN("4.3.1"), .text = SPAN("the disk is full")};
-	char path[40];
-	int pipes[2] = {-1, -1};
 
 	if (in->fault == FAULT_REFUSES_COMMIT) {
 		driver_answer(fd, intake_answers, INTAKE_REFUSED, request, &full, NULL);
 		return;
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->file);
-	int reader = open(path, O_RDONLY | O_CLOEXEC);
 	bool is_early = in->fault >= EARLY_DELIVERED && in->fault <= EARLY_CLOSES;
-	bool no_sync = in->fault == FAULT_NO_SYNC || in->fault == EARLY_DELIVERED ||
-		       in->fault == EARLY_REFUSED;
-	if (no_sync && pipe2(pipes, O_CLOEXEC) != 0)
-		abort();
 	const struct intake_queued queued = {!is_early			   ? 0
 					     : in->fault == EARLY_TOO_LATE ? 1
 									   : DRIVER_WAIT_MS};
-	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued,
-		      no_sync ? pipes : &reader);
-	close(reader);
+	driver_answer(fd, intake_answers, INTAKE_QUEUED, request, &queued, NULL);
 	if (in->fault == EARLY_DELIVERED)
 		driver_finished(fd, request, INTAKE_FINISH_DELIVERED, 0);
 	if (in->fault == EARLY_REFUSED)
@@ -235,22 +232,18 @@ driver_queued(const struct driver_intake *in, int fd, uint32_t request)
 		driver_finished(fd, request, INTAKE_FINISH_NOT, 0);
 }
 
-/* one datagram; false: the connection is over */
+/* one message; false: the connection is over */
 static bool
-driver_take(struct driver_intake *in, int fd)
+driver_take_one(struct driver_intake *in, int fd, struct span datagram)
 {
-	static char room[CHANNEL_MAX];
-	size_t len;
 	struct wire_header h;
 	struct intake_open open_;
 	struct intake_recipients list;
 	struct intake_recipient r;
 	struct intake_commit commit;
 
-	if (channel_receive_wait(fd, room, &len, NULL, INT64_MAX) != CHANNEL_OK ||
-	    wire_peek(span_from(room, len), &h) == -1)
+	if (wire_peek(datagram, &h) == -1)
 		return false;
-	struct span datagram = span_from(room, len);
 	switch (h.type) {
 	case INTAKE_OPEN:
 		if (wire_decode(datagram, wire_find(intake_calls, INTAKE_OPEN), &open_) == -1)
@@ -293,6 +286,21 @@ driver_take(struct driver_intake *in, int fd)
 		return true;
 	}
 	return false;
+}
+
+/* one datagram */
+static bool
+driver_take(struct driver_intake *in, int fd)
+{
+	static char room[CHANNEL_MAX];
+	size_t len;
+
+	if (channel_receive_wait(fd, room, &len, NULL, INT64_MAX) != CHANNEL_OK)
+		return false;
+	for (struct span left = span_from(room, len), one; left.len > 0;)
+		if (wire_cut(&left, &one) == -1 || !driver_take_one(in, fd, one))
+			return false;
+	return true;
 }
 
 /* ---- lookup ---- */
@@ -466,6 +474,8 @@ driver_session(const struct driver *d, int fd, const char *address)
 	struct sockaddr_in four = {.sin_family = AF_INET};
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
 
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+		abort();
 	if (inet_pton(AF_INET, address, &four.sin_addr) == 1)
 		memcpy(&start.client, &four, sizeof(four));
 	else if (inet_pton(AF_INET6, address, &six.sin6_addr) == 1)

@@ -123,6 +123,7 @@ begin(bool has_auth)
 		struct session_start start = driver_session(&driver, pair[1], "127.0.0.1");
 		start.auth = has_auth ? auth_path : NULL;
 		close(pair[0]);
+		session_prepare();
 		session_serve(&start);
 		_exit(0);
 	}

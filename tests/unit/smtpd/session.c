@@ -32,6 +32,7 @@ begin(struct driver *d, const char *address, const char *early)
 	if (d->session == 0) {
 		struct session_start start = driver_session(d, pair[1], address);
 		close(pair[0]);
+		session_prepare();
 		session_serve(&start);
 		_exit(0);
 	}

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <dirent.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -129,6 +131,37 @@ a_full_peer_is_not_waited_for_beyond_the_deadline(void **state)
 	close(fd[1]);
 }
 
+/* a descriptor that blocks still has deadlines, and what never waits does not wait on it */
+static void
+an_answer_is_awaited_until_the_deadline(void **state)
+{
+	const int64_t waits_ms[] = {30,
+				    1100}; /* below a slice of the kernel's time, and beyond one */
+	int fd[2];
+	size_t len;
+	(void)state;
+	pair(fd);
+	assert_int_equal(channel_block(fd[1]), 0);
+	assert_int_equal(fcntl(fd[1], F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(channel_receive(fd[1], room, &len, NULL), CHANNEL_AGAIN);
+	for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+		int64_t start = clock_monotonic_ms();
+		assert_int_equal(channel_await(fd[1], room, &len, NULL, start + waits_ms[i]),
+				 CHANNEL_AGAIN);
+		assert_true(clock_monotonic_ms() >= start + waits_ms[i]);
+	}
+	pid_t child = fork();
+	if (child == 0) /* it is gone without a word after its answer */
+		_exit(channel_send(fd[0], SPAN("x"), NULL, 0) != CHANNEL_OK);
+	close(fd[0]);
+	int64_t late = clock_monotonic_ms() + 30000;
+	assert_int_equal(channel_await(fd[1], room, &len, NULL, late), CHANNEL_OK);
+	assert_int_equal(len, 1);
+	assert_int_equal(channel_await(fd[1], room, &len, NULL, late), CHANNEL_CLOSED);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(fd[1]);
+}
+
 int
 main(void)
 {
@@ -137,6 +170,7 @@ main(void)
 		cmocka_unit_test(what_is_truncated_is_broken),
 		cmocka_unit_test(unwanted_descriptors_are_closed),
 		cmocka_unit_test(a_full_peer_is_not_waited_for_beyond_the_deadline),
+		cmocka_unit_test(an_answer_is_awaited_until_the_deadline),
 	};
 	return cmocka_run_group_tests_name("system/channel", tests, NULL, NULL);
 }

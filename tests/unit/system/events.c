@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,12 +109,44 @@ a_log_that_does_not_read_is_not_waited_for(void **state)
 	close(listener);
 }
 
+static void
+lines_are_held_for_a_moment_and_no_longer(void **state)
+{
+	struct channel_peer peer;
+	(void)state;
+	int listener = serve();
+	events_start("tester", path);
+	assert_true(events_hold() == INT64_MAX);
+	EVENT("first", event_number("n", 1));
+	int64_t start_ms = clock_monotonic_ms(), wait_ms;
+	while ((wait_ms = events_hold()) != INT64_MAX) {
+		assert_true(wait_ms > 0 && wait_ms <= EVENTS_HOLD_MS);
+		EVENT("next", event_number("n", 2));
+		poll(NULL, 0, (int)wait_ms);
+	}
+	assert_true(clock_monotonic_ms() - start_ms >= EVENTS_HOLD_MS);
+	int fd = channel_accept(listener, &peer);
+	assert_true(fd >= 0);
+	const char *all = received(fd);
+	assert_non_null(strstr(all, " first n=1\n"));
+	assert_non_null(strstr(all, " next n=2\n"));
+	close(fd);
+	/* where nobody takes them, they are tried again, not all the time */
+	close(listener);
+	unlink(path);
+	EVENT("third", event_number("n", 3));
+	poll(NULL, 0, EVENTS_HOLD_MS);
+	assert_true(events_hold() == EVENTS_HOLD_MS);
+	assert_true(events_waiting());
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_say_hello_and_then_what_happened),
 		cmocka_unit_test(a_log_that_does_not_read_is_not_waited_for),
+		cmocka_unit_test(lines_are_held_for_a_moment_and_no_longer),
 	};
 	snprintf(path, sizeof(path), "/tmp/culver-events-%d", (int)getpid());
 	int failed = cmocka_run_group_tests_name("system/events", tests, NULL, NULL);

@@ -33,6 +33,10 @@ row_comes_back_as_it_was(void **state)
 	s.directories[0] = (struct start_directory){
 		.name = "", .path = "/etc", .rights = START_READ | START_EXECUTE};
 	s.directory_count = 1;
+	s.files[0] = (struct start_file){.name = "certificate.0", .fd = 9};
+	s.files[1] = (struct start_file){.name = "key.0", .fd = 10};
+	s.file_count = 2;
+	s.check = true;
 	buffer_init(&text, 65536);
 	start_encode(&s, &text);
 	assert_false(text.failed);
@@ -40,6 +44,8 @@ row_comes_back_as_it_was(void **state)
 	assert_memory_equal(&back, &s, sizeof(s));
 	assert_string_equal(start_path(&back, "log"), "/a path with \"blanks\"/log");
 	assert_null(start_path(&back, "intake"));
+	assert_int_equal(start_file(&back, "key.0"), 10);
+	assert_int_equal(start_file(&back, "key.1"), -1);
 	assert_true(start_may_connect(start_listen(&back, "tcp.0"), 3));
 	assert_false(start_may_connect(start_listen(&back, "tcp.0"), 4));
 	assert_true(start_may_connect(start_listen(&back, "control"), 4));
@@ -54,6 +60,8 @@ a_wrong_row_is_refused(void **state)
 	static const char *const wrong[] = {"uid x\n",
 					    "uid 1 2\n",
 					    "nothing 1\n",
+					    "file a\n",
+					    "file a -1\n",
 					    "listen a 5\n",
 					    "listen a -1 0\n",
 					    "listen a 5 0 7\n",
