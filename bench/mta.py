@@ -184,14 +184,14 @@ class Rival(Mta):
             self.process = subprocess.Popen(self.command(*self.daemon()), stdin=subprocess.DEVNULL, stdout=errors,
                                             stderr=errors, start_new_session=True)
         try:
+            self.namespace = processes.namespace_of_its_own(self.process)
             peers.wait_for_port(self.port, self.process, START_S)
-        except (OSError, RuntimeError) as problem:
+        except (OSError, RuntimeError, AssertionError) as problem:
             with open(self.path("stderr"), encoding="utf-8", errors="replace") as file:
                 raise RuntimeError(f"{self.name} does not start: {problem}\n{file.read()[-2000:]}") from problem
-        self.namespace = _namespace(self.process.pid)
 
     def pids(self):
-        return [pid for pid in processes.parents() if self.namespace and _namespace(pid) == self.namespace]
+        return processes.in_namespace(self.namespace)
 
     def stop(self):
         if not self.process:
@@ -203,14 +203,6 @@ class Rival(Mta):
             watch.wait(STOP_S)
             watch.close()
         self.process = self.namespace = None
-
-
-def _namespace(pid):
-    """The mount namespace of a process; None when it is gone."""
-    try:
-        return os.readlink(f"/proc/{pid}/ns/mnt")
-    except OSError:
-        return None
 
 
 def prepare_maildir(user: pwd.struct_passwd, maildir):

@@ -213,7 +213,7 @@ soon(void)
 
 /* envelope to QUEUED, the writer being closed */
 static enum intake_outcome
-commit(struct agent *a, const struct intake_envelope *e)
+commit(struct agent *a, const struct intake_envelope *e, int *reader)
 {
 	const struct intake_recipient to = {.address = span_of(a->notice.to), .orcpt = SPAN_NONE};
 	char postmaster[ADDRESS_MAX + 1];
@@ -233,7 +233,7 @@ commit(struct agent *a, const struct intake_envelope *e)
 	if (outcome == INTAKE_CLIENT_OK)
 		outcome = intake_client_commit(&a->intake, false, soon());
 	if (outcome == INTAKE_CLIENT_OK)
-		outcome = intake_client_await_queued(&a->intake, &wait_ms, soon());
+		outcome = intake_client_await_queued(&a->intake, &wait_ms, reader, soon());
 	return outcome;
 }
 
@@ -296,7 +296,7 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 		abandon(a, "written", v);
 		goto out;
 	}
-	outcome = commit(a, &e);
+	outcome = commit(a, &e, &reader);
 	if (outcome != INTAKE_CLIENT_OK) {
 		not_handed_in(a, outcome, v);
 		goto out;

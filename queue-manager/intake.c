@@ -385,7 +385,6 @@ tell_queued(const struct message *m)
 static const char *
 taken_already(struct peer *p, uint64_t id)
 {
-	const struct intake_queued answer = {0};
 	struct transaction *t = state_of(p);
 	uint32_t request = t->request;
 	int fd = spool_open(&p->q->spool, id, O_RDONLY);
@@ -402,7 +401,7 @@ taken_already(struct peer *p, uint64_t id)
 	drop(p);
 	p->stage = FINISHED;
 	p->its_turn = true;
-	(void)peer_send(p, wire_find(intake_answers, INTAKE_QUEUED), 0, request, &answer, &fd);
+	(void)peer_send(p, wire_find(intake_answers, INTAKE_TAKEN), 0, request, NULL, &fd);
 	close(fd);
 	return NULL;
 }

@@ -399,7 +399,8 @@ make_ours(struct session *s, const struct content *c)
 		return false;
 	}
 	/* 4 */
-	outcome = intake_client_await_queued(&a->client, &wait_ms, until(ACCEPT_QUEUED_MS));
+	outcome = intake_client_await_queued(&a->client, &wait_ms, &a->reader,
+					     until(ACCEPT_QUEUED_MS));
 	if (outcome != INTAKE_CLIENT_OK) {
 		reply_outcome(s, outcome, "queued");
 		return false;

@@ -96,7 +96,7 @@ is_passed_over(const struct intake_client *c, const struct wire_header *h)
 }
 
 /*
- * answer - waits for `type`, or for REFUSED; `fds` has what came with it
+ * answer - waits for `type`, or for REFUSED; in place of QUEUED it may be TAKEN; `fds` has what came with it
  */
 static enum intake_outcome
 answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds *fds,
@@ -123,7 +123,8 @@ answer(struct intake_client *c, uint16_t type, void *message, struct channel_fds
 	} while (is_passed_over(c, &h));
 	if (h.request != c->request || h.flags != 0)
 		goto wrong;
-	if (h.type != type && (h.type != INTAKE_REFUSED || type == INTAKE_FINISHED))
+	if (h.type != type && (h.type != INTAKE_REFUSED || type == INTAKE_FINISHED) &&
+	    (h.type != INTAKE_TAKEN || type != INTAKE_QUEUED))
 		goto wrong;
 	shape = wire_find(intake_answers, h.type);
 	if (shape == NULL || fds->count != shape->fds)
@@ -232,14 +233,19 @@ intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 }
 
 enum intake_outcome
-intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms, int64_t deadline_ms)
+intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms, int *reader,
+			   int64_t deadline_ms)
 {
-	struct intake_queued m;
+	struct intake_queued m = {0};
 	struct channel_fds fds;
 	enum intake_outcome outcome = answer(c, INTAKE_QUEUED, &m, &fds, deadline_ms);
 
 	if (outcome != INTAKE_CLIENT_OK)
 		return outcome;
+	if (fds.count == 1) { /* TAKEN */
+		close(*reader);
+		*reader = fds.fd[0];
+	}
 	*wait_ms = m.wait_ms;
 	return INTAKE_CLIENT_OK;
 }

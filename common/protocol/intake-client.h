@@ -69,9 +69,12 @@ enum intake_outcome intake_client_recipient(struct intake_client *c,
 /* `early`: the caller would wait for FINISHED */
 enum intake_outcome intake_client_commit(struct intake_client *c, bool early, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
-/* on OK fsync, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all */
+/*
+ * on OK fsync of the reader, then keep; *wait_ms: how long FINISHED may be waited for, 0: not at all.  A letter (`once`) that was queued
+ * before: *reader is closed, and is of that file from now on.
+ */
 enum intake_outcome intake_client_await_queued(struct intake_client *c, uint64_t *wait_ms,
-					       int64_t deadline_ms)
+					       int *reader, int64_t deadline_ms)
 	__attribute__((warn_unused_result));
 /*
  * intake_client_await_finished - its spans live until the next call

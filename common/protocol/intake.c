@@ -55,6 +55,7 @@ const struct wire_shape intake_answers[] = {
 		   WIRE_FIELD_SPAN(intake_refused, text, 1, 512)),
 	WIRE_SHAPE(INTAKE_QUEUED, intake_queued, 0,
 		   WIRE_FIELD_U64(intake_queued, wait_ms, 0, INTAKE_WAIT_MAX_MS)),
+	WIRE_SHAPE_EMPTY(INTAKE_TAKEN, 1),
 	WIRE_SHAPE(
 		INTAKE_FINISHED, intake_finished, 0,
 		WIRE_FIELD_U64(intake_finished, finish, INTAKE_FINISH_DELIVERED, INTAKE_FINISH_NOT),

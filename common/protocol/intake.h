@@ -19,7 +19,7 @@ enum intake_type { /* numbers are never reused */
 			   2, /* my writer is closed; sender, how it came, length, checksum, lines put on top */
 		   INTAKE_RECIPIENTS = 3, /* as many as fit; again */
 		   INTAKE_COMMIT =
-			   4, /* that was all of them  <- INTAKE_QUEUED, perhaps INTAKE_FINISHED | INTAKE_REFUSED */
+			   4, /* that was all of them  <- INTAKE_QUEUED, perhaps INTAKE_FINISHED | INTAKE_TAKEN | INTAKE_REFUSED */
 		   INTAKE_KEEP = 5, /* it is on disk; I say 250 now (no answer) */
 		   INTAKE_ABANDON =
 			   6, /* no 250 will be given: the message ends (no answer); after OPEN, or in place of KEEP: fsync failed */
@@ -33,6 +33,8 @@ enum intake_type { /* numbers are never reused */
 		   INTAKE_RETRYING = 104,
 		   INTAKE_FINISHED =
 			   105, /* once, if QUEUED named a time to wait, and KEEP was not there before */
+		   INTAKE_TAKEN =
+			   106, /* in place of QUEUED: this letter (`once`) was queued before; with it, a descriptor of that file, for fsync */
 };
 
 enum intake_origin { INTAKE_NETWORK = 1, INTAKE_NOTICE = 2, INTAKE_LOCAL = 3 };

@@ -5,6 +5,9 @@ Used by culver.py and the tests.  Our own programs are non-dumpable: their descr
 
 import os
 import select
+import time
+
+NAMESPACE_S = 30
 
 
 def _status(pid):
@@ -112,6 +115,33 @@ def room(pid):
         return os.readlink(f"/proc/{pid}/root")
     except OSError:
         return None
+
+
+def _namespace(pid):
+    """The mount namespace of a process; None when it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return None
+
+
+def namespace_of_its_own(process):
+    """The mount namespace of a child (Popen) that begins by unsharing; AssertionError when it ends before that.
+
+    Until then it is in ours, with everything else that runs on this machine: that is never the answer.
+    """
+    ours = _namespace(os.getpid())
+    until = time.monotonic() + NAMESPACE_S
+    while (found := _namespace(process.pid)) in (ours, None):
+        assert process.poll() is None and time.monotonic() < until, f"process {process.pid} has no mount namespace of its own"
+        os.sched_yield()  # the kernel has no event for it
+    return found
+
+
+def in_namespace(namespace):
+    """Every process of such a namespace, also those whose parent is gone."""
+    assert namespace != _namespace(os.getpid()), "that would be every process of this machine"
+    return [pid for pid in parents() if namespace and _namespace(pid) == namespace]
 
 
 class Watch:

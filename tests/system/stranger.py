@@ -24,14 +24,6 @@ ETC = ["passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "services", "
 FIRST_UID = 61000  # of the users that exist in the namespace alone
 
 
-def _namespace(pid):
-    """The mount namespace of a process; None when it is gone."""
-    try:
-        return os.readlink(f"/proc/{pid}/ns/mnt")
-    except OSError:
-        return None
-
-
 class Stranger:
     """One instance.  `replies`: {local part: what RCPT is answered}, a code, an enhanced status and a text each."""
 
@@ -135,15 +127,15 @@ class Stranger:
             self.process = subprocess.Popen(self.command(*self.daemon()), env=self.environment(), stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors, start_new_session=True)
         try:
+            self.namespace = processes.namespace_of_its_own(self.process)
             peers.wait_for_port(self.port, self.process)
-            self.namespace = _namespace(self.process.pid)
-        except (OSError, RuntimeError) as problem:
+        except (OSError, RuntimeError, AssertionError) as problem:
             raise RuntimeError(f"{self.name} does not start: {problem}\n{self.said()}") from problem
         return self
 
     def pids(self):
         """Its processes, also those whose parent is gone: all of its namespace."""
-        return [pid for pid in processes.parents() if self.namespace and _namespace(pid) == self.namespace]
+        return processes.in_namespace(self.namespace)
 
     def stop(self):
         """Ends the daemon, then what it leaves behind."""

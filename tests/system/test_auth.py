@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+import certificates
+import culver as helper
 import mail
 import peers
 import processes
@@ -159,6 +161,95 @@ def test_no_password_goes_in_clear(culver):
         client.command("AUTH PLAIN " + plain(), 538)
         client.command("MAIL FROM:<a@client.test> AUTH=<>", 250)
     assert not culver.events("authenticated")
+
+
+# ---- under TLS ----
+
+@pytest.fixture
+def secure(culver):
+    """An instance whose submission ports, one of them with TLS from the first byte on, take passwords under TLS alone."""
+    pair = certificates.Pair(culver.folder, "mx", owner=culver.place.runner.pw_uid)
+    culver.implicit = peers.free_port()
+    tls = helper.block("tls", [f"certificate {pair.certificate}", f"key {pair.key}"])
+    listen = helper.block(f"listen 127.0.0.1:{culver.implicit} submission", ["implicit-tls yes"])
+    return prepare(culver, tls, listen, clear=False).start()
+
+
+def secure_client(culver):
+    """A client that has said EHLO under STARTTLS."""
+    client = certificates.Client(culver.submission)
+    client.ehlo()
+    client.starttls()
+    client.ehlo()
+    return client
+
+
+def smtplib_under_tls(culver, subject, client):
+    with client:
+        client.login(LOGIN, PASSWORD, initial_response_ok=True)
+        client.sendmail(LOGIN, [culver.address], MESSAGE.format(subject, LOGIN))
+
+
+def swaks_under_tls(culver, subject, port, how):
+    peers.swaks(port, how, "--auth", "PLAIN", "--auth-user", LOGIN, "--auth-password", PASSWORD, "--from", LOGIN, "--to", culver.address,
+                "--header", f"X-Tag: {subject}")
+
+
+def smtplib_starttls(culver, subject):
+    client = smtplib.SMTP("127.0.0.1", culver.submission)
+    client.starttls(context=certificates.client_context())
+    smtplib_under_tls(culver, subject, client)
+
+
+def smtplib_implicit(culver, subject):
+    smtplib_under_tls(culver, subject, smtplib.SMTP_SSL("127.0.0.1", culver.implicit, context=certificates.client_context()))
+
+
+UNDER_TLS = {"swaks STARTTLS": lambda culver, subject: swaks_under_tls(culver, subject, culver.submission, "-tls"),
+             "swaks implicit": lambda culver, subject: swaks_under_tls(culver, subject, culver.implicit, "-tlsc"),
+             "smtplib STARTTLS": smtplib_starttls, "smtplib implicit": smtplib_implicit}
+
+
+def test_clients_log_in_under_tls(secure):
+    """Behind STARTTLS and from the first byte on; Received says both."""
+    for number, (name, run) in enumerate(UNDER_TLS.items()):
+        since = secure.mark()
+        run(secure, f"under {number}")
+        assert secure.wait_event("authenticated", since=since)["login"] == LOGIN, name
+        accepted = secure.wait_event("accepted", since=since)
+        assert accepted["login"] == LOGIN and accepted["tls"].startswith("TLSv1."), name
+        secure.wait_event("done", id=accepted["id"])
+        text = secure.maildir().one(f"under {number}")
+        assert re.search(rb" with ESMTPSA \(TLSv1\.\d\) id ", text), name
+
+
+def test_auth_begins_with_tls(secure):
+    """Not offered before it, nor is mail taken; STARTTLS does not come behind a login."""
+    with certificates.Client(secure.submission) as client:
+        said = client.ehlo()
+        assert "STARTTLS" in said and "AUTH" not in said
+        assert client.command("AUTH PLAIN " + plain(), 538).status == "5.7.11"
+        client.command(f"MAIL FROM:<{LOGIN}>", 530)
+        client.starttls()
+        assert client.command("AUTH PLAIN " + plain(), 503).status == "5.5.1"
+        assert "AUTH" in client.ehlo()
+        client.command("AUTH PLAIN " + plain(), 235)
+        client.command("STARTTLS", 503)
+        assert "AUTH" not in client.ehlo()
+        smtp.check(client.message(LOGIN, [secure.address], mail.small("behind")), 250)
+
+
+def test_a_login_in_clear_is_not_carried_into_tls(secure):
+    """What was known before a handshake counts for nothing: so there is none behind a login."""
+    secure.auth.append("clear yes")
+    secure.write()
+    secure.command("reload", check=0)
+    with certificates.Client(secure.submission) as client:
+        assert "AUTH" in client.ehlo()
+        client.command("AUTH PLAIN " + plain(), 235)
+        assert "STARTTLS" not in client.ehlo()
+        assert client.command("STARTTLS", 503).status == "5.5.1"
+        smtp.check(client.message(LOGIN, [secure.address], mail.small("in clear")), 250)
 
 
 def test_a_login_relays(culver):
@@ -418,6 +509,16 @@ def test_passwords_stay_nowhere(submission):
             with open(path, "rb") as file:
                 content = file.read()
             assert PASSWORD.encode() not in content and plain().encode() not in content, path
+
+
+def test_passwords_stay_in_no_buffer_of_tls(secure):
+    """The same under TLS, whose library has buffers of its own."""
+    with secure_client(secure) as client:
+        client.command("AUTH PLAIN " + plain(), 235)
+        session = [pid for pid in secure.pids()["smtpd"] if pid != secure.pid("smtpd")]
+        assert len(session) == 1
+        assert not in_memory(session[0], PASSWORD.encode()) and not in_memory(session[0], plain().encode())
+        assert in_memory(session[0], LOGIN.encode()), "nothing would be found"
 
 
 def in_memory(pid, secret):

@@ -39,7 +39,7 @@ def root(package):
     """A Debian of its own, with the package in /tmp."""
     if not shutil.which("mmdebstrap") or not shutil.which("unshare"):
         pytest.skip("needs mmdebstrap")
-    # other packages, another tree
+    # another list of packages is another root
     tar = os.path.join(peers.cache_folder(), f"debian-root-{zlib.crc32(PACKAGES.encode()):08x}.tar")
     if not os.path.exists(tar):
         os.makedirs(peers.cache_folder(), exist_ok=True)

@@ -275,7 +275,7 @@ def test_openssl_and_swaks(with_tls, implicit_port):
         text = run(["swaks", "--server", "127.0.0.1", "--port", str(port), way, "--from", "a@client.test", "--to",
                     culver.address, "--helo", "client.test", "--suppress-data"])
         assert "250 2.0.0 kept as" in text or "250 2" in text, text
-    assert len(culver.events("accepted")) == 2
+    culver.wait_event("accepted", count=2)
 
 
 def test_postfix_sends_by_starttls(with_tls, request):
@@ -333,7 +333,7 @@ def test_a_signer_that_does_not_answer_makes_454(with_tls, implicit_port):
             assert plain.recv(100) == b""
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert len(culver.events("tls-unavailable")) == 2
+    culver.wait_event("tls-unavailable", count=2)
     with secure(culver) as client:
         client.ehlo()
 

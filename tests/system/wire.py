@@ -33,6 +33,7 @@ INTAKE_ANSWERS = {
     "INTAKE_QUEUED": (103, [("wait_ms", N)]),
     "INTAKE_RETRYING": (104, [("outcome", N)]),
     "INTAKE_FINISHED": (105, [("finish", N), ("code", N), ("status", S), ("text", S)]),
+    "INTAKE_TAKEN": (106, []),
 }
 
 RECIPIENT = [("number", N), ("address", S), ("original", S), ("notify", N), ("orcpt", S), ("direct", N), ("line", N)]
@@ -50,7 +51,7 @@ JOBS_CALLS = {
     "JOBS_HOST": (7, [("host", S)]),
 }
 JOBS_ORDERS = {
-    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S)]),
+    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
                        ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
                        ("avoid", S)]),
@@ -69,7 +70,7 @@ LOOKUP_ANSWERS = {
     "LOOKUP_LEAVES": (102, [("leaves", [
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
         ("domain", S),
-        ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S)])]),
+        ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S), ("quota", N)])]),
 }
 
 AUTH_CALLS = {

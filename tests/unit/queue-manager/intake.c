@@ -531,7 +531,8 @@ a_peer_that_does_not_read_is_ended(void **state)
 
 /* ---- the drop directory's letters (once.h) ---- */
 
-static void
+/* QUEUED or TAKEN */
+static uint16_t
 session_of_letter(struct harness *h, struct session *s, const char *once, const char *addresses)
 {
 	const struct intake_envelope e = {.origin = INTAKE_LOCAL,
@@ -546,7 +547,7 @@ session_of_letter(struct harness *h, struct session *s, const char *once, const 
 	session_write(s, CONTENT);
 	say(s->fd, intake_calls, INTAKE_ENVELOPE, 1, &e);
 	session_commit(s, session_recipients(s, addresses));
-	assert_int_equal(hear(h, s->fd, &w), INTAKE_QUEUED);
+	return hear(h, s->fd, &w);
 }
 
 static bool
@@ -574,12 +575,14 @@ intake_takes_a_letter_once(void **state)
 	struct harness *h = *state;
 	struct session first, again;
 	/* the session dies between QUEUED and KEEP: nobody knows whether it was brought to the disk */
-	session_of_letter(h, &first, "1000.7.8.9.A", "x@y.example");
+	assert_int_equal(session_of_letter(h, &first, "1000.7.8.9.A", "x@y.example"),
+			 INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
 	session_close(&first);
 	turns(h);
 	for (int i = 0; i < 2; i++) {
-		session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example");
+		assert_int_equal(session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example"),
+				 INTAKE_TAKEN);
 		assert_true(is_file_of(h, w.fds.fd[0], first.id));
 		say_keep(h, &again);
 		assert_false(file_exists(h, again.id));
@@ -589,12 +592,13 @@ intake_takes_a_letter_once(void **state)
 	}
 	/* also when nothing is left of it */
 	message_remove(h->q, message_find(h->q, first.id));
-	session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example");
+	assert_int_equal(session_of_letter(h, &again, "1000.7.8.9.A", "x@y.example"), INTAKE_TAKEN);
 	assert_true(w.fds.fd[0] >= 0);
 	say_keep(h, &again);
 	assert_int_equal(h->q->messages.count, 0);
 	/* another one is another one */
-	session_of_letter(h, &again, "1000.7.8.9.B", "x@y.example");
+	assert_int_equal(session_of_letter(h, &again, "1000.7.8.9.B", "x@y.example"),
+			 INTAKE_QUEUED);
 	say_keep(h, &again);
 	assert_true(file_exists(h, again.id));
 }
@@ -604,14 +608,14 @@ intake_takes_a_letter_again_that_was_dropped(void **state)
 {
 	struct harness *h = *state;
 	struct session s;
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
 	say(s.fd, intake_calls, INTAKE_ABANDON, 1, NULL);
 	turns(h);
 	session_close(&s);
 	assert_false(file_exists(h, s.id));
 	restart(h, "boot-1");
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	say_keep(h, &s);
 	assert_true(file_exists(h, s.id));
 }
@@ -627,7 +631,7 @@ intake_forgets_what_was_dropped_when_the_disk_is_full(void **state)
 {
 	struct harness *h = *state;
 	struct session s;
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
 	spool_fault = fail_every_append;
 	say(s.fd, intake_calls, INTAKE_ABANDON, 1, NULL);
@@ -636,7 +640,7 @@ intake_forgets_what_was_dropped_when_the_disk_is_full(void **state)
 	session_close(&s);
 	assert_false(file_exists(h, s.id));
 	restart(h, "boot-1");
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	say_keep(h, &s);
 	assert_true(file_exists(h, s.id));
 }
@@ -646,12 +650,12 @@ intake_believes_no_key_of_another_boot(void **state)
 {
 	struct harness *h = *state;
 	struct session s;
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	say_keep(h, &s);
 	restart(h,
 		"boot-2"); /* a power cut: the message may be gone, and the record of it be there */
 	turns(h);
-	session_of_letter(h, &s, "1.2.3", "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, "1.2.3", "x@y.example"), INTAKE_QUEUED);
 	say_keep(h, &s);
 	assert_true(file_exists(h, s.id));
 }
@@ -664,7 +668,7 @@ intake_remembers_the_last_letters_of_many(void **state)
 	char key[32];
 	for (int i = 0; i < ONCE_MAX + 10; i++) {
 		snprintf(key, sizeof(key), "%d", i);
-		session_of_letter(h, &s, key, "x@y.example");
+		assert_int_equal(session_of_letter(h, &s, key, "x@y.example"), INTAKE_QUEUED);
 		say_keep(h, &s);
 	}
 	uint64_t count = h->q->messages.count;
@@ -675,10 +679,10 @@ intake_remembers_the_last_letters_of_many(void **state)
 	for (int i = 0; i < 20; i++) {
 		char other[32];
 		snprintf(other, sizeof(other), "A%d", i);
-		session_of_letter(h, &s, other, "x@y.example");
+		assert_int_equal(session_of_letter(h, &s, other, "x@y.example"), INTAKE_QUEUED);
 		say_keep(h, &s);
 	}
-	session_of_letter(h, &s, key, "x@y.example");
+	assert_int_equal(session_of_letter(h, &s, key, "x@y.example"), INTAKE_TAKEN);
 	say_keep(h, &s);
 	assert_int_equal(h->q->messages.count, count + 20);
 }

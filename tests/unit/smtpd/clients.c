@@ -9,8 +9,11 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "smtpd/clients.h"
 #include "smtpd/recipients.h"
@@ -79,6 +82,24 @@ there_is_a_limit_in_all(void **state)
 		assert_true(clients_remove(c, pid));
 	assert_int_equal(clients_own(c), 0);
 	assert_int_equal(clients_ask(c, &a, &limits), CLIENTS_WELCOME);
+	clients_free(c);
+}
+
+static void
+no_child_can_read_the_table(void **state)
+{
+	struct clients *c = clients_new(10);
+	int status;
+	(void)state;
+
+	pid_t child = fork();
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		_exit(clients_own(c) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	assert_int_equal(clients_own(c), 0);
 	clients_free(c);
 }
 
@@ -273,6 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sessions_are_counted_per_address_and_per_64_bits_of_ipv6),
 		cmocka_unit_test(there_is_a_limit_in_all),
+		cmocka_unit_test(no_child_can_read_the_table),
 		cmocka_unit_test(a_table_goes_from_one_listener_to_the_next),
 		cmocka_unit_test(what_is_no_table_is_refused),
 		cmocka_unit_test(local_users_are_no_addresses),
