@@ -517,7 +517,8 @@ def test_passwords_stay_in_no_buffer_of_tls(secure):
         client.command("AUTH PLAIN " + plain(), 235)
         session = [pid for pid in secure.pids()["smtpd"] if pid != secure.pid("smtpd")]
         assert len(session) == 1
-        assert not in_memory(session[0], PASSWORD.encode()) and not in_memory(session[0], plain().encode())
+        # the end of it is enough: what was sent since lies over its beginning
+        assert not in_memory(session[0], PASSWORD.encode()) and not in_memory(session[0], plain().encode()[-16:])
         assert in_memory(session[0], LOGIN.encode()), "nothing would be found"
 
 
