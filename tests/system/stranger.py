@@ -122,6 +122,7 @@ class Stranger:
 
     def start(self):
         """Returns when it takes connections."""
+        assert not self.process, f"{self.name} runs already"
         self.configure()
         with open(self.path("stderr"), "ab") as errors:
             self.process = subprocess.Popen(self.command(*self.daemon()), env=self.environment(), stdin=subprocess.DEVNULL,

@@ -286,7 +286,7 @@ def test_postfix_sends_by_starttls(with_tls, request):
     except peers.Unavailable as reason:
         pytest.skip(str(reason))
     request.node.strangers = [sender]
-    with sender.start():
+    with sender:
         with smtp.Client(sender.port) as client:
             client.ehlo()
             smtp.check(client.message("a@client.test", [culver.address], mail.small("postfix"), pipeline=False), 250)
