@@ -6,6 +6,8 @@
  */
 #include "lookup/aliases.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +76,7 @@ grow(struct walk *w)
 static struct met_key *
 met(struct walk *w, char what, struct span local, struct span domain)
 {
-	char text[1 + ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX];
+	char text[1 + ADDRESS_LOCAL_MAX + 1 + ADDRESS_MAX];
 	struct span key = span_from(text, 1 + local.len + 1 + domain.len);
 	struct met_key *slot;
 
@@ -275,10 +277,13 @@ is_served(const struct values *v)
 	return true;
 }
 
+/* add_line - once, however often the alias has it */
 static void
 add_line(struct walk *w, const struct values *v, const struct alias_value *value,
 	 const struct routes_name *n, struct span address)
 {
+	char hash[17];
+	struct met_key *key;
 	struct lookup_leaf leaf = {.kind = LOOKUP_ALIAS,
 				   .address = address,
 				   .line = alias_value_hash(value),
@@ -289,6 +294,11 @@ add_line(struct walk *w, const struct values *v, const struct alias_value *value
 				   .text = SPAN_NONE,
 				   .home = span_of(v->text)};
 
+	snprintf(hash, sizeof(hash), "%016" PRIX64, leaf.line);
+	key = met(w, '|', span_of(hash), address);
+	if (key == NULL || key->state == MET_SHUT)
+		return;
+	key->state = MET_SHUT;
 	if (leaf.user.at == NULL)
 		w->over = "out of memory";
 	else
@@ -507,6 +517,7 @@ aliases_line(const struct routes *r, struct span address, uint64_t direct, uint6
 			     "the line of the alias that this was for is no longer there");
 		out->count = 1;
 	}
+	free(w.set);
 	out->leaves[0].line = line;
 	out->leaves[0].owner = SPAN_NONE;
 }

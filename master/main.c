@@ -123,17 +123,18 @@ refuse(const struct buffer *why)
 
 /* a RUNTIME of its own, so that a probe can be made beside a system that runs */
 static void
-make_probe_runtime(struct master *m)
+make_probe_runtime(struct config *c)
 {
 	static char directory[] = "/tmp/culver-probe.XXXXXX";
 	if (mkdtemp(directory) == NULL || chmod(directory, 0755) != 0)
 		fatal(EXIT_OS, errno, "%s", directory);
-	m->config->runtime = directory;
+	c->runtime = directory;
 }
 
-static void
+static struct config *
 take_configuration(struct master *m)
 {
+	struct config *config;
 	struct buffer why, text;
 	buffer_init(&why, 8192);
 	buffer_init(&text, CONFIG_TEXT_MAX);
@@ -142,18 +143,20 @@ take_configuration(struct master *m)
 	if (m->people.as_root && places_path_is_safe(m->options.programs, &why) != 0)
 		refuse(&why);
 	config_defaults_find(&m->defaults, m->options.to_stderr);
-	m->config = reload_text(m, &text, &why);
-	if (m->config == NULL)
+	config = reload_text(m, &text, &why);
+	if (config == NULL)
 		refuse(&why);
 	m->config_fd = exec_memfd("culver.conf", buffer_get(&text));
 	if (m->config_fd < 0)
 		fatal(EXIT_OS, errno, "memfd");
 	struct certificates_set certificates;
-	if (certificates_load(m, m->config, &certificates, &why) != 0)
+	if (certificates_load(m, config, &certificates, &why) != 0)
 		refuse(&why);
 	certificates_put(&m->certificates, &certificates);
+	m->config = config;
 	buffer_free(&text);
 	buffer_free(&why);
+	return config;
 }
 
 /* what needs the lock of RUNTIME: no other master uses any of it */
@@ -252,12 +255,12 @@ main(int argc, char **argv)
 	if (m.options.ready_fd >= 0)
 		m.options.ready_fd = 3;
 	m.started_us = clock_wall_us();
-	take_configuration(&m);
+	struct config *config = take_configuration(&m);
 	if (m.options.probe)
-		make_probe_runtime(&m);
+		make_probe_runtime(config);
 	/* the same as long as we live: a reload refuses another */
 	char runtime[START_PATH_MAX];
-	snprintf(runtime, sizeof(runtime), "%s", m.config->runtime);
+	snprintf(runtime, sizeof(runtime), "%s", config->runtime);
 	make_all(&m);
 	if (m.options.probe)
 		m.exit_status = programs_probe(&m);

@@ -325,8 +325,12 @@ await_finished(struct session *s, uint64_t wait_ms)
 
 	if (wait_ms == 0)
 		return SYNC;
-	outcome = intake_client_await_finished(&s->accept.client, &f,
-					       until((int64_t)wait_ms + ACCEPT_FINISHED_GRACE_MS));
+	int64_t deadline_ms = until((int64_t)wait_ms + ACCEPT_FINISHED_GRACE_MS);
+	outcome = intake_client_await_finished(&s->accept.client, &f, until(EVENTS_HOLD_MS));
+	if (outcome == INTAKE_CLIENT_LATE) { /* what was logged waits no longer */
+		events_flush();
+		outcome = intake_client_await_finished(&s->accept.client, &f, deadline_ms);
+	}
 	if (outcome != INTAKE_CLIENT_OK) {
 		tell_trouble(s, outcome, "finished");
 		return SYNC;

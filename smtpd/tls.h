@@ -14,7 +14,8 @@
 #include "common/system/start.h"
 
 #define TLS_TICKETS_MS \
-	(60 * 60 * 1000) /* a key of tickets makes tickets so long, and takes them as long again */
+	(INT64_C(60) * 60 * \
+	 1000) /* a key of tickets makes tickets so long, and takes them as long again */
 
 /* of one `listen` */
 struct tls_address;

@@ -126,7 +126,7 @@ receive(struct jobs_agent_end *a, uint16_t type, void *message, struct wire_head
 enum jobs_outcome
 jobs_agent_job(struct jobs_agent_end *a, struct jobs_job *job, int *content)
 {
-	struct channel_fds fds;
+	struct channel_fds fds = {.fd = {-1}}; /* with JOBS_OK there is one, as its shape says */
 	struct wire_header h;
 	enum jobs_outcome outcome = receive(a, JOBS_JOB, job, &h, &fds);
 

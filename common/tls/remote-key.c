@@ -35,6 +35,7 @@ struct context {
 };
 
 static const struct remote_key_signer *signer;
+static OSSL_PROVIDER *ours, *others;
 
 /* ---- keys ---- */
 
@@ -387,8 +388,6 @@ init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATC
 int
 remote_key_start(const struct remote_key_signer *to)
 {
-	static OSSL_PROVIDER *ours, *others; /* for as long as the process lives */
-
 	signer = to;
 	/* once a provider is loaded by name, the default one is not loaded by itself any more */
 	if (OSSL_PROVIDER_add_builtin(NULL, PROVIDER, init) != 1)
@@ -396,6 +395,14 @@ remote_key_start(const struct remote_key_signer *to)
 	others = OSSL_PROVIDER_load(NULL, "default");
 	ours = OSSL_PROVIDER_load(NULL, PROVIDER);
 	return others != NULL && ours != NULL ? 0 : -1;
+}
+
+void
+remote_key_end(void)
+{
+	OSSL_PROVIDER_unload(ours);
+	OSSL_PROVIDER_unload(others);
+	ours = others = NULL;
 }
 
 EVP_PKEY *

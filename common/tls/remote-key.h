@@ -43,6 +43,8 @@ struct remote_key_signer {
  * -1: OpenSSL refused (its error queue says why).
  */
 int remote_key_start(const struct remote_key_signer *signer) __attribute__((warn_unused_result));
+/* remote_key_end - after the last of its keys: what the end of a process releases else */
+void remote_key_end(void);
 
 /*
  * remote_key_new - the key `number` whose public half is `public` (of a certificate; not kept).  The caller owns what comes back

@@ -282,7 +282,7 @@ def test_killed_between_the_next_hop_and_250(culver, victim):
             go.set()
             culver.start()
         elif victim == "session":
-            connected = culver.events("connected")[-1]
+            connected = culver.wait_event("connected")
             culver.kill(connected.pid)
             go.set()
         else:

@@ -67,7 +67,8 @@ no_leaf_twice(const struct expansion *e)
 		for (size_t j = 0; j < i; j++)
 			must(e->leaves[i].kind == LOOKUP_REFUSE ||
 			     e->leaves[i].kind == LOOKUP_DEFER ||
-			     !span_equal(e->leaves[i].address, e->leaves[j].address));
+			     !lookup_is_same(e->leaves[i].address, e->leaves[i].direct,
+					     e->leaves[i].line, &e->leaves[j]));
 }
 
 int

@@ -111,7 +111,8 @@ check_message(struct message *m)
 		if (!r->answered && (r->state == RECIPIENT_WAITING || r->state == RECIPIENT_READY))
 			unanswered++;
 	}
-	must(memcmp(states, m->states, sizeof(states)) == 0);
+	for (size_t i = 0; i < RECIPIENT_STATES; i++)
+		must(states[i] == message_in(m, (enum recipient_state)i));
 	must(unanswered == m->unanswered);
 	must(m->is_queued && m->is_kept);
 	must(message_open_recipients(m) > 0);

@@ -258,7 +258,7 @@ a_command_a_file_and_a_list_are_leaves_of_their_own(void **state)
 
 	(void)state;
 	write_table("cmd: nobody, |/bin/true\nfile: /tmp/x\nlist: :include:/etc/l\nboth: cmd, "
-		    "nobody\n");
+		    "nobody\ntwice: |/bin/true, |/bin/true\n");
 	open_all(true, "");
 	assert_string_equal(leaves("cmd@example.org"),
 			    "mailbox nobody nobody@example.org; alias cmd cmd@example.org");
@@ -266,6 +266,7 @@ a_command_a_file_and_a_list_are_leaves_of_their_own(void **state)
 	assert_string_equal(verdict("list@example.org"), "local 0 ");
 	assert_string_equal(leaves("both@example.org"),
 			    "mailbox nobody nobody@example.org; alias cmd cmd@example.org");
+	assert_string_equal(leaves("twice@example.org"), "alias twice twice@example.org");
 	/* by its hash it is found again, and says in which table; another hash is no line */
 	arena_reset(&arena);
 	aliases_line(&routes, SPAN("cmd@example.org"), 0, alias_value_hash(&value), now_ms, &arena,

@@ -147,6 +147,7 @@ free_keys(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++)
 		EVP_PKEY_free(other.key[i]);
+	remote_key_end();
 	return 0;
 }
 
