@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver signer log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver signer auth log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -43,7 +43,9 @@ LIBS_smtpd = -lssl -lcrypto
 LIBS_tls = $(LIBS_smtpd)
 # tables: patterns and databases, served by lookup, looked through by `culver check`
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
-LIBS_culver = -lpcre2-8 -lsqlite3 -lcrypto
+LIBS_accounts = -lsqlite3 -lcrypto -lidn
+LIBS_auth = $(LIBS_accounts)
+LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 LIBS_delivery = -lpcre2-8
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)

@@ -294,10 +294,29 @@ is_read(const struct config *c, size_t domain, enum config_use use, size_t n)
 	return false;
 }
 
+/* the tables of `auth { senders }`: a line's value is any words */
+static size_t
+check_senders(const struct config *c, struct buffer *output)
+{
+	size_t mistakes = 0;
+
+	for (size_t i = 0; i < c->auth.senders.count; i++) {
+		struct table t = {.use = CONFIG_RECIPIENTS, .output = output};
+		struct config_table table;
+
+		if (config_table_find(c, c->auth.senders.words[i], &table) < 0)
+			continue;
+		t.path = table.path;
+		check_table(&t, &table);
+		mistakes += t.mistakes;
+	}
+	return mistakes;
+}
+
 size_t
 check_tables(const struct config *c, struct buffer *output)
 {
-	size_t mistakes = 0;
+	size_t mistakes = check_senders(c, output);
 
 	for (size_t d = 0; d < c->domain_count; d++)
 		for (size_t use = 0; use < CONFIG_USES; use++)

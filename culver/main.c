@@ -19,6 +19,7 @@
 #include "culver/stop.h"
 #include "culver/top.h"
 #include "culver/trace.h"
+#include "culver/user.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -69,6 +70,10 @@ static const struct verb verbs[] = {
 	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
+	{"user", ALLOW_JSON, verb_user, "accounts for submission",
+	 "user add|password|remove LOGIN\n"
+	 "       culver user list [--json]\n"
+	 "The password is asked for, or read as a line from the standard input."},
 	{"budget", ALLOW_JSON, verb_budget, "who has sent how much, and what of it is held",
 	 "budget [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",

@@ -19,6 +19,7 @@
 #include "lookup/aliases.h"
 #include "lookup/expn.h"
 #include "lookup/recipients.h"
+#include "lookup/senders.h"
 
 #define SLICE_US 5000 /* of work for one client before the others have their turn */
 
@@ -54,7 +55,7 @@ static const char *
 send_list(struct client *c, bool more)
 {
 	struct serve *s = serve_of(c);
-	bool is_verdicts = c->type == LOOKUP_RECIPIENTS;
+	bool is_verdicts = c->type != LOOKUP_ROUTES;
 	struct lookup_verdicts verdicts = {.verdicts = wire_list_get(&s->list)};
 	struct lookup_leaves leaves = {.leaves = wire_list_get(&s->list)};
 	const struct wire_shape *shape =
@@ -111,6 +112,24 @@ answer(struct client *c, const struct lookup_question *q)
 		wrong = add_answer(c, &lookup_leaf_shape, &e.leaves[i]);
 	}
 	return wrong;
+}
+
+/* the one question that is no list */
+static const char *
+answer_sender(struct client *c, struct span datagram, const struct wire_shape *shape)
+{
+	struct serve *s = serve_of(c);
+	struct lookup_sender question;
+	struct lookup_verdict v;
+	const char *wrong;
+
+	if (wire_decode(datagram, shape, &question) < 0)
+		return "malformed message";
+	arena_reset(&s->arena);
+	senders_verdict(s->routes, &question, loop_now_ms(s->service.loop), &s->arena, &v);
+	wire_list_start(&s->list);
+	wrong = add_answer(c, &lookup_verdict_shape, &v);
+	return wrong != NULL ? wrong : send_list(c, false);
 }
 
 /* take_request - into the client; false: malformed */
@@ -235,6 +254,8 @@ client_take(struct service_client *base, struct span datagram)
 		return "malformed message";
 	c->type = h.type;
 	c->request = h.request;
+	if (h.type == LOOKUP_SENDER)
+		return answer_sender(c, datagram, shape);
 	return take_request(c, datagram, shape) ? work(c) : "malformed message";
 }
 

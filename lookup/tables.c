@@ -324,4 +324,10 @@ tables_preload(struct tables *t)
 			}
 		}
 	}
+	for (size_t i = 0; i < c->auth.senders.count; i++) {
+		struct table *table = table_of(t, c->auth.senders.words[i], CONFIG_RECIPIENTS);
+
+		if (table != NULL)
+			look(table, clock_monotonic_ms());
+	}
 }

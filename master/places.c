@@ -194,6 +194,8 @@ places_make(const struct config *c, const struct trust_people *people, struct bu
 		{c->spool, 0700, trust_uid(people, "queue-manager"),
 		 trust_gid(people, "queue-manager")},
 		{c->trace, 0700, trust_uid(people, "log"), trust_gid(people, "log")},
+		/* written by who runs this (`culver user`), read by auth */
+		{c->auth.accounts, 0750, master, trust_gid(people, "auth")},
 	};
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (make_place(&places[i], people->as_root, why) != 0)

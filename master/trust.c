@@ -54,6 +54,17 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_LOOKUP,
 	},
 	{
+		/* in its room it has the accounts by the descriptor of their directory alone */
+		.program = "auth",
+		.user = "culver-auth",
+		.serves = {"auth"},
+		.reaches = {"log"},
+		.room = TRUST_ROOM,
+		.directories = {{"accounts", TRUST_ACCOUNTS, NULL, START_READ}},
+		.keeps_state = true, /* who has guessed */
+		.stage = TRUST_STOP_LOOKUP,
+	},
+	{
 		.program = "queue-manager",
 		.user = "culver-queue",
 		.serves = {"intake", "jobs", "control"},
@@ -109,7 +120,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.program = "smtpd",
 		.user = "culver-smtpd",
 		.serves_network = true,
-		.reaches = {"intake", "lookup", "signer", "log"},
+		.reaches = {"intake", "lookup", "signer", "auth", "log"},
 		.room = TRUST_ROOM,
 		.files = TRUST_CERTIFICATES,
 		.stage = TRUST_STOP_DOOR,
@@ -129,11 +140,17 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	 {"trace", 0666, true},
-	{"lookup", 0660, false}, {"resolver", 0660, false},
-	{"intake", 0660, false}, {"jobs", 0660, false},
-	{"signer", 0660, false}, {"runner", 0660, false},
-	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},
+	{"trace", 0666, true},
+	{"lookup", 0660, false},
+	{"resolver", 0660, false},
+	{"intake", 0660, false},
+	{"jobs", 0660, false},
+	{"signer", 0660, false},
+	{"auth", 0660, false},
+	{"runner", 0660, false},
+	{"control", 0666, true},
+	{"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -342,7 +359,10 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 					return -1;
 			}
 		}
-		return 0;
+		return add_tables(s, d, c, &c->auth.senders, why);
+	case TRUST_ACCOUNTS:
+		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),
+				     d->rights, why);
 	}
 	return 0;
 }

@@ -233,6 +233,7 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 					   .utf8 = e->utf8 != 0,
 					   .ret = e->ret,
 					   .envid = e->envid,
+					   .login = e->login,
 					   .client = e->client,
 					   .helo = e->helo,
 					   .protocol = e->protocol,

@@ -162,6 +162,10 @@ put_from(struct buffer *to, const struct journal_entry *e)
 		buffer_string(to, " tls=");
 		escape_word(to, e->tls);
 	}
+	if (e->login.len > 0) {
+		buffer_string(to, " login=");
+		escape_word(to, e->login);
+	}
 }
 
 static void
@@ -368,6 +372,8 @@ take_from_more(struct span *rest, struct buffer *words, struct journal_entry *e)
 		return take_named(rest, words, "envid=", &e->envid);
 	if (span_starts(*rest, SPAN("tls=")))
 		return take_named(rest, words, "tls=", &e->tls);
+	if (span_starts(*rest, SPAN("login=")))
+		return take_named(rest, words, "login=", &e->login);
 	struct span word = span_cut(rest, ' ');
 	struct span value = word;
 	struct span key = span_cut(&value, '=');

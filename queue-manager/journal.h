@@ -56,6 +56,7 @@ struct journal_entry {
 	struct span client, helo, protocol, sender; /* from */
 	struct span tls;	  /* from: version and cipher; empty: plain text */
 	struct span envid;	  /* from: ENVID; empty: none */
+	struct span login;	  /* from: who had logged in; empty: nobody */
 	uint64_t notify;	  /* to: bits of enum intake_notify */
 	struct span orcpt;	  /* to: ORCPT; empty: none */
 	uint64_t relayed;	  /* delivered: enum jobs_relayed, where success was asked for */

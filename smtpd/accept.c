@@ -256,6 +256,7 @@ send_message(struct session *s, const struct content *c)
 		.tls = span_of(s->tls),
 		.sender = span_from(t->sender.text, t->sender.len),
 		.eight_bit = t->eight_bit || c->has_high,
+		.login = span_of(s->login),
 		.utf8 = t->is_utf8,
 		.ret = t->ret,
 		.envid = t->envid,
@@ -278,12 +279,21 @@ tell_accepted(const struct session *s, const struct content *c)
 {
 	const struct session_transaction *t = &s->transaction;
 
-	EVENT("accepted", event_string("session", s->id), event_id(s->accept.id),
-	      event_string("client", s->client), event_string("helo", s->helo),
-	      event_text("from", span_from(t->sender.text, t->sender.len)),
-	      event_number("size", (int64_t)c->size),
-	      event_number("recipients", (int64_t)t->recipients.count),
-	      event_string("tls", s->tls));
+	const struct event_field fields[] = {
+		event_string("session", s->id),
+		event_id(s->accept.id),
+		event_string("client", s->client),
+		event_string("helo", s->helo),
+		event_text("from", span_from(t->sender.text, t->sender.len)),
+		event_number("size", (int64_t)c->size),
+		event_number("recipients", (int64_t)t->recipients.count),
+		event_string("tls", s->tls),
+		event_string("login", s->login),
+	};
+	size_t count = sizeof(fields) / sizeof(fields[0]);
+
+	/* the last of them only where there is one */
+	event_emit("accepted", fields, s->login[0] != '\0' ? count : count - 1);
 }
 
 /* 4a, REFUSED: the words of those who refused it, or more general ones, are the queue-manager's */

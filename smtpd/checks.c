@@ -174,3 +174,26 @@ checks_recipients(struct session *s, const struct span *addresses, size_t count,
 		}
 	}
 }
+
+void
+checks_sender(struct session *s, struct span address, struct span login, struct check *check)
+{
+	const struct lookup_sender m = {.address = address, .login = login};
+	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
+	struct checks *c = &s->checks;
+
+	set(check, 451, "4.3.0", "addresses cannot be looked up now, try again later");
+	for (int attempts = 0; attempts < CHECKS_ATTEMPTS_MAX;) {
+		enum channel_outcome outcome = CHANNEL_BROKEN;
+
+		if (connect_once(c) == 0)
+			outcome = wire_send_wait(c->fd, wire_find(lookup_calls, LOOKUP_SENDER), 0,
+						 ++c->request, &m, NULL, deadline_ms);
+		if (outcome == CHANNEL_OK && hear(s, 0, 1, check))
+			return;
+		checks_release(c);
+		if (outcome != CHANNEL_CLOSED || clock_monotonic_ms() >= deadline_ms)
+			attempts++;
+	}
+	EVENT("lookup-gone", event_string("session", s->id));
+}

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "common/text/arena.h"
+#include "smtpd/login.h"
 #include "smtpd/parameters.h"
 
 #define OVERSHOOT_MAX \
@@ -72,6 +73,8 @@ envelope_mail(struct session *s, struct span argument)
 {
 	struct address sender;
 
+	if (!login_may_mail(s))
+		return;
 	if (!take_keyword(&argument, "FROM:")) {
 		session_reply(s, 501, "5.5.4", "MAIL FROM:<address> is what is understood");
 		return;
@@ -83,7 +86,8 @@ envelope_mail(struct session *s, struct span argument)
 	if (outcome != ADDRESS_UTF8 && is_refused(s, outcome, true))
 		return;
 	session_reset(s);
-	if (!parameters_mail(s, argument) || is_refused(s, outcome, true)) {
+	if (!parameters_mail(s, argument) || is_refused(s, outcome, true) ||
+	    !login_owns(s, &sender)) {
 		session_reset(s);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "common/mail/domain.h"
+#include "smtpd/login.h"
 #include "smtpd/starttls.h"
 
 static bool
@@ -55,6 +56,8 @@ hello_ehlo(struct session *s, struct span argument)
 		session_reply_more(s, 250, NULL, "ETRN");
 	if (s->may_expn)
 		session_reply_more(s, 250, NULL, "EXPN");
+	if (login_is_offered(s))
+		session_reply_more(s, 250, NULL, "AUTH %s", login_mechanisms());
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */
 	session_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu64, s->limits->recipients);
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");

@@ -59,9 +59,9 @@ struct door {
 
 struct listener {
 	const struct config *config;
-	const char *program;		   /* smtpd or submit */
-	const char *intake, *lookup, *log; /* paths, as seen after confinement */
-	struct config_listen local;	   /* what `submission` is, in the words of `listen` */
+	const char *program;			  /* smtpd or submit */
+	const char *intake, *lookup, *auth, *log; /* paths, as seen after confinement */
+	struct config_listen local; /* what `submission` is, in the words of `listen` */
 	struct loop_watch master;
 	struct loop *loop;
 	pid_t pid; /* its own */
@@ -186,6 +186,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.listen = d->listen,
 		.intake = l->intake,
 		.lookup = l->lookup,
+		.auth = l->auth,
 		.fd = fd,
 		.client = *client,
 		.is_local = d->is_local,
@@ -550,6 +551,7 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->config = config;
 	l->intake = start_path(s, "intake");
 	l->lookup = start_path(s, "lookup");
+	l->auth = start_path(s, "auth");
 	l->log = start_path(s, "log");
 	l->clients = clients_new(config->limits.sessions);
 	shortage_start();

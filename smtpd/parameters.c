@@ -16,6 +16,7 @@
 
 #define ORCPT_MAX 500 /* of its spelling (RFC 3461, section 4.2) */
 #define SIZE_DIGITS_MAX 20
+#define AUTH_SPELLING_MAX 500 /* RFC 4954, section 3 */
 
 /* one word of a command, and where it goes */
 struct parameter {
@@ -161,12 +162,31 @@ take_orcpt(struct session *s, struct span value, struct intake_recipient *to)
 	return taken;
 }
 
+/* who another host says has sent it: nobody here believes that, and it may be said (RFC 4954, section 5) */
+static bool
+take_auth(struct session *s, struct span value, struct intake_recipient *to)
+{
+	struct buffer decoded;
+	bool taken = true;
+
+	(void)to;
+	if (!s->listen->offers_auth) {
+		session_reply(s, 555, "5.5.4", "MAIL has no parameter AUTH here");
+		return false;
+	}
+	buffer_init(&decoded, AUTH_SPELLING_MAX + 1);
+	if (value.len == 0 || value.len > AUTH_SPELLING_MAX || xtext_decode(value, &decoded) < 0)
+		taken = is_wrong(s, "AUTH is <>, or an address as xtext");
+	buffer_free(&decoded);
+	return taken;
+}
+
 /* ---- the words ---- */
 
 static const struct parameter of_mail[] = {
 	{"SIZE", take_size, .is_flag = false},	      {"BODY", take_body, .is_flag = false},
 	{"SMTPUTF8", take_smtputf8, .is_flag = true}, {"RET", take_ret, .is_flag = false},
-	{"ENVID", take_envid, .is_flag = false},
+	{"ENVID", take_envid, .is_flag = false},      {"AUTH", take_auth, .is_flag = false},
 };
 
 static const struct parameter of_rcpt[] = {

@@ -27,10 +27,15 @@ received_protocol(const struct session *s)
 	if (s->is_local)
 		return "LOCAL";
 	bool is_tls = s->tls[0] != '\0'; /* RFC 3848 */
-	if (s->transaction.is_utf8)
-		return is_tls ? "UTF8SMTPS" : "UTF8SMTP"; /* RFC 6531, section 4.3 */
+	bool is_login = s->login[0] != '\0';
+	if (s->transaction.is_utf8) /* RFC 6531, section 4.3 */
+		return is_tls	  ? is_login ? "UTF8SMTPSA" : "UTF8SMTPS"
+		       : is_login ? "UTF8SMTPA"
+				  : "UTF8SMTP";
 	if (!s->extended)
 		return is_tls ? "SMTPS" : "SMTP";
+	if (is_login)
+		return is_tls ? "ESMTPSA" : "ESMTPA";
 	return is_tls ? "ESMTPS" : "ESMTP";
 }
 

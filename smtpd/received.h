@@ -24,7 +24,7 @@ struct span received_write(const struct session *s, uint64_t id, int64_t now_us,
  */
 struct span received_complete(const struct session *s, uint64_t id, int64_t now_us, unsigned has,
 			      struct span top, char to[RECEIVED_TOP_MAX]);
-/* the word behind `with`: SMTP or ESMTP (RFC 3848) */
+/* the word behind `with`: SMTP, ESMTP, ESMTPA of a login (RFC 3848) */
 const char *received_protocol(const struct session *s);
 
 #endif

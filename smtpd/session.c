@@ -323,6 +323,8 @@ begin(struct session *s, const struct session_start *start)
 {
 	/* zero otherwise, and untouched: it is large, and each page would be copied for each session */
 	s->config = start->config;
+	s->listen = start->listen;
+	s->auth = start->auth;
 	s->limits = &start->listen->limits;
 	s->stage = STAGE_GREETED;
 	s->about = SPAN_NONE;

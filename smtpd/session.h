@@ -15,6 +15,7 @@
 
 #include "common/config/config.h"
 #include "common/mail/address.h"
+#include "common/protocol/auth.h"
 #include "common/system/stream.h"
 #include "common/text/span.h"
 #include "smtpd/accept.h"
@@ -48,6 +49,7 @@ struct session_start {
 	const struct config_listen *listen;
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
+	const char *auth;
 	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
@@ -78,6 +80,7 @@ struct session_transaction {
 
 struct session {
 	const struct config *config;
+	const struct config_listen *listen;
 	const struct config_limits *limits;
 	struct stream stream;
 	char id[SESSION_ID_MAX];
@@ -87,9 +90,12 @@ struct session {
 	uid_t uid;
 	struct span author; /* full name of a local sender, for a From field; empty: not known */
 	struct span once;   /* session_start's */
-	bool may_relay;	    /* its address is in relay-from, or it is local */
-	bool may_etrn;	    /* its address is in etrn-from of some route */
-	bool may_expn;	    /* its address is in expn-from */
+	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
+	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
+	unsigned login_failures;
+	const char *auth;		 /* path; NULL: not there */
+	bool may_etrn;			 /* its address is in etrn-from of some route */
+	bool may_expn;			 /* its address is in expn-from */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */

@@ -21,7 +21,7 @@
 bool
 starttls_is_offered(const struct session *s)
 {
-	return s->tls_address != NULL && s->tls[0] == '\0';
+	return s->tls_address != NULL && s->tls[0] == '\0' && s->login[0] == '\0';
 }
 
 static void
@@ -77,7 +77,9 @@ starttls_starttls(struct session *s, struct span argument)
 		return;
 	}
 	if (!starttls_is_offered(s)) {
-		session_reply(s, 503, "5.5.1", "this is TLS already");
+		session_reply(s, 503, "5.5.1",
+			      s->tls[0] != '\0' ? "this is TLS already"
+						: "not now: STARTTLS comes before you log in");
 		return;
 	}
 	bytes = stream_discard_input(&s->stream);

@@ -243,7 +243,8 @@ add_address(const struct config_listen *listen)
 		fatal(EXIT_OS, 0, "TLS of %s: %s", listen->name, text);
 	}
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-				       SSL_OP_IGNORE_UNEXPECTED_EOF);
+				       SSL_OP_IGNORE_UNEXPECTED_EOF |
+				       SSL_OP_CLEANSE_PLAINTEXT); /* passwords (login.c) */
 	SSL_CTX_set_cert_cb(c, choose, a);
 }
 

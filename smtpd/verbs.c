@@ -12,6 +12,7 @@
 #include "smtpd/etrn.h"
 #include "smtpd/expn.h"
 #include "smtpd/hello.h"
+#include "smtpd/login.h"
 #include "smtpd/queries.h"
 #include "smtpd/starttls.h"
 
@@ -38,7 +39,8 @@ static const struct verb verbs[] = {
 	{"ETRN", STAGE_READY, etrn_etrn, "ETRN comes after EHLO, and outside of a transaction",
 	 .ends_group = true},
 	{"TURN", ANY, queries_unsupported, "", .ends_group = true},
-	{"AUTH", ANY, queries_unsupported, "", .ends_group = false},
+	{"AUTH", STAGE_GREETED | STAGE_READY, login_auth, "AUTH comes outside of a transaction",
+	 .ends_group = true},
 	/* what follows it is dropped by its own handler */
 	{"STARTTLS", STAGE_GREETED | STAGE_READY, starttls_starttls,
 	 "STARTTLS comes outside of a transaction", .ends_group = false},

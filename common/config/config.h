@@ -97,6 +97,7 @@ struct config_listen {
 	char *name; /* as written: [::]:25 */
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
+	bool offers_auth;	     /* of a submission address: always, and required */
 	struct config_tls tls;	     /* that of the block, else the general one */
 	bool implicit_tls;	     /* from the first byte on */
 };
@@ -247,6 +248,13 @@ struct config_outbound {
 	size_t reply_count;
 };
 
+/* who logs in, and what he may send */
+struct config_auth {
+	char *accounts;		      /* directory */
+	bool may_be_clear;	      /* on the loopback: without TLS */
+	struct config_tables senders; /* address -> logins; none: a login's own */
+};
+
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON };
 
@@ -283,6 +291,7 @@ struct config {
 	struct config_name *names;
 	size_t name_count;
 	struct config_outbound outbound;
+	struct config_auth auth;
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;

@@ -109,7 +109,7 @@ const struct directive directives[] = {
 	 .sentence = "the lines of FILE stand here; a relative path begins where this file is"},
 
 	/* ---- listen ---- */
-	{.word = "listen", .arguments = "ADDRESS:PORT mx", .where = PLACE_GENERAL, .opens = PLACE_LISTEN,
+	{.word = "listen", .arguments = "ADDRESS:PORT mx|submission", .where = PLACE_GENERAL, .opens = PLACE_LISTEN,
 	 .repeats = true, .min_words = 2, .max_words = 2,
 	 .otherwise = "none: no mail comes from the network",
 	 IN(config, listens), .take = take_listen,
@@ -119,6 +119,10 @@ const struct directive directives[] = {
 	 IN(config_listen, limits), .take = take_limits,
 	 .sentence = "limits for this address only"},
 
+	{.word = "auth", .arguments = "yes|no", .where = PLACE_LISTEN, ONE,
+	 .otherwise = "yes for submission, no for mx",
+	 IN(config_listen, offers_auth), .take = take_offers_auth,
+	 .sentence = "clients may log in; on a submission address they must"},
 	{.word = "implicit-tls", .arguments = "yes|no", .where = PLACE_LISTEN, ONE,
 	 .otherwise = "yes at port 465, else no",
 	 IN(config_listen, implicit_tls), .take = take_yes,
@@ -127,6 +131,24 @@ const struct directive directives[] = {
 	 .otherwise = "the general one",
 	 IN(config_listen, tls), .take = take_tls,
 	 .sentence = "in place of the whole general one; an empty block: no TLS at this address"},
+
+	/* ---- auth ---- */
+	{.word = "auth", .where = PLACE_GENERAL, .opens = PLACE_AUTH, .needs_block = true,
+	 .otherwise = "the default of each directive",
+	 IN(config, auth), .take = take_auth,
+	 .sentence = "who logs in, and what he may send"},
+	{.word = "accounts", .arguments = "PATH", .where = PLACE_AUTH, ONE,
+	 .otherwise = "/var/lib/culver/accounts; of an ordinary user accounts beside the spool",
+	 IN(config_auth, accounts), .take = take_path,
+	 .sentence = "the directory of the accounts that `culver user` keeps"},
+	{.word = "clear", .arguments = "yes|no", .where = PLACE_AUTH, ONE,
+	 .standard = "no",
+	 IN(config_auth, may_be_clear), .take = take_yes,
+	 .sentence = "clients of this host's loopback may log in without TLS"},
+	{.word = "senders", .arguments = "TABLE...", .where = PLACE_AUTH, .min_words = 1, .max_words = 256,
+	 .otherwise = "none: a login sends as itself alone",
+	 IN(config_auth, senders), .take = take_tables,
+	 .sentence = "tables of addresses to the logins that may send as them"},
 
 	/* ---- tls ---- */
 	{.word = "tls", .where = PLACE_GENERAL, .opens = PLACE_TLS, .needs_block = true,
@@ -472,6 +494,8 @@ place_name(unsigned place)
 		return "limit";
 	case PLACE_LISTEN_LIMIT:
 		return "limit of listen";
+	case PLACE_AUTH:
+		return "auth";
 	case PLACE_ANY:
 		break;
 	}

@@ -30,7 +30,8 @@ enum place {
 	PLACE_SITE = 256,	 /* site { }			[struct config_site] */
 	PLACE_TLS = 512,	 /* tls { }			[struct config_tls] */
 	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
-	PLACE_ANY = 2047,
+	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
+	PLACE_ANY = 4095,
 };
 
 enum unit {
@@ -63,7 +64,7 @@ struct directive {
 
 extern const struct directive directives[];
 extern const size_t directive_count;
-#define DIRECTIVES_MAX 96
+#define DIRECTIVES_MAX 112
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);

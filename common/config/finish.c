@@ -82,6 +82,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		c->drop = join(p, state, "drop");
 	if (c->root_mail == NULL)
 		c->root_mail = join(p, state, "root");
+	if (c->auth.accounts == NULL)
+		c->auth.accounts = join(p, state, "accounts");
 	if (!p->has_log)
 		c->log_sink = defaults->log_to_stderr ? CONFIG_LOG_STDERR : CONFIG_LOG_SYSLOG;
 }
@@ -206,6 +208,26 @@ finish_listens(struct parse *p)
 	}
 }
 
+/* who submits must be able to log in: under TLS, or where it may be clear; parse_finish_tls has told of one with TLS from the first byte on */
+static void
+finish_submission(struct parse *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t i = 0; i < c->listen_count; i++) {
+		const struct config_listen *l = &c->listens[i];
+		const struct parse_position *at = &p->listen_at[i];
+
+		if (l->role != CONFIG_SUBMISSION || c->auth.may_be_clear || l->implicit_tls ||
+		    l->tls.certificates.count > 0)
+			continue;
+		mistake_add(p->errors, at->file, at->line, at->column,
+			    "nobody could log in at `%s`, which has no TLS; expected a `tls` with "
+			    "a `certificate`, or `clear yes` in `auth`",
+			    l->name);
+	}
+}
+
 void
 parse_finish(struct parse *p, const struct config_defaults *defaults)
 {
@@ -219,6 +241,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 	finish_names(p);
 	finish_listens(p);
 	parse_finish_tls(p);
+	finish_submission(p);
 	parse_finish_routes(p);
 }
 

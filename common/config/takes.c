@@ -38,7 +38,6 @@ static bool
 is_planned(struct span word)
 {
 	static const char *const planned[] = {
-		"submission",
 		"filter-return",
 		"postfix",
 	};
@@ -306,7 +305,7 @@ void
 take_listen(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	    void *object)
 {
-	static const char *const roles[] = {"mx", NULL};
+	static const char *const roles[] = {"mx", "submission", NULL};
 	struct config *c = object;
 	struct span word = *argument(line, 0);
 	struct config_listen *l;
@@ -333,9 +332,30 @@ take_listen(struct parse *p, const struct directive *d, const struct grammar_lin
 			"port 1 to 65535",
 			SPAN_ARG(word));
 	l->name = parse_keep(p, word);
-	l->role = CONFIG_MX;
+	l->role = take_choice(p, line, 1, roles) == 1 ? CONFIG_SUBMISSION : CONFIG_MX;
+	l->offers_auth = l->role == CONFIG_SUBMISSION;
 	l->implicit_tls = parse_is_implicit(&l->address);
-	(void)take_choice(p, line, 1, roles);
+}
+
+void
+take_offers_auth(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		 void *object)
+{
+	struct config_listen *l = object;
+
+	take_yes(p, d, line, object);
+	if (l->role == CONFIG_SUBMISSION && !l->offers_auth) {
+		parse_mistake(p, column(line, 0),
+			      "`no`: who submits must log in; `mx` takes mail without that");
+		l->offers_auth = true;
+	}
+}
+
+void
+take_auth(struct parse *p, const struct directive *d, const struct grammar_line *line, void *object)
+{
+	(void)line;
+	p->opened = FIELD(struct config_auth, object, d);
 }
 
 void

@@ -26,6 +26,7 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_U64(intake_envelope, ret, 0, 2),
 		   WIRE_FIELD_SPAN(intake_envelope, envid, 0, INTAKE_ENVID_MAX),
 		   WIRE_FIELD_U64(intake_envelope, uid, 0, UINT32_MAX),
+		   WIRE_FIELD_SPAN(intake_envelope, login, 0, INTAKE_LOGIN_MAX),
 		   WIRE_FIELD_SPAN(intake_envelope, once, 0, INTAKE_ONCE_MAX),
 		   WIRE_FIELD_U64(intake_envelope, length, 0, LENGTH_MAX),
 		   WIRE_FIELD_U64(intake_envelope, checksum, 0, UINT64_MAX),

@@ -55,6 +55,7 @@ enum intake_notify {
 #define INTAKE_ORCPT_MAX 512
 #define INTAKE_RECIPIENT_MAX 512
 #define INTAKE_HELO_MAX 512
+#define INTAKE_LOGIN_MAX 255
 #define INTAKE_TLS_MAX 64
 #define INTAKE_ONCE_MAX 120
 #define INTAKE_TOP_MAX 32768
@@ -74,7 +75,8 @@ struct intake_envelope {
 	uint64_t utf8;	      /* 1: SMTPUTF8 was said (RFC 6531) */
 	uint64_t ret;	      /* DSN (RFC 3461): enum intake_ret */
 	struct span envid;    /* ENVID as its xtext says, decoded; empty: none */
-	uint64_t uid; /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */
+	uint64_t uid;	   /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */
+	struct span login; /* who has logged in; empty: nobody */
 	/* of a letter that may be brought again, as nobody knows whether it was taken; empty: it is not.  Believed from `submit` alone */
 	struct span once;
 	uint64_t length;   /* of the content in the file */

@@ -52,6 +52,9 @@ const struct wire_shape lookup_calls[] = {
 		   WIRE_FIELD_SPAN(lookup_expand, client, 1, LOOKUP_CLIENT_MAX),
 		   WIRE_FIELD_LIST(lookup_expand, questions, 1, LOOKUP_QUESTIONS_MAX,
 				   &lookup_question_shape)),
+	WIRE_SHAPE(LOOKUP_SENDER, lookup_sender, 0,
+		   WIRE_FIELD_SPAN(lookup_sender, address, 1, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_SPAN(lookup_sender, login, 1, LOOKUP_LOGIN_MAX)),
 	{.name = NULL},
 };
 

@@ -13,6 +13,7 @@ enum lookup_type {			  /* numbers are never reused */
 		   LOOKUP_RECIPIENTS = 1, /* may this stand at RCPT?  <- LOOKUP_VERDICTS */
 		   LOOKUP_ROUTES = 2,	  /* where does it go?        <- LOOKUP_LEAVES */
 		   LOOKUP_EXPAND = 3,	  /* EXPN: whom is it?         <- LOOKUP_LEAVES */
+		   LOOKUP_SENDER = 5,	  /* may this login send as it? <- LOOKUP_VERDICTS, one */
 		   LOOKUP_VERDICTS = 101,
 		   LOOKUP_LEAVES = 102,
 };
@@ -20,6 +21,7 @@ enum lookup_type {			  /* numbers are never reused */
 #define LOOKUP_QUESTIONS_MAX 256 /* in one datagram */
 #define LOOKUP_TEXT_MAX 512
 #define LOOKUP_CLIENT_MAX 64
+#define LOOKUP_LOGIN_MAX 255
 
 /* what an address is, for the one who asks at RCPT */
 enum lookup_class {
@@ -59,6 +61,11 @@ struct lookup_question {
 
 struct lookup_questions {
 	struct wire_list questions;
+};
+
+struct lookup_sender {
+	struct span address; /* canonical */
+	struct span login;
 };
 
 /*

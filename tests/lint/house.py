@@ -2,7 +2,7 @@
 """The house rules that a compiler does not know.
 
 - No program includes another program's header; common/ includes no program.
-- A shelf of common/ uses those before it only: text, system, mail, config, protocol, tls.
+- A shelf of common/ uses those before it only: text, system, mail, config, accounts, protocol, tls.
 - Every #include of our own starts at the root.
 - No file is longer than LINES_MAX lines (tables and tests excepted by name below).
 """
@@ -11,8 +11,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "signer", "log", "culver"]
-SHELVES = ["text", "system", "mail", "config", "protocol", "tls"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "signer", "auth", "log", "culver"]
+SHELVES = ["text", "system", "mail", "config", "accounts", "protocol", "tls"]
 LINES_MAX = 700
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

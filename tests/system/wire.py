@@ -18,7 +18,7 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("once", S), ("length", N),
+                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
@@ -63,6 +63,7 @@ QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N)]
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
+    "LOOKUP_SENDER": (5, [("address", S), ("login", S)]),
 }
 LOOKUP_ANSWERS = {
     "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
@@ -70,6 +71,18 @@ LOOKUP_ANSWERS = {
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
         ("domain", S),
         ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S), ("quota", N)])]),
+}
+
+AUTH_CALLS = {
+    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S)]),
+    "AUTH_CONTINUE": (2, [("response", S)]),
+    "AUTH_CANCEL": (3, []),
+}
+AUTH_ANSWERS = {
+    "AUTH_CHALLENGE": (101, [("data", S)]),
+    "AUTH_SUCCESS": (102, [("login", S)]),
+    "AUTH_FAILURE": (103, [("reason", N)]),
+    "AUTH_TROUBLE": (104, [("guesses", N)]),
 }
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
@@ -100,11 +113,12 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS,
+          **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
 def _put(fields, values):

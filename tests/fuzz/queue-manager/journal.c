@@ -48,6 +48,7 @@ round_trip(const struct journal_entry *e)
 	must(again.uid == e->uid && again.utf8 == e->utf8 && again.ret == e->ret);
 	must(again.notify == e->notify && again.relayed == e->relayed);
 	must_equal(again.envid, e->envid);
+	must_equal(again.login, e->login);
 	must_equal(again.orcpt, e->orcpt);
 	must_equal(again.sender, e->sender);
 	must_equal(again.text, e->text);

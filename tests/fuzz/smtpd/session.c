@@ -119,6 +119,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct session_start start =
 		driver_session(&driver, pair[1], size % 2 ? "127.0.0.1" : "2001:db8::1");
 	driver.config.repair_line_ends = size % 3 == 0;
+	/* there is no auth: AUTH comes to 454 whatever is said */
+	driver.config.auth.may_be_clear = driver.listen.offers_auth = size % 5 == 0;
 	if (pthread_create(&thread, NULL, run_client, &c) != 0)
 		abort();
 	session_serve(&start);

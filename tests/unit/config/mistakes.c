@@ -128,8 +128,26 @@ static void
 words_of_later_versions_are_named_plainly(void **state)
 {
 	(void)state;
-	assert_mistake("listen [::]:587 submission\n", "1:17",
-		       "does not know it yet; expected `mx`");
+	assert_mistake("listen [::]:25 filter-return\n", "1:16",
+		       "does not know it yet; expected `mx` or `submission`");
+}
+
+static void
+who_submits_must_log_in(void **state)
+{
+	(void)state;
+	assert_mistake("auth {\n\tclear yes\n}\nlisten [::]:587 submission {\n\tauth no\n}\n",
+		       "5:7", "who submits must log in");
+	assert_mistake("listen [::]:587 submission\n", "1:8",
+		       "has no TLS; expected a `tls` with a `certificate`, or `clear yes`");
+	assert_mistake(
+		"tls {\n\tcertificate /a/\n}\nlisten [::]:587 submission {\n\ttls {\n\t}\n}\n",
+		"4:8", "nobody could log in");
+	assert_mistake("listen [::]:465 submission\n", "1:8", "from the first byte");
+	assert_mistake("auth {\n\tclear maybe\n}\n", "2:8", "expected `no` or `yes`");
+	assert_mistake("auth {\n\tsenders there\n}\n", "2:10", "`there`");
+	assert_mistake("auth {\n\taccounts here\n}\n", "2:11", "path");
+	assert_mistake("auth\n", "1:5", "expected `{`");
 }
 
 static void
@@ -372,6 +390,7 @@ main(void)
 		cmocka_unit_test(arguments_too_few_or_too_many_are_told_where_they_are),
 		cmocka_unit_test(a_directive_in_the_wrong_place_is_told_its_place),
 		cmocka_unit_test(words_of_later_versions_are_named_plainly),
+		cmocka_unit_test(who_submits_must_log_in),
 		cmocka_unit_test(a_route_says_one_thing_about_one_domain),
 		cmocka_unit_test(a_name_server_is_an_address),
 		cmocka_unit_test(twice_is_a_mistake_that_names_the_first),

@@ -466,6 +466,35 @@ sites_have_limits_and_names(void **state)
 }
 
 static void
+who_logs_in_and_where_is_read(void **state)
+{
+	struct config *c = parse("auth {\n\tclear yes\n\tsenders /t/a /t/b\n}\n"
+				 "listen [::]:25 mx\nlisten [::]:26 mx {\n\tauth yes\n}\n"
+				 "listen [::]:587 submission\n");
+
+	(void)state;
+	assert_true(c->auth.may_be_clear);
+	assert_int_equal(c->auth.senders.count, 2);
+	assert_string_equal(c->auth.senders.words[1], "/t/b");
+	assert_false(c->listens[0].offers_auth);
+	assert_true(c->listens[1].offers_auth);
+	assert_int_equal(c->listens[1].role, CONFIG_MX);
+	assert_true(c->listens[2].offers_auth);
+	assert_int_equal(c->listens[2].role, CONFIG_SUBMISSION);
+	assert_string_equal(c->auth.accounts, "/var/lib/culver/accounts");
+	config_free(c);
+	/* with TLS it need not be clear */
+	c = parse("tls {\n\tcertificate /a/\n}\nlisten [::]:587 submission\n"
+		  "listen [::]:465 submission\n");
+	assert_int_equal(c->listen_count, 2);
+	config_free(c);
+	c = parse("auth {\n\taccounts /elsewhere\n}\n");
+	assert_string_equal(c->auth.accounts, "/elsewhere");
+	assert_false(c->auth.may_be_clear);
+	config_free(c);
+}
+
+static void
 budgets_have_amounts_and_senders(void **state)
 {
 	struct config *c = parse("budget {\n\tmessages 100/hour 1000/day\n\tbytes 1M/day\n}\n"
@@ -509,6 +538,7 @@ main(void)
 		cmocka_unit_test(what_the_machine_gives_is_always_usable),
 		cmocka_unit_test(the_most_specific_route_decides),
 		cmocka_unit_test(the_resolver_asks_whom_the_file_names),
+		cmocka_unit_test(who_logs_in_and_where_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -389,11 +389,13 @@ an_ordinary_user_has_no_rooms(void **state)
 static struct config
 three_places(void)
 {
-	static char runtime[100], spool[100], trace[100];
+	static char runtime[100], spool[100], trace[100], accounts[100];
 	snprintf(runtime, sizeof(runtime), "%s/run", directory);
 	snprintf(spool, sizeof(spool), "%s/spool", directory);
 	snprintf(trace, sizeof(trace), "%s/state/trace", directory);
-	return (struct config){.runtime = runtime, .spool = spool, .trace = trace};
+	snprintf(accounts, sizeof(accounts), "%s/state/accounts", directory);
+	return (struct config){
+		.runtime = runtime, .spool = spool, .trace = trace, .auth.accounts = accounts};
 }
 
 static void
@@ -402,6 +404,7 @@ remove_places(void)
 	rmdir(path_of("run"));
 	rmdir(path_of("spool"));
 	rmdir(path_of("state/trace"));
+	rmdir(path_of("state/accounts"));
 	rmdir(path_of("state"));
 }
 
@@ -420,6 +423,8 @@ directories_are_made_and_bits_too_many_are_taken_away(void **state)
 	assert_int_equal(st.st_mode & 07777, 0755);
 	assert_int_equal(stat(c.trace, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(c.auth.accounts, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
 	remove_places();
 }
 

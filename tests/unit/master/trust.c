@@ -17,7 +17,8 @@ static struct buffer why;
 static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/aliases",
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
-	    drop[] = "/var/lib/culver/drop", log_file[] = "/var/log/culver/log";
+	    accounts[] = "/var/lib/culver/accounts", drop[] = "/var/lib/culver/drop",
+	    log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
@@ -27,6 +28,7 @@ static const struct config configuration = {
 	.runtime = runtime,
 	.spool = spool,
 	.trace = trace,
+	.auth.accounts = accounts,
 	.drop = drop,
 	.log_sink = CONFIG_LOG_FILE,
 	.log_file = log_file,
@@ -73,12 +75,13 @@ static void
 a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 {
 	static const char *const expected[][2] = {
-		{"smtpd", "intake lookup signer log "},
+		{"smtpd", "intake lookup signer auth log "},
 		{"submit", "intake lookup log "},
 		{"queue-manager", "lookup log "},
 		{"delivery", "jobs resolver log "},
 		{"resolver", "log "},
 		{"signer", "log "},
+		{"auth", "log "},
 		{"local", "jobs runner log "},
 		{"runner", "log "},
 		{"bounce", "jobs intake log "},
@@ -115,6 +118,10 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	assert_string_equal(row.directories[0].path, spool);
 	assert_string_equal(row.directories[0].name, "spool");
 	assert_int_equal(row.directories[0].rights, START_READ | START_WRITE);
+	fill("auth", &people, &c);
+	assert_int_equal(row.directory_count, 1);
+	assert_string_equal(row.directories[0].path, accounts);
+	assert_int_equal(row.directories[0].rights, START_READ);
 	fill("log", &people, &c);
 	assert_int_equal(row.directory_count, 2);
 	assert_string_equal(row.directories[0].path, trace);
@@ -139,6 +146,22 @@ lookup_reads_the_directories_of_tables_each_once_and_writes_nowhere(void **state
 	}
 	assert_int_equal(a, 1);
 	assert_int_equal(b, 1);
+}
+
+static void
+lookup_reads_the_directories_of_tables_of_senders(void **state)
+{
+	static char table[] = "/etc/culver/senders/table";
+	static char *words[] = {table};
+	const struct trust_people people = installed();
+	struct config c = configuration;
+	size_t count = 0;
+	(void)state;
+	c.auth.senders = (struct config_tables){words, 1};
+	fill("lookup", &people, &c);
+	for (size_t i = 0; i < row.directory_count; i++)
+		count += strcmp(row.directories[i].path, "/etc/culver/senders") == 0;
+	assert_int_equal(count, 1);
 }
 
 static void
@@ -350,6 +373,7 @@ main(void)
 		cmocka_unit_test(a_row_opens_what_the_map_says_and_nothing_else),
 		cmocka_unit_test(
 			lookup_reads_the_directories_of_tables_each_once_and_writes_nowhere),
+		cmocka_unit_test(lookup_reads_the_directories_of_tables_of_senders),
 		cmocka_unit_test(more_tables_than_a_row_can_hold_are_refused_with_a_sentence),
 		cmocka_unit_test(
 			only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),

@@ -98,6 +98,7 @@ static const struct journal_entry samples[] = {
 	 .helo = {"localhost", 9},
 	 .protocol = {"LOCAL", 5},
 	 .envid = {"a b=\"c", 6},
+	 .login = {"ann \"x@a.example", 16},
 	 .sender = {"\xc3\xa4@b.example", 12}},
 	{.verb = JOURNAL_TO,
 	 .number = 4,
@@ -163,6 +164,7 @@ assert_entry(const struct journal_entry *a, const struct journal_entry *b)
 	assert_span(a->reply, b->reply);
 	assert_span(a->numbers, b->numbers);
 	assert_span(a->envid, b->envid);
+	assert_span(a->login, b->login);
 	assert_span(a->orcpt, b->orcpt);
 }
 

@@ -1,0 +1,195 @@
+/*
+ * check - see check.h; called by serve.c
+ */
+#include "auth/check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/accounts/store.h"
+#include "common/system/clock.h"
+#include "common/system/confine.h"
+#include "common/system/events.h"
+#include "common/system/fatal.h"
+
+#define FIRST 3u /* below are /dev/null and stderr; sqlite opens no database there */
+
+/* ---- the child ---- */
+
+struct asker {
+	struct store *store;
+	const struct guessers *guessers;
+	const char *client;
+	struct check_answer *answer;
+};
+
+static bool
+may_guess(void *owner, const char *login)
+{
+	const struct asker *a = owner;
+	int64_t delay_ms;
+
+	/* the table as it was at the fork: with this guess charged */
+	return guessers_judge(a->guessers, a->client, login, clock_monotonic_ms(), &delay_ms);
+}
+
+static enum sasl_found
+find_account(void *owner, struct span login, enum verifier_hash hash, struct verifier *v)
+{
+	struct asker *a = owner;
+	char *reason = a->answer->trouble;
+	unsigned char secret[STORE_SECRET_SIZE];
+
+	_Static_assert(sizeof(a->answer->trouble) >= STORE_REASON_MAX, "a reason must fit");
+	if (a->store == NULL)
+		a->store = store_open("/" STORE_FILE, false, reason);
+	if (a->store == NULL)
+		return SASL_UNKNOWN;
+	switch (store_find(a->store, login, hash, v, reason)) {
+	case STORE_DONE:
+		return SASL_FOUND;
+	case STORE_ABSENT:
+		if (store_secret(a->store, secret, reason) != STORE_DONE ||
+		    verifier_decoy(hash, span_from((const char *)secret, sizeof(secret)), login,
+				   v) < 0)
+			return SASL_UNKNOWN;
+		return SASL_DECOY;
+	case STORE_PRESENT:
+	case STORE_TROUBLE:
+		break;
+	}
+	return SASL_UNKNOWN;
+}
+
+/* every descriptor from FIRST on but two: the others are connections of other sessions */
+static void
+close_all_but(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+	if ((low > FIRST && close_range(FIRST, low - 1, 0) != 0) ||
+	    (high > low + 1 && close_range(low + 1, high - 1, 0) != 0) ||
+	    close_range(high + 1, ~0u, 0) != 0)
+		_exit(EXIT_OS);
+}
+
+_Noreturn static void
+work(int back, int accounts, const struct check_question *q, const struct guessers *guessers)
+{
+	static struct check_answer answer;
+	struct asker asker = {.guessers = guessers, .client = q->client, .answer = &answer};
+	const struct sasl_source source = {&asker, find_account, may_guess};
+	struct span response = span_from(q->response, q->len);
+
+	confine_child();
+	close_all_but(back, accounts);
+	answer.exchange = q->exchange;
+	sasl_step(&answer.exchange, q->has_response ? &response : NULL, &source, &answer.result);
+	/* whoever started us has gone: nobody is to be told */
+	_exit(send(back, &answer, sizeof(answer), MSG_NOSIGNAL) == (ssize_t)sizeof(answer)
+		      ? 0
+		      : EXIT_OS);
+}
+
+/* ---- the parent ---- */
+
+/* the child is gone, or about to go; its status, -1: there is none */
+static int
+reap(struct check *c)
+{
+	int status = -1;
+
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	loop_timer_clear(c->loop, &c->given_up);
+	loop_unwatch(c->loop, &c->result);
+	close(c->result.fd);
+	c->pid = 0;
+	return status;
+}
+
+/* nothing in it ends elsewhere than where it must, whoever wrote it */
+static bool
+is_sound(const struct check_answer *a)
+{
+	const struct sasl_exchange *x = &a->exchange;
+
+	return a->result.len <= sizeof(a->result.data) &&
+	       memchr(x->login, '\0', sizeof(x->login)) != NULL &&
+	       memchr(a->trouble, '\0', sizeof(a->trouble)) != NULL;
+}
+
+static void
+result_ready(struct loop_watch *w, uint32_t events)
+{
+	static struct check_answer answer;
+	struct check *c = w->owner;
+	ssize_t n = recv(w->fd, &answer, sizeof(answer), MSG_DONTWAIT);
+	int status;
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	status = reap(c);
+	bool is_whole = n == (ssize_t)sizeof(answer) && is_sound(&answer);
+	if (!is_whole)
+		EVENT("check-died",
+		      event_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+		      event_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+	c->done(c, is_whole ? &answer : NULL);
+	explicit_bzero(&answer, sizeof(answer));
+}
+
+static void
+give_up(struct loop_timer *t)
+{
+	struct check *c = t->owner;
+
+	EVENT("check-slow", event_number("ms", CHECK_MS));
+	kill(c->pid, SIGKILL);
+	(void)reap(c);
+	c->done(c, NULL);
+}
+
+int
+check_start(struct check *c, struct loop *loop, const struct check_question *q,
+	    const struct guessers *guessers, int accounts)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	events_flush();
+	pid_t pid = fork();
+	if (pid == 0)
+		work(pair[1], accounts, q, guessers);
+	int error = errno;
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		errno = error;
+		return -1;
+	}
+	c->loop = loop;
+	c->pid = pid;
+	c->result = (struct loop_watch){.fd = pair[0], .ready = result_ready, .owner = c};
+	c->given_up = (struct loop_timer){.fire = give_up, .owner = c};
+	loop_watch(loop, &c->result, EPOLLIN);
+	loop_timer_set(loop, &c->given_up, loop_now_ms(loop) + CHECK_MS);
+	return 0;
+}
+
+void
+check_abandon(struct check *c)
+{
+	if (c->pid == 0)
+		return;
+	kill(c->pid, SIGKILL);
+	(void)reap(c);
+}

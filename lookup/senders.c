@@ -1,0 +1,87 @@
+/*
+ * senders - see senders.h; called by serve.c
+ */
+#include "lookup/senders.h"
+
+#include <stdio.h>
+
+#define KEY_MAX (ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX)
+
+/* is the login among those of the value? */
+static bool
+names(struct span value, struct span login)
+{
+	while (value.len > 0) {
+		struct span words = span_cut(&value, ',');
+
+		for (struct span w = span_word(&words); w.len > 0; w = span_word(&words))
+			if (span_equal_nocase(w, login))
+				return true;
+	}
+	return false;
+}
+
+/* one key in each table; the first that has it says */
+static enum table_outcome
+ask(const struct routes *r, struct span key, bool is_whole, int64_t now_ms, struct arena *arena,
+    struct table_answer *answer)
+{
+	const struct config_tables *tables = &r->config->auth.senders;
+
+	for (size_t i = 0; i < tables->count; i++) {
+		enum table_outcome o;
+
+		/* patterns are asked for addresses alone */
+		if (!is_whole && tables_is_whole(r->tables, tables->words[i]))
+			continue;
+		o = tables_find(r->tables, tables->words[i], CONFIG_RECIPIENTS, key, now_ms, arena,
+				answer);
+		if (o != TABLE_ABSENT)
+			return o;
+	}
+	return TABLE_ABSENT;
+}
+
+void
+senders_verdict(const struct routes *r, const struct lookup_sender *question, int64_t now_ms,
+		struct arena *arena, struct lookup_verdict *v)
+{
+	struct table_answer answer = {SPAN_NONE, NULL};
+	enum table_outcome o = TABLE_ABSENT;
+	struct routes_name n;
+	char key[KEY_MAX + 1];
+
+	*v = (struct lookup_verdict){.class = LOOKUP_REFUSED,
+				     .code = 553,
+				     .status = SPAN("5.7.1"),
+				     .text = SPAN("not an address of this login")};
+	if (routes_name(r, question->address, &n) < 0)
+		return;
+	/* whole, without its extension, the domain alone */
+	const size_t lens[] = {n.whole_len, n.base_len, 0};
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && o == TABLE_ABSENT; i++) {
+		if (i == 1 && n.base_len == n.whole_len)
+			continue;
+		int len = snprintf(key, sizeof(key), "%.*s@%.*s", (int)lens[i], n.whole,
+				   SPAN_ARG(n.domain_text));
+		if (len < 0 || (size_t)len >= sizeof(key))
+			return;
+		o = ask(r, span_from(key, (size_t)len), i == 0, now_ms, arena, &answer);
+	}
+	switch (o) {
+	case TABLE_FOUND:
+		if (names(answer.value, question->login))
+			*v = (struct lookup_verdict){
+				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
+		return;
+	case TABLE_ABSENT:
+		return;
+	case TABLE_TROUBLE:
+		break;
+	}
+	*v = (struct lookup_verdict){
+		.class = LOOKUP_TROUBLE,
+		.code = 451,
+		.status = SPAN("4.3.0"),
+		.text = SPAN("the senders of a login cannot be looked up now, try again later")};
+}
