@@ -27,8 +27,10 @@ connect_name(const struct connection *c)
 void
 connect_drop(struct connection *c)
 {
-	if (c->open)
+	if (c->open) {
+		tls_leave(&c->stream);
 		stream_close(&c->stream);
+	}
 	c->open = false;
 }
 
@@ -408,5 +410,7 @@ connect_quit(struct connection *c)
 	if (stream_put(&c->stream, SPAN("QUIT\r\n")) == STREAM_OK &&
 	    connect_reply(c, CONNECT_QUIT_MS, &r) == EXCHANGE_TIMEOUT)
 		EVENT("quit-unanswered", event_string("host", connect_name(c)));
+	/* under TLS the end is said, too, so that no one between can have cut it */
+	(void)!stream_finish(&c->stream);
 	connect_drop(c);
 }

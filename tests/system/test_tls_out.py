@@ -4,14 +4,17 @@ The next hops are Sinks with certificates of the test's own authority; what they
 test's own (dns.py).
 """
 
+import os
 import ssl
 
 import pytest
 
 import certificates
 import dns
+import exim
 import mail
 import peers
+import postfix
 import smtp
 from culver import block
 
@@ -333,3 +336,62 @@ def test_who_says_opportunistic_does_not_look_for_tlsa(culver, hop, names):
     sink = hop()
     dane(culver, names, sink, "3 1 1 " + "ab" * 32, tls="opportunistic")
     assert outcome(culver)["tls"] == ""
+
+
+# ---- real ones ----
+
+@pytest.mark.parametrize("kind", [postfix.Postfix, exim.Exim], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("how", ["opportunistic", "verified", "dane"])
+def test_a_real_next_hop(culver, authority, names, kind, how):
+    """Postfix (OpenSSL) and Exim (GnuTLS) have STARTTLS; what they took comes out of them as it was."""
+    pair = authority.issue("theirs", [NAME])
+    os.chmod(pair[1], 0o644)  # it reads its key as a user of its own
+    with smtp.Sink() as sink:
+        try:
+            stranger = kind(sink.port, pair=pair)
+        except peers.Unavailable as reason:
+            pytest.skip(str(reason))
+        try:
+            stranger.start()
+            record = f"_{stranger.port}._tcp.mx TLSA {certificates.tlsa(authority.certificate, 2, 1, 2)}\n" if how == "dane" else ""
+            server, anchor = names(DEEP + record, sign=True)
+            configure(culver, server, anchor)
+            words = [f"ca {authority.certificate}"] if how == "verified" else []
+            route(culver, f"mx:{HOST}:{stranger.port}", how if how != "dane" else None, *words).start()
+            content = mail.small("real", 300000)
+            with culver.smtp() as client:
+                client.ehlo()
+                smtp.check(client.message(culver.address, [f"x@{HOST}"], content), 250)
+            told = culver.wait_event("delivered", to=f"x@{HOST}")
+            assert told["tls"].startswith("TLSv1.3 ") and told["tls"].split()[-1] == {"verified": "pkix", "dane": "dane"}.get(how, "none")
+            stranger.wait_drained()
+            taken, = sink.messages
+            mail.below(taken.content, content)
+        finally:
+            stranger.close()
+
+
+# ---- sessions ----
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_session_is_resumed_by_the_agent_that_has_it(culver, authority, names, version):
+    """The host ends each connection after a message; the agent comes again with its ticket."""
+    pair = authority.issue("right", [NAME])
+    context = certificates.server_context(pair, version, version)
+    gone = []
+
+    def answer(verb, *_):
+        """Closes where a kept connection is used again."""
+        if verb == "." and not gone:
+            gone.append(1)
+        elif verb == "MAIL" and gone:
+            gone.clear()
+            return "close"
+        return None
+
+    with smtp.Sink(tls=context, answer=answer) as sink:
+        verified(culver, authority, names, sink)
+        for tag in ("one", "two"):
+            assert outcome(culver, tag=tag)["tls"].endswith(" pkix")
+        assert [resumed for _, _, resumed in sink.handshakes] == [False, True]
+        assert len(sink.messages) == 2
