@@ -18,6 +18,7 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -240,18 +241,23 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 	struct dane dane;
 	struct policy policy;
 	struct verdict why;
+	bool is_open;
 
 	*is_down = false;
 	decide_policy(a, &dane, &policy);
 	if (policy.is_passed_over) {
+		outcome_tell(c, &a->peer, &policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
 		verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
 			    "nothing is sent to %s: %s", a->peer.text, policy.why);
 		return -1;
 	}
-	if (connect_open(
-		    c, &a->peer, a->config, &(struct tls_demand){a->tls, &policy, a->peer.text},
-		    hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, &why) == 0)
+	is_open = connect_open(c, &a->peer, a->config,
+			       &(struct tls_demand){a->tls, &policy, a->peer.text},
+			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+			       &why) == 0;
+	outcome_tell(c, &a->peer, &policy);
+	if (is_open)
 		return 0;
 	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
 	*is_down = why.code == 0 && !c->is_tls_trouble;

@@ -365,8 +365,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 	     const struct tls_demand *demand, int64_t wait_ms, struct verdict *why)
 {
 	bool is_optional = demand->policy->level <= POLICY_OPPORTUNISTIC;
-	enum policy_result result;
-	char wrong[LAYER_WRONG_MAX];
+	struct connection first;
 
 	if (demand->policy->level == POLICY_NONE &&
 	    !starttls_is_implicit(demand->config, host->port))
@@ -386,12 +385,13 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 		break;
 	}
 	remember_broken(host);
-	result = c->tls_result;
-	memcpy(wrong, c->tls_wrong, sizeof(wrong));
+	first = *c; /* closed */
 	if (open_stream(c, host, config, wait_ms, why) != 0)
 		return -1;
-	c->tls_result = result;
-	memcpy(c->tls_wrong, wrong, sizeof(wrong));
+	c->has_tls_result = true;
+	c->tls_result = first.tls_result;
+	c->local = first.local;
+	memcpy(c->tls_wrong, first.tls_wrong, sizeof(c->tls_wrong));
 	if (begin(c, config, NULL, why) != STARTTLS_FAILED)
 		return 0;
 	connect_quit(c);

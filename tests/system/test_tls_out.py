@@ -260,6 +260,13 @@ def dane(culver, names, sink, *records, damage=None, tls=None):
     return route(configure(culver, server, anchor), f"mx:{HOST}:{sink.port}", tls).start()
 
 
+def counted(culver):
+    """What TLSRPT will be told of the last connection."""
+    told = culver.wait_event("tls-result", domain=HOST, host=NAME)
+    assert told["address"] == "127.0.0.1" and told["local"] in ("127.0.0.1", "")
+    return told["policy"], told["result"]
+
+
 @pytest.mark.parametrize("selector", [0, 1])
 @pytest.mark.parametrize("matching", [0, 1, 2])
 def test_the_certificate_that_tlsa_tells_of(culver, authority, names, hop, selector, matching):
@@ -268,6 +275,7 @@ def test_the_certificate_that_tlsa_tells_of(culver, authority, names, hop, selec
     sink = hop(pair)
     dane(culver, names, sink, certificates.tlsa(pair[0], 3, selector, matching))
     assert outcome(culver)["tls"].endswith(" dane")
+    assert counted(culver) == ("dane", "success")
 
 
 @pytest.mark.parametrize("host,event", [(NAME, "delivered"), (HOST, "delivered"), ("else.example", "deferred")])
@@ -287,6 +295,7 @@ def test_another_certificate_than_tlsa_tells_of(culver, authority, names, hop):
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and f"DANE: 1 TLSA records at {NAME}" in told["reply"]
     assert culver.wait_event("tls-failed")["by"] == "dane" and not sink.messages
+    assert counted(culver) == ("dane", "validation-failure")
 
 
 def test_records_of_which_none_is_usable_demand_encryption(culver, authority, names, hop):
@@ -295,6 +304,7 @@ def test_records_of_which_none_is_usable_demand_encryption(culver, authority, na
     sink = hop(pair)
     dane(culver, names, sink, certificates.tlsa(pair[0], 1, 1, 1), "0 0 1 " + "ab" * 32, "3 1 7 abcd")
     assert outcome(culver)["tls"].endswith(" none")
+    assert counted(culver) == ("dane", "tlsa-invalid")
 
 
 def test_tlsa_and_no_starttls_is_an_attack(culver, names, hop):
@@ -302,6 +312,7 @@ def test_tlsa_and_no_starttls_is_an_attack(culver, names, hop):
     dane(culver, names, sink, "3 1 1 " + "ab" * 32)
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and "does not offer STARTTLS" in told["reply"] and not sink.messages
+    assert counted(culver) == ("dane", "starttls-not-supported")
 
 
 def test_tlsa_that_is_signed_wrongly_stops_mail(culver, authority, names, hop):
@@ -317,6 +328,7 @@ def test_tlsa_that_is_signed_wrongly_stops_mail(culver, authority, names, hop):
     dane(culver, names, sink, certificates.tlsa(pair[0]), damage=damage)
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and "TLSA" in told["reply"] and sink.connections == 0
+    assert counted(culver) == ("dane", "dnssec-invalid")
 
 
 def test_securely_no_tlsa_is_opportunistic(culver, hop, names):
