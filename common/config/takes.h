@@ -42,6 +42,8 @@ TAKE(as);	  /* a login name */
 TAKE(catch_all);  /* an address or a local part */
 TAKE(relay);	  /* hops */
 TAKE(deliver);	  /* ending and path */
+TAKE(delivery);	  /* the same with a name; adds to deliveries */
+TAKE(home);	  /* a path that ends with {user} */
 TAKE(smarthosts); /* hosts and ports */
 TAKE(resolver);	  /* who is asked for names */
 TAKE(trust_anchor);

@@ -85,7 +85,7 @@ be_command(const struct run *r, const struct environment *e, pid_t parent, int i
 		_exit(EXIT_OS);
 	default_signals();
 	umask(077);
-	if (chdir(r->user->home) < 0 && chdir("/") < 0)
+	if (chdir(r->home) < 0 && chdir("/") < 0)
 		_exit(EXIT_OS);
 	set_limits(&r->config->limits);
 	execve(e->arguments[0], e->arguments, e->variables);
@@ -258,7 +258,7 @@ run_one(struct run *r, struct arena *arena)
 		return false;
 	if (wire_peek(span_from(in, len), &h) < 0 || h.type != RUNNER_RUN || fds.count != 1 ||
 	    wire_decode(span_from(in, len), wire_find(runner_calls, RUNNER_RUN), &ask) < 0 ||
-	    (ask.command.len > 0) != (r->domain == NULL)) {
+	    (ask.command.len > 0) != (r->delivery == NULL)) {
 		channel_close_fds(&fds);
 		return false;
 	}

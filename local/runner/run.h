@@ -19,7 +19,9 @@ struct run {
 	int channel;
 	const struct config *config;
 	const struct passwd_user *user;
-	const struct config_domain *domain; /* whose `deliver pipe` is run; NULL: what RUN says */
+	const struct config_delivery *delivery; /* whose command is run; NULL: what RUN says */
+	const char *virtual; /* name of a virtual user; empty: the user himself */
+	const char *home;    /* of the one or the other */
 };
 
 /* run_serve - until the channel closes; returns the exit status */

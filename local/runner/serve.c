@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/config/mailbox.h"
 #include "common/protocol/runner.h"
 #include "common/system/channel.h"
 #include "common/system/events.h"
@@ -29,7 +30,9 @@ struct bound {
 	struct loop_watch watch;
 	char user[PASSWD_NAME_MAX + 1]; /* empty: not bound yet */
 	enum runner_what what;
-	const struct config_domain *domain; /* of RUNNER_DOMAIN */
+	const struct config_delivery *delivery; /* of RUNNER_DOMAIN */
+	char virtual[PASSWD_NAME_MAX + 1];	/* a virtual user, for whom it is */
+	char home[MAILBOX_HOME_MAX + 1];	/* and his home */
 };
 
 struct serve {
@@ -90,7 +93,9 @@ be_child(struct bound *b)
 	struct run r = {.channel = b->watch.fd,
 			.config = b->serve->config,
 			.user = &user,
-			.domain = b->what == RUNNER_DOMAIN ? b->domain : NULL};
+			.delivery = b->what == RUNNER_DOMAIN ? b->delivery : NULL,
+			.virtual = b->virtual,
+			.home = b->home[0] != '\0' ? b->home : user.home};
 
 	become(b, &user);
 	/* becoming the user has switched it off */
@@ -125,18 +130,22 @@ start_child(struct bound *b)
 static const char *
 take_bind(struct bound *b, struct span datagram)
 {
+	const struct config_domain *domain;
 	struct runner_bind bind;
 	struct wire_header h;
 
 	if (wire_peek(datagram, &h) < 0 || h.type != RUNNER_BIND ||
 	    wire_decode(datagram, wire_find(runner_calls, RUNNER_BIND), &bind) < 0 ||
-	    span_copy(bind.user, b->user, sizeof(b->user)) < 0)
+	    span_copy(bind.user, b->user, sizeof(b->user)) < 0 ||
+	    span_copy(bind.virtual, b->virtual, sizeof(b->virtual)) < 0 ||
+	    span_copy(bind.home, b->home, sizeof(b->home)) < 0)
 		return "malformed message";
 	b->what = (enum runner_what)bind.what;
 	if (b->what == RUNNER_LINE)
 		return NULL;
-	b->domain = config_domain_find(b->serve->config, bind.domain);
-	return b->domain != NULL && b->domain->deliver == CONFIG_PIPE
+	domain = config_domain_find(b->serve->config, bind.domain);
+	b->delivery = domain != NULL ? config_delivery_find(domain, bind.delivery) : NULL;
+	return b->delivery != NULL && b->delivery->ending == CONFIG_PIPE
 		       ? NULL
 		       : "the configuration has no command for that domain";
 }
