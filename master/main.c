@@ -277,6 +277,7 @@ serve(struct master *m, const char *runtime)
 	loop_signal(m->loop, SIGINT, on_stop, m);
 	loop_signal(m->loop, SIGHUP, on_reload, m);
 	programs_start(m);
+	sockets_report(&m->sockets, m->config);
 	programs_watch(m);
 	loop_run(m->loop);
 }
