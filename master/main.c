@@ -22,6 +22,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/number.h"
+#include "master/delegation.h"
 #include "master/master.h"
 #include "master/places.h"
 
@@ -296,6 +297,8 @@ main(int argc, char **argv)
 	struct config *config = take_configuration(&m);
 	if (m.options.probe)
 		make_probe_runtime(config);
+	else
+		delegation_enter(config);
 	/* the same as long as we live: a reload refuses another */
 	char runtime[START_PATH_MAX];
 	snprintf(runtime, sizeof(runtime), "%s", config->runtime);

@@ -23,6 +23,8 @@
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
 #define CONFIG_RESOLVER_SERVERS_MAX 16
 #define CONFIG_ROUTE_TEXT_MAX 400
+#define CONFIG_CGROUP_AUTO "auto"
+#define CONFIG_CGROUP_NONE "none"
 #define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
@@ -288,6 +290,7 @@ struct config {
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
+	char *command_cgroup; /* CONFIG_CGROUP_AUTO, CONFIG_CGROUP_NONE, or a path: where each command has a control group */
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;

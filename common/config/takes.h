@@ -18,6 +18,7 @@ TAKE(number);	/* within the row's range, in its unit; uint64_t */
 TAKE(limit);	/* the same, and remembers that this `listen` has its own */
 TAKE(name);	/* of a host or domain; char *, in lower case */
 TAKE(path);	/* absolute; char * */
+TAKE(cgroup);	/* auto, none or an absolute path; char * */
 TAKE(runtime);	/* absolute, short enough for sockets; char * */
 TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */

@@ -21,6 +21,7 @@
 #include "common/system/loop.h"
 #include "common/system/passwd.h"
 #include "local/become.h"
+#include "local/runner/groups.h"
 #include "local/runner/run.h"
 
 /* one connection */
@@ -43,6 +44,8 @@ struct serve {
 	struct loop_watch door;
 	struct bound *first;
 	size_t bound, children;
+	struct groups groups;
+	struct loop_timer sweep; /* groups that could not be removed yet */
 	bool ending;
 	pid_t pid; /* of this process, not of its children */
 	char in[CHANNEL_MAX];
@@ -87,12 +90,13 @@ become(const struct bound *b, struct passwd_user *user)
 }
 
 static _Noreturn void
-be_child(struct bound *b)
+be_child(struct bound *b, struct groups_files group)
 {
 	struct passwd_user user;
 	struct run r = {.channel = b->watch.fd,
 			.config = b->serve->config,
 			.user = &user,
+			.group = group,
 			.delivery = b->what == RUNNER_DOMAIN ? b->delivery : NULL,
 			.virtual = b->virtual,
 			.home = b->home[0] != '\0' ? b->home : user.home};
@@ -113,12 +117,18 @@ static void
 start_child(struct bound *b)
 {
 	struct serve *s = b->serve;
+	struct groups_files group = groups_make(&s->groups);
 	pid_t pid;
 
 	events_flush(); /* or the child would tell them again */
 	pid = fork();
 	if (pid == 0)
-		be_child(b);
+		be_child(b, group);
+	groups_forked(&s->groups, pid);
+	if (group.procs >= 0) {
+		close(group.procs);
+		close(group.kill);
+	}
 	if (pid > 0) {
 		s->children++;
 		EVENT("runner-started", event_number("pid", pid), event_string("user", b->user));
@@ -218,6 +228,16 @@ door_ready(struct loop_watch *w, uint32_t events)
 
 /* ---- signals ---- */
 
+/* what was killed takes a moment to die */
+static void
+sweep(struct loop_timer *t)
+{
+	struct serve *s = t->owner;
+
+	if (!groups_sweep(&s->groups))
+		loop_timer_set(s->loop, t, loop_now_ms(s->loop) + SERVE_SWEEP_MS);
+}
+
 static void
 on_child(void *owner)
 {
@@ -227,6 +247,7 @@ on_child(void *owner)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		s->children--;
+		groups_ended(&s->groups, pid);
 		if (WIFSIGNALED(status))
 			EVENT("runner-ended", event_number("pid", pid),
 			      event_number("signal", WTERMSIG(status)));
@@ -234,6 +255,7 @@ on_child(void *owner)
 			EVENT("runner-ended", event_number("pid", pid),
 			      event_number("status", WEXITSTATUS(status)));
 	}
+	sweep(&s->sweep);
 	end_when_empty(s);
 }
 
@@ -270,6 +292,10 @@ serve(const struct start *start, const struct config *c)
 	loop_signal(s.loop, SIGCHLD, on_child, &s);
 	loop_signal(s.loop, SIGTERM, on_stop, &s);
 	loop_signal(s.loop, SIGUSR1, on_retire, &s);
+	s.sweep = (struct loop_timer){.fire = sweep, .owner = &s};
+	groups_open(&s.groups, c);
+	sweep(&s.sweep);
 	loop_watch(s.loop, &s.door, EPOLLIN);
 	loop_run(s.loop);
+	groups_close(&s.groups);
 }
