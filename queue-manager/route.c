@@ -135,7 +135,7 @@ settled(struct manager *q, struct message *m, uint32_t number, const struct jour
 	if (!outside_address(q->config, e->text, &o))
 		return false;
 	message_set(q, m, number, RECIPIENT_ASKED);
-	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block, SPAN_NONE), m, number);
+	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block), m, number);
 	return true;
 }
 
