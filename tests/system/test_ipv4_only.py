@@ -42,6 +42,7 @@ def test_a_wildcard_falls_back_to_ipv4(culver):
     with smtp.Sink() as sink:
         culver.relay_to(sink.port)
         start_without(culver)
+        culver.wait_event("listen-limited", count=3)
         limited = {e["address"]: e["reason"] for e in culver.events("listen-limited")}
         assert set(limited) == {f"[::]:{all_port}", f"[::]:{both_port}", f"[::1]:{own_port}"}
         assert "IPv4 alone" in limited[f"[::]:{all_port}"] and "nobody listens" in limited[f"[::]:{both_port}"]
@@ -73,7 +74,7 @@ def test_an_address_that_is_not_there_yet_is_waited_for(culver):
     port = peers.free_port()
     culver.general.append(f"listen 192.0.2.77:{port} mx")
     culver.start()
-    limited, = culver.events("listen-limited")
+    limited = culver.wait_event("listen-limited")
     assert limited["address"] == f"192.0.2.77:{port}" and "no such address" in limited["reason"]
     greet(culver.port)
     if culver.place.mode != "root":
