@@ -23,6 +23,8 @@
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
 #define CONFIG_RESOLVER_SERVERS_MAX 16
 #define CONFIG_ROUTE_TEXT_MAX 400
+#define CONFIG_CGROUP_AUTO "auto"
+#define CONFIG_CGROUP_NONE "none"
 #define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
@@ -132,8 +134,9 @@ enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP }
 enum config_use {
 	CONFIG_ALIASES,	   /* local part -> addresses */
 	CONFIG_VIRTUAL,	   /* user@domain, @domain -> addresses */
-	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= */
+	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= deliver= */
 	CONFIG_RECIPIENTS, /* user@domain -> anything */
+	CONFIG_DELIVER_BY, /* user@domain -> the name of a delivery */
 	CONFIG_USES,
 };
 
@@ -167,6 +170,16 @@ struct config_early_delivery {
 
 #define CONFIG_EARLY_WAIT_MAX_MS 20000
 
+/* one way to a mailbox: `deliver`, or a `delivery` with a name, which tables may choose by it */
+struct config_delivery {
+	char *name; /* empty: that of `deliver` */
+	enum config_ending ending;
+	char *path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
+	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
+	size_t pipe_word_count;
+	char *hops; /* lmtp: a word of common/mail/hop.h */
+};
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -175,12 +188,11 @@ struct config_domain {
 	char *as_user;	   /* who owns the mailboxes of `users TABLE`; NULL: who runs this */
 	char *catch_all;   /* an address, or a name of this domain; NULL: none */
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
-	enum config_ending deliver;
-	char *deliver_path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
-	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
-	size_t pipe_word_count;
-	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
-	bool forward;	    /* users have a .forward */
+	char *home; /* of a virtual user: a path that ends in the component with {user}; NULL: as `deliver` says */
+	struct config_delivery deliver;
+	struct config_delivery *deliveries; /* those with a name, in their order */
+	size_t delivery_count;
+	bool forward; /* users have a .forward */
 	struct config_early_delivery early;
 	struct config_hop_tls tls;
 };
@@ -298,6 +310,7 @@ struct config {
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
+	char *command_cgroup; /* CONFIG_CGROUP_AUTO, CONFIG_CGROUP_NONE, or a path: where each command has a control group */
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
@@ -393,6 +406,10 @@ bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* config_delivery_find - by its name, or `deliver` by none or by its kind (`maildir`); NULL: the block has none of that name */
+const struct config_delivery *config_delivery_find(const struct config_domain *d, struct span name);
+/* config_homes - where virtual users are at home, as common/config/mailbox.h reads it: `home`, else the path of `deliver` */
+const char *config_homes(const struct config_domain *d);
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));

@@ -180,6 +180,19 @@ take_path(struct parse *p, const struct directive *d, const struct grammar_line 
 }
 
 void
+take_cgroup(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	    void *object)
+{
+	struct span word = *argument(line, 0);
+
+	if (span_equal(word, SPAN(CONFIG_CGROUP_AUTO)) ||
+	    span_equal(word, SPAN(CONFIG_CGROUP_NONE)))
+		*FIELD(char *, object, d) = parse_keep(p, word);
+	else
+		take_path(p, d, line, object);
+}
+
+void
 take_runtime(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	     void *object)
 {
