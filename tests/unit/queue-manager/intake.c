@@ -300,12 +300,12 @@ intake_believes_a_local_user_from_submit_alone(void **state)
 	turns(h);
 	session_close(&s);
 	turns(h);
-	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	assert_int_equal(message_uid(message_find(h->q, s.id)), 1001);
 	/* and it is known after a restart */
 	restart(h, "boot-1");
 	turns(h);
 	assert_non_null(message_find(h->q, s.id));
-	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	assert_int_equal(message_uid(message_find(h->q, s.id)), 1001);
 	assert_int_equal(message_find(h->q, s.id)->origin, INTAKE_LOCAL);
 }
 
