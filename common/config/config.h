@@ -91,6 +91,11 @@ struct config_tls {
 	size_t pair_count;		/* 0: no TLS */
 };
 
+/* fields that tell of the sender what his recipients need not know */
+enum config_private { CONFIG_PRIVATE_UNSAID, CONFIG_PRIVATE_KEEP, CONFIG_PRIVATE_REMOVE };
+/* must the authors in From and Sender be addresses of who sends? */
+enum config_alignment { CONFIG_ALIGNMENT_UNSAID, CONFIG_ALIGNMENT_OFF, CONFIG_ALIGNMENT_REJECT };
+
 struct config_listen {
 	struct sockaddr_storage address;
 	socklen_t address_len;
@@ -98,6 +103,8 @@ struct config_listen {
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
 	bool offers_auth;	     /* of a submission address: always, and required */
+	enum config_private private_headers; /* of who has logged in; else the general one, and so is */
+	enum config_alignment from_alignment;
 	struct config_tls tls;	     /* that of the block, else the general one */
 	bool implicit_tls;	     /* from the first byte on */
 };
@@ -275,6 +282,8 @@ struct config {
 	struct config_network *expn_from; /* clients that may say EXPN */
 	size_t expn_from_count;
 	char extension;	       /* between user and extension; 0: none */
+	enum config_private private_headers;  /* of users of this host, and */
+	enum config_alignment from_alignment; /* where no `listen` says another */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */

@@ -338,6 +338,28 @@ take_listen(struct parse *p, const struct directive *d, const struct grammar_lin
 }
 
 void
+take_private(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	     void *object)
+{
+	static const char *const choices[] = {"keep", "remove", NULL};
+	int choice = take_choice(p, line, 0, choices);
+
+	*FIELD(enum config_private, object, d) =
+		choice == 1 ? CONFIG_PRIVATE_REMOVE : CONFIG_PRIVATE_KEEP;
+}
+
+void
+take_alignment(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	       void *object)
+{
+	static const char *const choices[] = {"off", "reject", NULL};
+	int choice = take_choice(p, line, 0, choices);
+
+	*FIELD(enum config_alignment, object, d) =
+		choice == 1 ? CONFIG_ALIGNMENT_REJECT : CONFIG_ALIGNMENT_OFF;
+}
+
+void
 take_offers_auth(struct parse *p, const struct directive *d, const struct grammar_line *line,
 		 void *object)
 {

@@ -26,6 +26,8 @@ TAKE(expn_from);
 TAKE(etrn_from);   /* networks of a route */
 TAKE(extension);   /* a character; 0 for none */
 TAKE(listen);	   /* adds to listens */
+TAKE(private);
+TAKE(alignment);
 TAKE(offers_auth); /* yes or no, of a listen */
 TAKE(auth);	   /* a block */
 TAKE(limits);	   /* a block of limits */

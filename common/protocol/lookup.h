@@ -65,7 +65,8 @@ struct lookup_questions {
 
 struct lookup_sender {
 	struct span address; /* canonical */
-	struct span login;
+	struct span login;   /* empty: a user of this host, */
+	uint64_t uid;	     /* plus 1; 0: a login */
 };
 
 /*
