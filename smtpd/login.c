@@ -138,6 +138,7 @@ take_success(struct session *s, const struct mechanism *m, struct span login)
 		return;
 	}
 	s->may_relay = true;
+	s->may_expn = s->may_expn || config_may_expn_login(s->config, span_of(s->login));
 	EVENT("authenticated", event_string("session", s->id), event_string("client", s->client),
 	      event_string("login", s->login), event_string("mechanism", m->word));
 	session_reply(s, 235, "2.7.0", "welcome");

@@ -23,6 +23,7 @@ TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */
 TAKE(networks); /* relay-from */
 TAKE(expn_from);
+TAKE(expn_logins);
 TAKE(etrn_from);   /* networks of a route */
 TAKE(extension);   /* a character; 0 for none */
 TAKE(listen);	   /* adds to listens */

@@ -326,6 +326,32 @@ def test_a_login_has_a_budget_that_survives(culver):
     assert used(culver)[LOGIN]["held"] == 0 and used(culver)[LOGIN]["messages"]["hour"] == 5
 
 
+# ---- EXPN ----
+
+def test_listed_logins_may_ask_whom_an_address_stands_for(culver):
+    """From anywhere once they have logged in; each is counted for himself, over all of his connections."""
+    culver.aliases = f'list: {culver.user}, other@remote.test, "|/bin/secret"\n'
+    culver.limit.append("expn-per-hour 3")
+    prepare(culver, f"expn-logins {LOGIN.upper()} uid:0")
+    user(culver, "add", "carl", password=PASSWORD)
+    user(culver, "add", "uid:0", password=PASSWORD)
+    culver.start()
+    with log_in(culver) as client:
+        for _ in range(2):
+            reply = client.command("EXPN list@local.test", 250)
+            assert len(reply.lines) == 2 and "secret" not in str(reply.lines)
+    with log_in(culver, "uid:0") as client:
+        client.command("EXPN list@local.test", 250)
+    with log_in(culver, "carl") as client:
+        client.command("EXPN list@local.test", 502)
+    with log_in(culver, source="127.0.3.1") as client:
+        client.command("EXPN list@local.test", 250)
+        client.command("EXPN list@local.test", 450)
+    with culver.smtp() as client:
+        client.ehlo()
+        client.command("EXPN list@local.test", 502)
+
+
 # ---- the messages of the world ----
 
 def test_message_files_are_changed_as_documented_and_no_further(culver, data):
