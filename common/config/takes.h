@@ -24,9 +24,9 @@ TAKE(format);	/* of the log */
 TAKE(networks); /* relay-from */
 TAKE(expn_from);
 TAKE(expn_logins);
-TAKE(etrn_from);   /* networks of a route */
-TAKE(extension);   /* a character; 0 for none */
-TAKE(listen);	   /* adds to listens */
+TAKE(etrn_from); /* networks of a route */
+TAKE(extension); /* a character; 0 for none */
+TAKE(listen);	 /* adds to listens */
 TAKE(private);
 TAKE(alignment);
 TAKE(offers_auth); /* yes or no, of a listen */
