@@ -20,6 +20,7 @@
 #include "common/text/span.h"
 #include "smtpd/accept.h"
 #include "smtpd/checks.h"
+#include "smtpd/client-certificate.h"
 #include "smtpd/content.h"
 #include "smtpd/recipients.h"
 
@@ -104,6 +105,7 @@ struct session {
 	const struct tls_address *tls_address; /* NULL: no TLS here */
 	bool is_implicit;		       /* TLS comes before the greeting */
 	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
+	struct client_certificate certificate; /* the client's */
 	struct span word, rest;		       /* of the command at hand */
 	const char *ended;		       /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */

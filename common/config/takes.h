@@ -33,6 +33,8 @@ TAKE(tls);	   /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
 TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
 TAKE(table);	  /* adds to named_tables */
