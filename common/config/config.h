@@ -83,7 +83,7 @@ struct config_words {
 enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
 
 #define CONFIG_FINGERPRINT_LEN 64 /* hex digits of SHA-256 */
-#define CONFIG_AUTHORITIES_MAX 8 /* files of `client-ca`, in all */
+#define CONFIG_AUTHORITIES_MAX 8  /* files of `client-ca`, in all */
 
 enum config_client_certificate {
 	CONFIG_CLIENT_NONE,    /* none is asked for */
