@@ -68,6 +68,7 @@ struct session_transaction {
 	uint64_t size;	/* announced by SIZE=; 0: not */
 	bool eight_bit; /* BODY=8BITMIME */
 	bool is_utf8;	/* SMTPUTF8 */
+	bool must_tls;	/* REQUIRETLS */
 	enum intake_ret ret;
 	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
