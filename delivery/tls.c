@@ -96,9 +96,8 @@ hold_authorities(const struct config_hop_tls *tls)
 	struct authorities a = {.path = tls->ca != NULL ? tls->ca : TLS_SYSTEM_CA};
 	struct authorities *more;
 
-	/* who is never to be verified needs none */
-	if ((tls->level != CONFIG_HOP_VERIFIED && !policy_wants_sts(tls)) ||
-	    authorities_of(tls) != NULL)
+	/* who is never to be verified needs none; all others may be, for a sender who says REQUIRETLS */
+	if (tls->level == CONFIG_HOP_NONE || authorities_of(tls) != NULL)
 		return;
 	a.pem = read_file(a.path, &a.len);
 	if (a.pem == NULL) {
