@@ -16,8 +16,6 @@
 #include "smtpd/signing.h"
 #include "smtpd/tls.h"
 
-#define HANDSHAKE_MS 60000 /* at most; command-time where that is shorter */
-
 bool
 starttls_is_offered(const struct session *s)
 {
@@ -70,8 +68,8 @@ shake_hands(struct session *s)
 	uint64_t time_ms = s->limits->command_time;
 	SSL *ssl = tls_new(s->tls_address);
 
-	s->stream.deadline_ms =
-		session_deadline(s, time_ms < HANDSHAKE_MS ? time_ms : HANDSHAKE_MS);
+	s->stream.deadline_ms = session_deadline(
+		s, time_ms < STARTTLS_HANDSHAKE_MS ? time_ms : STARTTLS_HANDSHAKE_MS);
 	if (ssl != NULL && layer_start(&s->stream, ssl, wrong) == STREAM_OK) {
 		tell_started(s, ssl);
 		take_certificate(s, ssl);
