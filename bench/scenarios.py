@@ -40,6 +40,7 @@ class Scenario:
     only: tuple = ()  # names of the systems it is measured with; empty: all
     short: bool = False
     spoils: bool = False  # the queue is not empty afterwards: start anew
+    takes: bool = True  # messages, that is: who does not sync them is no measure
     counted: bool = True  # a round more, for what the kernel counts
     rounds: int = 0  # 0: as many as asked for
 
@@ -220,7 +221,7 @@ SCENARIOS = [
     Scenario("intake-4k-20", "taken in while the next hop defers, 20 sessions", intake, 2000, 20, domain="defer.test", spoils=True),
     *(Scenario(f"maildir-{sessions}", f"Maildir, {sessions} sessions", maildir, 2000 if sessions > 1 else 500, sessions,
                short=sessions == 20) for sessions in (1, 20, 100)),
-    Scenario("handshakes-20", "full TLS handshakes (RSA 2048, TLS 1.3), 20 at a time, a connection each", handshakes, 2000, 20),
+    Scenario("handshakes-20", "full TLS handshakes (RSA 2048, TLS 1.3), 20 at a time, a connection each", handshakes, 2000, 20, takes=False),
     Scenario("relay-tls-20", "relay 4KB by STARTTLS, 20 sessions, many messages each", relay_tls, 4000, 20),
     Scenario("fanout-1000", "fan-out: messages to 1,000 recipients each", relay, 20, 2, recipients=1000),
     Scenario("limited-5", "a receiver that allows 5 connections, 421 beyond", limited, 2000, 20, domain="busy.test", spoils=True, rounds=3),

@@ -307,6 +307,16 @@ def test_openssl_and_swaks(with_tls, implicit_port):
     culver.wait_event("accepted", count=2)
 
 
+@pytest.mark.skipif(shutil.which("gnutls-cli") is None, reason="there is no gnutls-cli (package gnutls-bin)")
+def test_gnutls(with_tls):
+    """Another library than our own, by both versions."""
+    culver = with_tls.start()
+    for priority in ("NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL:-VERS-ALL:+VERS-TLS1.3"):
+        text = run(["gnutls-cli", "--starttls-proto=smtp", f"--x509cafile={culver.pair.certificate}", "--verify-hostname=mx.test",
+                    f"--priority={priority}", "-p", str(culver.port), "127.0.0.1"], b"QUIT\r\n")
+        assert "The certificate is trusted" in text and "221 2.0.0" in text, text
+
+
 def test_postfix_sends_by_starttls(with_tls, request):
     """At its level `may`: by TLS where it is offered."""
     culver = with_tls.start()
