@@ -175,15 +175,14 @@ int
 lobby_take(struct lobby *l, int fd, const void *door, const struct sockaddr_storage *client,
 	   int64_t deadline_ms, const char *farewell)
 {
-	struct guest *g;
-	int high = l != NULL ? fcntl(fd, F_DUPFD_CLOEXEC, LOBBY_DESCRIPTOR) : -1;
-
+	/* there are as many descriptors as places: the oldest goes first */
+	if (l->count == l->places)
+		end(l->oldest, l->oldest->farewell != NULL ? CROWDED : NULL, "crowded");
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, LOBBY_DESCRIPTOR);
+	struct guest *g = high >= 0 ? take_place(l) : NULL;
 	if (high < 0)
 		return -1;
 	close(fd);
-	if (l->count == l->places)
-		end(l->oldest, l->oldest->farewell != NULL ? CROWDED : NULL, "crowded");
-	g = take_place(l);
 	*g = (struct guest){.lobby = l, .door = door, .farewell = farewell, .client = *client};
 	g->watch = (struct loop_watch){.fd = high, .ready = guest_ready, .owner = g};
 	g->timer = (struct loop_timer){.fire = waited_too_long, .owner = g};

@@ -51,7 +51,7 @@ take_certificate(struct session *s, SSL *ssl)
 	if (tls->client == CONFIG_CLIENT_NONE)
 		return;
 	client_certificate_read(ssl, &s->certificate, &wrong);
-	if (client_certificate_may_relay(ssl, tls, &s->certificate))
+	if (client_certificate_may_relay(SSL_get0_peer_certificate(ssl), tls, &s->certificate))
 		s->may_relay = true;
 	if (s->certificate.fingerprint[0] != '\0')
 		EVENT("client-certificate", event_string("session", s->id),
