@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import ssl
 import time
 
 import pytest
@@ -197,3 +196,18 @@ def test_he_waits_no_longer_than_for_a_command(culver):
         smtp.check(late.reply(), 421)
     for client in talking:
         client.close()
+
+
+def test_a_killed_listener_is_followed_by_another(crowd):
+    """Those who waited have lost their connection and nothing else; sessions say goodbye; new clients are served."""
+    culver = crowd
+    plain = smtp.Client(culver.port)
+    with smtp.Client(culver.port) as new:
+        new.ehlo()
+    since = culver.log.mark()
+    culver.kill(culver.pid("smtpd"))
+    plain.socket.settimeout(60)
+    assert plain.socket.recv(100) == b""
+    culver.wait_event("serving", program="smtpd", since=since)
+    assert served(culver) >= 0
+    plain.close()
