@@ -194,6 +194,18 @@ const struct directive directives[] = {
 	 .otherwise = "intermediate",
 	 IN(config_tls, policy), .take = take_tls_policy,
 	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or with older ones too"},
+	{.word = "client-certificate", .arguments = "none|ask|require", .where = PLACE_TLS, ONE,
+	 .otherwise = "none",
+	 IN(config_tls, client), .take = take_client_certificate,
+	 .sentence = "whether clients show certificates; of the general block for submission addresses alone"},
+	{.word = "client-ca", .arguments = "FILE", .where = PLACE_TLS, ONE,
+	 .otherwise = "none: it must stand beside `client-certificate ask` and `require`",
+	 IN(config_tls, client_ca), .take = take_path,
+	 .sentence = "who vouches for clients: certificates (PEM), of authorities or of the clients themselves"},
+	{.word = "client-relay", .arguments = "verified|NAME|FINGERPRINT...|none", .where = PLACE_TLS, ANY,
+	 .otherwise = "none",
+	 IN(config_tls, client_relays), .take = take_client_relay,
+	 .sentence = "clients whose verified certificate is for a NAME, or has the FINGERPRINT (SHA-256), may send to any domain"},
 
 	/* ---- domain ---- */
 	{.word = "table", .arguments = "NAME file|pcre|cidr|sqlite PATH [QUERY]", .where = PLACE_GENERAL,

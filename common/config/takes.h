@@ -37,6 +37,8 @@ TAKE(tls);	   /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
 TAKE(hop_tls); /* words, and a block; in it: */
 TAKE(hop_names);
 TAKE(hop_implicit);
