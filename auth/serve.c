@@ -67,6 +67,13 @@ drop_question(struct client *c)
 
 /* ---- answers ---- */
 
+/* by own accounts; which of them a client is offered depends on its TLS too (smtpd/mechanisms.c) */
+static const struct auth_offers own_offers = {
+	AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_256) | AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_1) |
+	AUTH_MECHANISM_BIT(AUTH_PLAIN) | AUTH_MECHANISM_BIT(AUTH_LOGIN) |
+	AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_256_PLUS) | AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_1_PLUS) |
+	AUTH_MECHANISM_BIT(AUTH_EXTERNAL)};
+
 static const char *
 send_answer(struct client *c, enum auth_type type, const void *message)
 {
@@ -123,6 +130,22 @@ release_held(struct loop_timer *t)
 
 /* ---- what a step came to ---- */
 
+static const char *
+reason_word(enum auth_reason reason)
+{
+	switch (reason) {
+	case AUTH_WRONG:
+		return "wrong";
+	case AUTH_MALFORMED:
+		return "malformed";
+	case AUTH_BINDING:
+		return "channel-binding";
+	case AUTH_DOWNGRADE:
+		return "downgrade";
+	}
+	return "";
+}
+
 static void
 tell_failed(const struct client *c, const char *reason)
 {
@@ -149,9 +172,7 @@ judge(struct client *c, const struct sasl_result *r)
 		break;
 	case SASL_FAILURE:
 		guessers_wrong(g, c->exchange.login, now_ms);
-		tell_failed(c, r->reason == AUTH_WRONG	     ? "wrong"
-			       : r->reason == AUTH_MALFORMED ? "malformed"
-							     : "channel-binding");
+		tell_failed(c, reason_word(r->reason));
 		break;
 	case SASL_REFUSED:
 		tell_failed(c, "guesses");
@@ -277,11 +298,15 @@ take_start(struct client *c, const struct auth_start *m)
 
 	if (span_copy(m->client, c->address, sizeof(c->address)) < 0 ||
 	    span_copy(m->session, c->session, sizeof(c->session)) < 0 ||
-	    (m->has_response == 0 && m->response.len > 0))
+	    span_has(m->certificate, '\0') || (m->has_response == 0 && m->response.len > 0))
 		return "malformed message";
 	if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return "no random bytes";
 	sasl_start(&c->exchange, (enum auth_mechanism)m->mechanism, nonce);
+	sasl_bind(&c->exchange, SASL_EXPORTER, m->exporter);
+	sasl_bind(&c->exchange, SASL_UNIQUE, m->unique);
+	sasl_bind(&c->exchange, SASL_END_POINT, m->end_point);
+	memcpy(c->exchange.certificate, m->certificate.at, m->certificate.len);
 	return step(c, m->has_response != 0 ? &m->response : NULL);
 }
 
@@ -296,7 +321,7 @@ take_message(struct client *c, struct span datagram)
 	if (wire_peek(datagram, &h) < 0 || h.flags != 0 ||
 	    (shape = wire_find(auth_calls, h.type)) == NULL)
 		return "malformed message";
-	if ((h.type == AUTH_START) != (c->state == IDLE))
+	if ((h.type == AUTH_START || h.type == AUTH_LIST) != (c->state == IDLE))
 		return "untimely message";
 	c->request = h.request;
 	switch ((enum auth_type)h.type) {
@@ -312,10 +337,15 @@ take_message(struct client *c, struct span datagram)
 		c->state = IDLE;
 		explicit_bzero(&c->exchange, sizeof(c->exchange));
 		return NULL;
+	case AUTH_LIST:
+		return wire_decode(datagram, shape, NULL) < 0
+			       ? "malformed message"
+			       : send_answer(c, AUTH_OFFERS, &own_offers);
 	case AUTH_CHALLENGE:
 	case AUTH_SUCCESS:
 	case AUTH_FAILURE:
 	case AUTH_TROUBLE:
+	case AUTH_OFFERS:
 		break;
 	}
 	return "malformed message";

@@ -28,6 +28,7 @@ TAKE(extension);   /* a character; 0 for none */
 TAKE(listen);	   /* adds to listens */
 TAKE(offers_auth); /* yes or no, of a listen */
 TAKE(auth);	   /* a block */
+TAKE(dovecot);	   /* a path, or an address and a port */
 TAKE(limits);	   /* a block of limits */
 TAKE(tls);	   /* a block; its words: */
 TAKE(certificate);

@@ -74,15 +74,18 @@ LOOKUP_ANSWERS = {
 }
 
 AUTH_CALLS = {
-    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S)]),
+    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S), ("server", S), ("tls", S),
+                       ("certificate", S), ("exporter", S), ("unique", S), ("end_point", S)]),
     "AUTH_CONTINUE": (2, [("response", S)]),
     "AUTH_CANCEL": (3, []),
+    "AUTH_LIST": (4, []),
 }
 AUTH_ANSWERS = {
     "AUTH_CHALLENGE": (101, [("data", S)]),
     "AUTH_SUCCESS": (102, [("login", S)]),
     "AUTH_FAILURE": (103, [("reason", N)]),
     "AUTH_TROUBLE": (104, [("guesses", N)]),
+    "AUTH_OFFERS": (105, [("mechanisms", N)]),
 }
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
