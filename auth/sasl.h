@@ -37,8 +37,12 @@ struct sasl_exchange {
 	enum auth_mechanism mechanism;
 	unsigned step;	/* how many responses were taken */
 	bool is_proven; /* SCRAM: the last message of the client is but a courtesy */
-	char login[PREPARE_LOGIN_MAX + 1];    /* prepared; empty: not said yet */
-	char nonce[SASL_NONCE_MAX + 1];	      /* ours */
+	char login[PREPARE_LOGIN_MAX + 1]; /* prepared; empty: not said yet */
+	char nonce[SASL_NONCE_MAX + 1];	   /* ours */
+	/* where another judges (dovecot.c) */
+	char tried[PREPARE_LOGIN_MAX + 1]; /* the login as the client has it; empty: the same */
+	bool is_named;			   /* the response that names the login has come */
+	bool is_counted; /* wrong, and counted as that: the challenge says so, and one step is to come */
 	char certificate[AUTH_LOGIN_MAX + 1]; /* whom that of the client names; empty: nobody */
 	/* SCRAM */
 	char client_first[SCRAM_MESSAGE_MAX + 1];
