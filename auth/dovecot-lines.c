@@ -140,7 +140,7 @@ static void
 put_tls(struct buffer *b, struct span tls)
 {
 	struct span cipher = tls;
-	struct span version = span_word(&cipher);
+	struct span version = span_cut(&cipher, ' ');
 
 	buffer_string(b, "\tsecured=tls");
 	put_value(b, "tls_protocol", version);

@@ -18,6 +18,7 @@ import time
 
 import accounts
 import peers
+import processes
 
 PROGRAM = "/usr/sbin/dovecot"
 PROTOCOLS = "/usr/lib/dovecot"
@@ -68,6 +69,15 @@ class Dovecot:
             self.process.wait(STOP_S)
             self.process.stderr.close()
             self.process = None
+
+    def kill(self):
+        """Ends what we started, with all that it started, at once."""
+        all_of_it = processes.descendants(self.process.pid)
+        for pid in [self.process.pid, *all_of_it]:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(STOP_S)
+        self.process.stderr.close()
+        self.process = None
 
     def close(self):
         """Nothing of it stays."""

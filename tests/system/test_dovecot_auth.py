@@ -10,7 +10,7 @@ import dovecot
 import mail
 import peers
 import smtp
-from test_auth import CLIENTS, LOGIN, PASSWORD, b64, client_of, log_in, plain
+from test_auth import ADDRESS_FREE, ADDRESS_SHUT, CLIENTS, LOGIN, PASSWORD, b64, client_of, guess, guess_at_once, log_in, plain
 
 TOKENS = ("OAUTHBEARER", "XOAUTH2")
 
@@ -101,14 +101,16 @@ def test_tokens(judged, judge, mechanism):
     assert [e["login"] for e in judged.events("login-failed")] == [LOGIN] * 4
 
 
-def test_curl_logs_in_by_a_token(judged, judge):
-    """As a program of the world says it."""
-    for mechanism in TOKENS:
+def test_programs_log_in_by_a_token(judged, judge):
+    """curl and msmtp, each in its way."""
+    letter = b"Subject: x\r\n\r\ntext\r\n"
+    curl = ["curl", "--silent", "--show-error", f"smtp://127.0.0.1:{judged.submission}", "--user", LOGIN, "--oauth2-bearer", judge.token(LOGIN),
+            "--mail-from", LOGIN, "--mail-rcpt", judged.address, "--upload-file", "-"]
+    msmtp = ["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={judged.submission}", "--tls=off", f"--user={LOGIN}", f"--from={LOGIN}",
+             f"--passwordeval=echo {judge.token(LOGIN)}"]
+    for mechanism, words in {"OAUTHBEARER": curl, "XOAUTH2": [*msmtp, "--auth=xoauth2", judged.address]}.items():
         since = judged.mark()
-        done = subprocess.run(
-            ["curl", "--silent", "--show-error", f"smtp://127.0.0.1:{judged.submission}", "--login-options", f"AUTH={mechanism}", "--user", LOGIN,
-             "--oauth2-bearer", judge.token(LOGIN), "--mail-from", LOGIN, "--mail-rcpt", judged.address, "--upload-file", "-"],
-            input=b"Subject: x\r\n\r\ntext\r\n", capture_output=True, check=False, timeout=60)
+        done = subprocess.run(words, input=letter, capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
         assert judged.wait_event("authenticated", since=since)["mechanism"] == mechanism
 
@@ -122,16 +124,17 @@ def test_it_is_told_who_asks(judged, judge):
     assert "secured" not in said
 
 
-def test_who_guesses_is_slowed_as_ever(judged):
-    """Dovecot judges, and it is counted here."""
-    for _ in range(4):
-        for number in range(5):
-            with client_of(judged, source="127.0.7.1") as client:
-                client.command("AUTH PLAIN " + plain(password=f"wrong {number}"))
-    with client_of(judged, source="127.0.7.1") as client:
-        assert "too many wrong passwords" in client.command("AUTH PLAIN " + plain(), 454).text
-    log_in(judged).close()
-    assert judged.events("guesser-slowed")
+def test_who_guesses_is_slowed_as_ever(culver, judge):
+    """Dovecot judges, and it is counted here: for the address, and not against the owner elsewhere."""
+    prepare(culver, judge.socket)
+    assert guess(culver, "127.0.5.1", password=PASSWORD) == 235
+    codes = guess_at_once(culver, ADDRESS_SHUT + 10, "127.0.4.1")
+    assert codes.count(535) <= ADDRESS_SHUT and codes.count(454) >= 10, codes
+    assert len(culver.events("guesser-slowed", client="127.0.4.1")) >= codes.count(535) - ADDRESS_FREE
+    assert guess(culver, "127.0.4.1", password=PASSWORD) == 454
+    since = culver.mark()
+    assert guess(culver, "127.0.5.9", password=PASSWORD) == 235
+    assert not culver.events("guesser-slowed", since=since)
 
 
 def test_a_dead_dovecot_is_454(culver, judge):
@@ -159,7 +162,8 @@ def test_it_dies_between_two_steps(culver, judge):
     with client_of(culver) as client:
         client.command("AUTH LOGIN", 334)
         client.command(b64(LOGIN), 334)
-        judge.stop()
+        # a Dovecot that stops serves who is connected to its end
+        judge.kill()
         client.command(b64(PASSWORD), 454)
     judge.start()
     log_in(culver).close()
