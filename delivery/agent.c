@@ -23,12 +23,14 @@
 struct agent {
 	const struct config *config;
 	struct span place;
+	const struct config_hop_tls *tls; /* of the block that the place is of */
 	struct hosts hosts;
 	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
-	struct arena arena; /* of the job in hand */
+	enum intake_tls_demand demand; /* of the message that the connection was opened for */
+	struct arena arena;	       /* of the job in hand */
 };
 
 /* ---- a job comes in ---- */
@@ -94,6 +96,7 @@ take_job(struct agent *a, struct message *m)
 	m->content_length = job.content_length;
 	m->eight_bit = job.eight_bit;
 	m->utf8 = job.utf8;
+	m->tls_demand = (enum intake_tls_demand)job.tls_demand;
 	m->ret = (enum intake_ret)job.ret;
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");
@@ -211,17 +214,93 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
+/* what is demanded of the host: asked for anew before each connection, since it may have changed */
+static void
+decide_policy(struct agent *a, struct dane *dane, struct policy *to)
+{
+	const struct hosts_address *host = &a->peer;
+	bool is_tcp = host->address.ss_family != AF_UNIX;
+	/* the last hop, to who keeps the mailboxes, is the administrator's */
+	enum intake_tls_demand demand = host->is_lmtp ? INTAKE_TLS_BY_POLICY : a->demand;
+
+	*dane = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
+	if (is_tcp && policy_wants_dane(a->tls) && demand != INTAKE_TLS_WAIVED)
+		hosts_dane(&a->hosts, host, dane);
+	policy_decide(&(struct policy_question){.tls = a->tls,
+						.domain = host->domain,
+						.host = span_of(host->name),
+						.is_secure = host->is_named_securely,
+						.is_tcp = is_tcp,
+						.demand = demand,
+						.dane = dane,
+						.sts = NULL},
+		      to);
+}
+
+/* the connection to a->peer, under what is demanded of it; -1 and *trouble; *is_down: nobody could reach it */
+static int
+open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
+{
+	struct connection *c = &a->connection;
+	struct dane dane;
+	struct policy policy;
+	struct verdict why;
+
+	*is_down = false;
+	decide_policy(a, &dane, &policy);
+	if (policy.is_passed_over) {
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		if (policy.is_permanent)
+			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
+				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		else
+			verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
+				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		return -1;
+	}
+	if (connect_open(
+		    c, &a->peer, a->config, &(struct tls_demand){a->tls, &policy, a->peer.text},
+		    hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, &why) == 0) {
+		if (!policy.must_require || c->requiretls)
+			return 0;
+		connect_quit(c);
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
+			    "%s does not offer REQUIRETLS, which the sender demands", a->peer.text);
+		return -1;
+	}
+	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
+	if (c->is_tls_trouble && policy.must_require) {
+		why.fate = FATE_FAILED;
+		memcpy(why.status, "5.7.10", sizeof("5.7.10"));
+	}
+	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
+	*is_down = why.code == 0 && !c->is_tls_trouble;
+	*trouble = (struct trouble){.verdict = why,
+				    .meaning = c->is_tls_trouble ? REPLY_ORDINARY
+					       /* it was there, and did not want one more */
+					       : why.code / 100 == 4 ? REPLY_BUSY
+								     : REPLY_CONNECTING};
+	return -1;
+}
+
 /* the next of the hosts that takes mail; false: none does */
 static bool
 connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 {
 	const struct hosts_address *host;
-	struct verdict why;
+	struct trouble trouble;
+	bool is_down;
 
+	report->tls = "";
 	while ((host = hosts_next(&a->hosts)) != NULL) {
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
 			      event_string("reason", "the time for this attempt is over"));
+			if (attempt->trouble.verdict.fate == FATE_FAILED)
+				verdict_set(&attempt->trouble.verdict, FATE_DEFERRED, 0, "4.4.1",
+					    "the time for this attempt was over before %s",
+					    host->text);
 			return false;
 		}
 		a->peer = *host;
@@ -229,20 +308,17 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			report->lost = true;
 		if (report->lost)
 			return false;
-		if (connect_open(&a->connection, &a->peer, a->config,
-				 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
-				 &why) == 0)
+		if (open_connection(a, &trouble, &is_down) == 0)
 			return true;
+		/* one that could not be reached may be what the sender demands of the others in vain */
+		bool is_hopeless = trouble.verdict.fate == FATE_FAILED && attempt->is_tried &&
+				   attempt->trouble.verdict.fate == FATE_DEFERRED;
 		attempt->is_tried = true;
-		if (!attempt->has_reply)
-			attempt->trouble = (struct trouble){
-				.verdict = why,
-				/* it was there, and did not want one more */
-				.meaning = why.code / 100 == 4 ? REPLY_BUSY : REPLY_CONNECTING};
+		if (!attempt->has_reply && !is_hopeless)
+			attempt->trouble = trouble;
 		EVENT("host-passed-over", event_string("host", a->peer.text),
-		      event_string("reason", why.text));
-		/* one that turns us away is there, and not what others should be kept from */
-		if (why.code == 0 && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
+		      event_string("reason", trouble.verdict.text));
+		if (is_down && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
 			report->lost = true;
 	}
 	return false;
@@ -260,6 +336,13 @@ leave_for_next(struct agent *a, struct message *m, struct attempt *attempt)
 	connect_quit(&a->connection);
 }
 
+/* is the connection what the message's sender demands?  That for REQUIRETLS is good for all. */
+static bool
+serves(const struct agent *a, const struct message *m)
+{
+	return a->demand == m->tls_demand || a->demand == INTAKE_TLS_REQUIRED;
+}
+
 static void
 deliver(struct agent *a, struct message *m, struct report *report)
 {
@@ -267,6 +350,8 @@ deliver(struct agent *a, struct message *m, struct report *report)
 
 	refuse_unsendable(m, report);
 	a->hosts.avoid = m->avoid; /* that of the job before is gone */
+	if (a->connection.open && !serves(a, m))
+		connect_quit(&a->connection);
 	if (!a->connection.open)
 		hosts_start(&a->hosts, a->place, m->avoid);
 	while (report->open > 0 && !report->lost) {
@@ -276,8 +361,11 @@ deliver(struct agent *a, struct message *m, struct report *report)
 			connect_quit(&a->connection);
 			hosts_start(&a->hosts, a->place, m->avoid);
 		}
-		if (!a->connection.open && !connect_next(a, &attempt, report))
-			break;
+		if (!a->connection.open) {
+			a->demand = m->tls_demand;
+			if (!connect_next(a, &attempt, report))
+				break;
+		}
 		attempt.is_tried = true;
 		reopen(m);
 		m->has_elsewhere = hosts_has_more(&a->hosts);
@@ -339,6 +427,9 @@ serve(struct agent *a)
 			idle_ms = clock_monotonic_ms() + AGENT_IDLE_MS;
 			break;
 		case JOBS_EVENT_OTHER:
+			/* TLS has things to say of its own, of which nobody above it hears */
+			if (tls_is_quiet(&a->connection.stream))
+				break;
 			/* unasked for: 421 or the close; for the next job there will be a new connection */
 			connect_drop(&a->connection);
 			break;
@@ -354,7 +445,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, struct span place, int channel)
+agent_serve(const struct config *config, const char *resolver, struct span place, struct span block,
+	    int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -364,11 +456,13 @@ agent_serve(const struct config *config, const char *resolver, struct span place
 	}
 	a->config = config;
 	a->place = place;
+	a->tls = config_hop_tls_of(config, block);
 	hosts_init(&a->hosts, config, resolver);
 	arena_init(&a->arena, AGENT_JOB_MAX);
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
+	tls_forget();
 	hosts_free(&a->hosts);
 	arena_free(&a->arena);
 	free(a);

@@ -89,7 +89,7 @@ static int
 exchange(struct master *m, struct buffer *why)
 {
 	static struct sockets next_sockets;
-	struct certificates_set certificates = {.count = 0};
+	struct certificates_set certificates = {.count = 0, .authority_count = 0};
 	struct buffer text;
 	int result = -1;
 	buffer_init(&text, CONFIG_TEXT_MAX);

@@ -55,6 +55,8 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "DSN");
 	if (starttls_is_offered(s))
 		session_reply_more(s, 250, NULL, "STARTTLS");
+	if (s->tls[0] != '\0') /* RFC 8689, section 4.1 */
+		session_reply_more(s, 250, NULL, "REQUIRETLS");
 	if (s->may_etrn)
 		session_reply_more(s, 250, NULL, "ETRN");
 	if (s->may_expn)

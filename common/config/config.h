@@ -82,6 +82,15 @@ struct config_words {
 /* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
 enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
 
+#define CONFIG_FINGERPRINT_LEN 64 /* hex digits of SHA-256 */
+#define CONFIG_AUTHORITIES_MAX 8  /* files of `client-ca`, in all */
+
+enum config_client_certificate {
+	CONFIG_CLIENT_NONE,    /* none is asked for */
+	CONFIG_CLIENT_ASK,     /* one that is shown is verified; a client without goes on */
+	CONFIG_CLIENT_REQUIRE, /* without a verified one there is no session */
+};
+
 struct config_tls {
 	bool is_given;
 	struct config_words certificates; /* as written: a directory ends with a slash */
@@ -89,7 +98,36 @@ struct config_tls {
 	enum config_tls_policy policy;
 	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
 	size_t pair_count;		/* 0: no TLS */
+	enum config_client_certificate client;
+	char *client_ca;	  /* path; NULL: none */
+	size_t authority;	  /* index of config->authorities, where `client` asks */
+	bool every_client_relays; /* `client-relay verified` */
+	struct config_words
+		client_relays; /* names, and fingerprints: 64 hex digits in lower case */
 };
+
+/* what is demanded of a next hop at least */
+enum config_hop_level {
+	CONFIG_HOP_OPPORTUNISTIC, /* TLS where it is to be had */
+	CONFIG_HOP_NONE,	  /* plain text */
+	CONFIG_HOP_REQUIRED,	  /* TLS, whoever the host is */
+	CONFIG_HOP_VERIFIED,	  /* and a certificate that an authority stands for */
+};
+
+enum config_hop_implicit { CONFIG_HOP_BY_PORT, CONFIG_HOP_IMPLICIT, CONFIG_HOP_STARTTLS };
+
+/* TLS with the next hops of a block; config_hop_tls_of */
+struct config_hop_tls {
+	bool is_given;
+	enum config_hop_level level;
+	bool dane, sts; /* what the domain publishes itself is demanded, too (RFC 7672, RFC 8461) */
+	struct config_words names;	/* verified: one of them is the host's; none: by which it is known */
+	char *ca;			/* file of authorities; NULL: those of the system */
+	enum config_tls_policy policy;
+	enum config_hop_implicit implicit; /* TLS from the first byte on */
+};
+
+#define CONFIG_HOP_NAMES_MAX 16
 
 struct config_listen {
 	struct sockaddr_storage address;
@@ -158,6 +196,7 @@ struct config_domain {
 	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
 	bool forward;	    /* users have a .forward */
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 };
 
 /* a local name; config->names has each, sorted by bytes */
@@ -195,6 +234,7 @@ struct config_route {
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 	struct config_network
 		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
 	size_t etrn_from_count;
@@ -244,6 +284,7 @@ struct config_outbound {
 	/* ms: a site that has been dead for so long gets no new mail, which is returned at once; 0: never */
 	uint64_t refuse_dead;
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;
 };
@@ -292,6 +333,8 @@ struct config {
 	struct config_tls tls;
 	struct config_pair pairs[CONFIG_PAIRS_MAX];
 	size_t pair_count;
+	const char *authorities[CONFIG_AUTHORITIES_MAX]; /* paths of `client-ca`, each once */
+	size_t authority_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
@@ -399,6 +442,8 @@ const struct config_route *config_route_find(const struct config *c, struct span
  * `block` as in a leaf of lookup: "outbound", the name of a route, or the first name of a domain.
  */
 struct config_early_delivery config_early_of(const struct config *c, struct span block);
+/* config_hop_tls_of - of a block, named so: its own, else what a host of the public network wants: DANE and MTA-STS where they are published, else opportunistic */
+const struct config_hop_tls *config_hop_tls_of(const struct config *c, struct span block);
 /* the longest that any place may be waited for, ms; `standard` is what auto means; 0: none may */
 uint64_t config_early_longest(const struct config *c, uint64_t standard);
 

@@ -178,6 +178,18 @@ const struct directive directives[] = {
 	 .otherwise = "intermediate",
 	 IN(config_tls, policy), .take = take_tls_policy,
 	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or with older ones too"},
+	{.word = "client-certificate", .arguments = "none|ask|require", .where = PLACE_TLS, ONE,
+	 .otherwise = "none",
+	 IN(config_tls, client), .take = take_client_certificate,
+	 .sentence = "whether clients show certificates; of the general block for submission addresses alone"},
+	{.word = "client-ca", .arguments = "FILE", .where = PLACE_TLS, ONE,
+	 .otherwise = "none: it must stand beside `client-certificate ask` and `require`",
+	 IN(config_tls, client_ca), .take = take_path,
+	 .sentence = "who vouches for clients: certificates (PEM), of authorities or of the clients themselves"},
+	{.word = "client-relay", .arguments = "verified|NAME|FINGERPRINT...|none", .where = PLACE_TLS, ANY,
+	 .otherwise = "none",
+	 IN(config_tls, client_relays), .take = take_client_relay,
+	 .sentence = "clients whose verified certificate is for a NAME, or has the FINGERPRINT (SHA-256), may send to any domain"},
 
 	/* ---- domain ---- */
 	{.word = "table", .arguments = "NAME file|pcre|cidr|sqlite PATH [QUERY]", .where = PLACE_GENERAL,
@@ -232,6 +244,12 @@ const struct directive directives[] = {
 	 IN(config_domain, early), .take = take_early,
 	 .sentence = "the same, for mail of these domains only"},
 
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_DOMAIN, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_domain, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the next hops of `relay` and `deliver lmtp`"},
+
 	/* ---- outbound ---- */
 	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
 	 .otherwise = "the default of each directive",
@@ -258,6 +276,11 @@ const struct directive directives[] = {
 	 IN(config_outbound, early), .take = take_early,
 	 .sentence = "the same, for mail that takes no route"},
 
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_OUTBOUND, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_outbound, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the hosts that mail goes to, where it takes no route: TLS, and proof of who they are"},
 	{.word = "refuse-dead", .arguments = "TIME|never", .where = PLACE_OUTBOUND, ONE,
 	 .standard = "3d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, refuse_dead), .take = take_time_or_never,
@@ -301,6 +324,30 @@ const struct directive directives[] = {
 	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
 	 IN(config_route, early), .take = take_early,
 	 .sentence = "the same, for this route only"},
+
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_ROUTE, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_route, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the next hops of this route"},
+
+	/* ---- tls of a next hop ---- */
+	{.word = "names", .arguments = "NAME...", .where = PLACE_HOP_TLS, .min_words = 1, .max_words = CONFIG_HOP_NAMES_MAX,
+	 .otherwise = "the name of the host, unless an unsigned MX gave it; that of the domain whose MX it is",
+	 IN(config_hop_tls, names), .take = take_hop_names,
+	 .sentence = "beside `verified`: the names of which the certificate must have one; .example.org is all below it"},
+	{.word = "ca", .arguments = "FILE", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "/etc/ssl/certs/ca-certificates.crt",
+	 IN(config_hop_tls, ca), .take = take_path,
+	 .sentence = "the certificates of the authorities that are believed (PEM)"},
+	{.word = "policy", .arguments = "modern|intermediate|old", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "old; intermediate beside `verified`",
+	 IN(config_hop_tls, policy), .take = take_tls_policy,
+	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or whatever OpenSSL still speaks"},
+	{.word = "implicit", .arguments = "yes|no", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "yes at port 465, else no",
+	 IN(config_hop_tls, implicit), .take = take_hop_implicit,
+	 .sentence = "a connection begins with TLS, instead of with a greeting and STARTTLS"},
 
 	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
 	 .otherwise = "none: nobody may",
@@ -504,6 +551,8 @@ place_name(unsigned place)
 		return "limit of listen";
 	case PLACE_AUTH:
 		return "auth";
+	case PLACE_HOP_TLS:
+		return "tls of a next hop";
 	case PLACE_ANY:
 		break;
 	}

@@ -34,6 +34,11 @@ TAKE(tls);	   /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
+TAKE(hop_tls); /* words, and a block; in it: */
+TAKE(hop_names);
+TAKE(hop_implicit);
 TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
 TAKE(table);	  /* adds to named_tables */

@@ -18,7 +18,7 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
+                            ("eight_bit", N), ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
@@ -44,7 +44,7 @@ JOBS_CALLS = {
     "JOBS_CANNOT": (2, [("fate", N), ("status", S), ("text", S)]),
     "JOBS_AGENT": (3, [("want", N)]),
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
-                        ("relayed", N), ("meaning", N), ("pause_ms", N)]),
+                        ("relayed", N), ("meaning", N), ("pause_ms", N), ("tls", S)]),
     "JOBS_LEAVE": (5, []),
     "JOBS_EXPANDED": (8, [("number", N), ("last", N), ("children", [("address", S), ("direct", N), ("line", N)])]),
     "JOBS_SITE": (6, [("name", S)]),
@@ -53,7 +53,7 @@ JOBS_CALLS = {
 JOBS_ORDERS = {
     "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
+                       ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
                        ("avoid", S)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
