@@ -27,6 +27,12 @@ int client_certificate_ask(SSL_CTX *context, const struct config_tls *tls,
 			   const struct authorities *a) __attribute__((warn_unused_result));
 /* client_certificate_read - after the handshake; *wrong: why one that was shown is not verified, else "" */
 void client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wrong);
+/*
+ * client_certificate_login - whom it names: its first address of mail, else its one common name
+ *
+ * Empty: it has shown none, none that is verified, or one that names nobody.
+ */
+void client_certificate_login(SSL *ssl, char name[CLIENT_NAME_MAX]);
 /* client_certificate_may_relay - is it one of `client-relay`? */
 bool client_certificate_may_relay(SSL *ssl, const struct config_tls *tls,
 				  const struct client_certificate *c);

@@ -11,11 +11,11 @@
 
 #include "common/system/events.h"
 #include "common/text/base64.h"
+#include "smtpd/binding.h"
 #include "smtpd/exchange.h"
 #include "smtpd/mechanisms.h"
 #include "smtpd/queries.h"
 #include "smtpd/session.h"
-#include "smtpd/tls-client.h"
 
 static char response[AUTH_RESPONSE_MAX]; /* the one in hand; wiped when auth has it */
 
@@ -200,7 +200,7 @@ write_server(const struct session *s, char text[INET6_ADDRSTRLEN])
 }
 
 static struct span
-binding(const struct tls_binding *b)
+binding(const struct binding *b)
 {
 	return span_from((const char *)b->data, b->len);
 }
@@ -208,8 +208,8 @@ binding(const struct tls_binding *b)
 static void
 run(struct session *s, enum auth_mechanism m, bool has_response, int len)
 {
-	char certificate[AUTH_LOGIN_MAX + 1] = "", server[INET6_ADDRSTRLEN] = "";
-	struct tls_bindings bindings = {.exporter.len = 0};
+	char certificate[AUTH_LOGIN_MAX + 1], server[INET6_ADDRSTRLEN] = "";
+	struct bindings bindings = {.exporter.len = 0};
 	struct auth_start start = {
 		.mechanism = m,
 		.has_response = has_response,
@@ -221,12 +221,11 @@ run(struct session *s, enum auth_mechanism m, bool has_response, int len)
 	struct exchange_answer a;
 	struct exchange x;
 
-	if (s->config->auth.has_certificates)
-		tls_client_name(s, certificate);
+	mechanisms_certificate(s, certificate);
 	start.certificate = span_of(certificate);
 	/* -PLUS and bindings are offered together, or neither is */
 	if ((s->mechanisms & AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_256_PLUS)) != 0)
-		(void)tls_client_bindings(s, &bindings);
+		(void)binding_find(s, &bindings);
 	start.exporter = binding(&bindings.exporter);
 	start.unique = binding(&bindings.unique);
 	start.end_point = binding(&bindings.end_point);

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/tls/layer.h"
+#include "smtpd/binding.h"
+#include "smtpd/client-certificate.h"
 #include "smtpd/exchange.h"
 #include "smtpd/session.h"
-#include "smtpd/tls-client.h"
 
 #define PASSWORDS (AUTH_MECHANISM_BIT(AUTH_PLAIN) | AUTH_MECHANISM_BIT(AUTH_LOGIN))
 #define SCRAM (AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_256) | AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_1))
@@ -31,17 +33,28 @@ static const enum auth_mechanism order[] = {
 	AUTH_LOGIN,
 };
 
+void
+mechanisms_certificate(const struct session *s, char name[AUTH_LOGIN_MAX + 1])
+{
+	SSL *ssl = s->tls[0] != '\0' ? layer_ssl(&s->stream) : NULL;
+
+	_Static_assert(CLIENT_NAME_MAX == AUTH_LOGIN_MAX + 1, "a name must be able to be a login");
+	name[0] = '\0';
+	if (s->config->auth.has_certificates && ssl != NULL)
+		client_certificate_login(ssl, name);
+}
+
 uint64_t
 mechanisms_find(const struct session *s)
 {
 	char name[AUTH_LOGIN_MAX + 1];
-	struct tls_bindings bindings;
+	struct bindings bindings;
 	uint64_t found = PASSWORDS;
 
 	switch (s->config->auth.source) {
 	case CONFIG_AUTH_ACCOUNTS:
 		found |= SCRAM | AUTH_MECHANISM_BIT(AUTH_EXTERNAL);
-		if (tls_client_bindings(s, &bindings))
+		if (binding_find(s, &bindings))
 			found |= PLUS;
 		break;
 	case CONFIG_AUTH_DOVECOT:
@@ -51,8 +64,8 @@ mechanisms_find(const struct session *s)
 		found &= ~PLUS;
 		break;
 	}
-	tls_client_name(s, name);
-	if (!s->config->auth.has_certificates || name[0] == '\0')
+	mechanisms_certificate(s, name);
+	if (name[0] == '\0')
 		found &= ~AUTH_MECHANISM_BIT(AUTH_EXTERNAL);
 	return found != 0 ? found : PASSWORDS;
 }

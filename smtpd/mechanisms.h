@@ -16,6 +16,8 @@ struct session;
 
 /* mechanisms_find - AUTH_MECHANISM_BITs; one at least.  Where they are Dovecot's, auth is asked. */
 uint64_t mechanisms_find(const struct session *s);
+/* mechanisms_certificate - whom EXTERNAL would log in: whom the client's verified certificate names, where `certificates yes` stands; else empty */
+void mechanisms_certificate(const struct session *s, char name[AUTH_LOGIN_MAX + 1]);
 /* as EHLO names them, the best first */
 void mechanisms_write(uint64_t mechanisms, char text[MECHANISMS_TEXT_MAX]);
 
