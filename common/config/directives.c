@@ -147,7 +147,7 @@ const struct directive directives[] = {
 	 .sentence = "in place of own accounts: Dovecot's socket for authentication clients"},
 	{.word = "certificates", .arguments = "yes|no", .where = PLACE_AUTH, ONE,
 	 .standard = "no",
-	 IN(config_auth, has_certificates), .take = take_yes,
+	 IN(config_auth, has_certificates), .take = take_certificates,
 	 .sentence = "a client may log in as whom its verified certificate names"},
 	{.word = "clear", .arguments = "yes|no", .where = PLACE_AUTH, ONE,
 	 .standard = "no",

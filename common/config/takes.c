@@ -380,6 +380,15 @@ take_dovecot(struct parse *p, const struct directive *d, const struct grammar_li
 }
 
 void
+take_certificates(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		  void *object)
+{
+	p->certificates_at = p->at;
+	p->certificates_at.column = column(line, 0);
+	take_yes(p, d, line, object);
+}
+
+void
 take_limits(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	    void *object)
 {
