@@ -9,6 +9,7 @@ import pytest
 import dovecot
 import mail
 import peers
+import processes
 import smtp
 from test_auth import ADDRESS_FREE, ADDRESS_SHUT, CLIENTS, LOGIN, PASSWORD, b64, client_of, guess, guess_at_once, log_in, plain
 
@@ -207,6 +208,27 @@ HELLO = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tSCRAM-SHA-256\tprivate\nME
 WRONG = ["garbage\n", "VERSION\t2\t0\nDONE\n", "DONE\n", HELLO + f"OK\t2\tuser={LOGIN}\n", HELLO + "OK\t1\n", HELLO + f"OK\t\tuser={LOGIN}\n",
          HELLO + f"OK\t1\tuser={LOGIN}\nOK\t1\tuser=x\n", HELLO + "CONT\t1\t!!!\n", HELLO + "CONT\t1\t" + "A" * 4000 + "\n", HELLO + "FAIL\t1\ttemp\n",
          HELLO + f"OK\t1\tuser={'x' * 300}\n", HELLO + f"OK\t1\tuser={LOGIN}\0\n", "x" * 20000, "", HELLO, HELLO + f"OK\t1\tuser={LOGIN}"]
+
+
+def test_the_helper_is_confined_too(culver, judge):
+    """It and auth: no files, no network but the one address, and the room where there is one."""
+    prepare(culver, f"127.0.0.1:{judge.port}")
+    culver.wait_event("dovecot-mechanisms")
+    auth = culver.pid("auth")
+    helpers = processes.children(auth)
+    assert len(helpers) == 1
+    for pid in (auth, *helpers):
+        status = processes.confinement(pid)
+        assert status["seccomp"] == 2 and status["no_new_privs"] == 1, status
+    culver.command("sandbox", check=0)
+    # without it nobody logs in; it comes back with auth
+    culver.kill(helpers[0])
+    with client_of(culver) as client:
+        client.command("AUTH PLAIN " + plain(), 454)
+    since = culver.mark()
+    culver.kill(auth)
+    culver.wait_event("dovecot-mechanisms", since=since)
+    log_in(culver).close()
 
 
 def test_what_speaks_otherwise_lets_nobody_in(culver):
