@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/ask-pam.h"
 #include "auth/dovecot.h"
 #include "common/accounts/store.h"
 #include "common/system/channel.h"
@@ -26,6 +27,7 @@
 /* ---- the child ---- */
 
 struct asker {
+	const struct check_source *from;
 	struct store *store;
 	const struct guessers *guessers;
 	const char *client;
@@ -74,6 +76,27 @@ static int
 compare(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
+}
+
+/* PAM has no verifiers, and nobody asks it for one: it knows no SCRAM, and no EXTERNAL */
+static enum sasl_found
+find_nobody(void *owner, struct span login, enum verifier_hash hash, struct verifier *v)
+{
+	(void)owner;
+	(void)login;
+	(void)hash;
+	(void)v;
+	return SASL_UNKNOWN;
+}
+
+static enum sasl_found
+check_by_pam(void *owner, struct span login, struct span password, bool *is_right)
+{
+	const struct asker *a = owner;
+
+	_Static_assert(sizeof(a->answer->trouble) >= ASK_PAM_REASON_MAX, "a reason must fit");
+	return ask_pam(a->from->pam, login, password, span_of(a->client), is_right,
+		       a->answer->trouble);
 }
 
 /* every descriptor from FIRST on but these (-1: none): the others are connections of other sessions */
@@ -126,15 +149,20 @@ work(int back, const struct check_source *from, const struct check_question *q,
      const struct guessers *guessers)
 {
 	static struct check_answer answer;
-	struct asker asker = {.guessers = guessers, .client = q->peer.address, .answer = &answer};
-	const struct sasl_source source = {&asker, find_account, may_guess};
+	struct asker asker = {
+		.from = from, .guessers = guessers, .client = q->peer.address, .answer = &answer};
+	bool is_pam = from->kind == CONFIG_AUTH_PAM;
+	const struct sasl_source source = {.owner = &asker,
+					   .find = is_pam ? find_nobody : find_account,
+					   .check = is_pam ? check_by_pam : NULL,
+					   .may_guess = may_guess};
 	struct span response = span_from(q->response, q->len);
 	int keep[] = {back, from->fd, q->connection}, connection = -1;
 
 	confine_child();
 	close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
 	answer.exchange = q->exchange;
-	if (from->is_dovecot)
+	if (from->kind == CONFIG_AUTH_DOVECOT)
 		connection = ask_dovecot(q, from, &source, &answer);
 	else
 		sasl_step(&answer.exchange, q->has_response ? &response : NULL, &source,

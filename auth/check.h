@@ -2,8 +2,8 @@
  * check - one step of an exchange, in a process of its own
  *
  * What a client sent is looked at, its account read and its password checked by a child that lives for this step alone: it costs nobody else
- * time, holds one secret, and what it may break is its own exchange.  It has CHECK_MS and its source: the directory of the accounts, or the way
- * to Dovecot and this exchange's connection to it.  Beside that it has the way back, and nothing.
+ * time, holds one secret, and what it may break is its own exchange.  It has CHECK_MS and its source: the directory of the accounts; the way
+ * to Dovecot and this exchange's connection to it; or that to auth-pam.  Beside that it has the way back, and nothing.
  */
 #ifndef AUTH_CHECK_H
 #define AUTH_CHECK_H
@@ -12,14 +12,16 @@
 
 #include "auth/guessers.h"
 #include "auth/verdict.h"
+#include "common/config/config.h"
 #include "common/system/loop.h"
 
 #define CHECK_MS 10000 /* STORE_WAIT_MS and the costliest verifier are less */
 
 /* who judges */
 struct check_source {
-	bool is_dovecot;
-	int fd; /* the directory of the accounts; where Dovecot's helper is asked (outside.h) */
+	enum config_auth_source kind;
+	int fd; /* the directory of the accounts; where Dovecot's helper is asked (outside.h); of PAM: -1 */
+	const char *pam; /* path of the socket `auth-pam` */
 };
 
 struct check_question {

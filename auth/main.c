@@ -21,6 +21,25 @@
 
 #define DESCRIPTORS_SPARE 64
 
+/* what is not asked is not kept */
+static struct check_source
+take_source(const struct start *s, const struct config *c, int accounts)
+{
+	struct check_source source = {
+		.kind = c->auth.source, .fd = -1, .pam = start_path(s, "auth-pam")};
+
+	if (source.kind == CONFIG_AUTH_ACCOUNTS || s->probe) {
+		source.fd = accounts;
+		files_hold(accounts);
+		verifier_open();
+		return source;
+	}
+	if (source.kind == CONFIG_AUTH_DOVECOT)
+		source.fd = outside_start(s, c->auth.dovecot);
+	close(accounts);
+	return source;
+}
+
 int
 main(void)
 {
@@ -38,14 +57,7 @@ main(void)
 	int accounts = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (accounts < 0)
 		fatal(EXIT_OS, errno, "the directory of the accounts");
-	struct check_source source = {.fd = accounts};
-	if (config->auth.source == CONFIG_AUTH_DOVECOT && !s->probe) {
-		source = (struct check_source){true, outside_start(s, config->auth.dovecot)};
-		close(accounts);
-	} else {
-		files_hold(accounts);
-		verifier_open();
-	}
+	struct check_source source = take_source(s, config, accounts);
 	confine(s, auth_syscalls, &limits);
 	start_serving(s);
 	serve(start_listen(s, "auth"), start_listen(s, "master")->fd, &source, clients_max);

@@ -33,13 +33,27 @@ tell(uint64_t mechanisms)
 	EVENT("dovecot-mechanisms", event_string("mechanisms", words));
 }
 
+static void
+tell_trouble(enum config_auth_source kind, const char *reason)
+{
+	switch (kind) {
+	case CONFIG_AUTH_ACCOUNTS:
+		EVENT("accounts-trouble", event_string("reason", reason));
+		break;
+	case CONFIG_AUTH_DOVECOT:
+		EVENT("dovecot-trouble", event_string("reason", reason));
+		break;
+	case CONFIG_AUTH_PAM:
+		EVENT("pam-trouble", event_string("reason", reason));
+		break;
+	}
+}
+
 void
 offers_learn(struct offers *o, const struct check_answer *a)
 {
-	if (a->trouble[0] != '\0' && o->source->is_dovecot)
-		EVENT("dovecot-trouble", event_string("reason", a->trouble));
-	else if (a->trouble[0] != '\0')
-		EVENT("accounts-trouble", event_string("reason", a->trouble));
+	if (a->trouble[0] != '\0')
+		tell_trouble(o->source->kind, a->trouble);
 	if (a->mechanisms == 0)
 		return;
 	o->asked_ms = loop_now_ms(o->loop);
@@ -62,7 +76,7 @@ ask(struct offers *o)
 {
 	struct check_question *q;
 
-	if (!o->source->is_dovecot || o->check.pid != 0)
+	if (o->source->kind != CONFIG_AUTH_DOVECOT || o->check.pid != 0)
 		return;
 	o->asked_ms = loop_now_ms(o->loop);
 	q = calloc(1, sizeof(*q));
@@ -80,8 +94,8 @@ offers_open(struct offers *o, struct loop *loop, const struct check_source *sour
 	    const struct guessers *guessers)
 {
 	*o = (struct offers){.loop = loop, .source = source, .guessers = guessers};
-	/* until Dovecot was heard: what every client knows; without Dovecot AUTH is 454 anyway */
-	o->mechanisms = source->is_dovecot ? PASSWORDS : OWN;
+	/* until Dovecot was heard: what every client knows; without it AUTH is 454 anyway */
+	o->mechanisms = source->kind == CONFIG_AUTH_ACCOUNTS ? OWN : PASSWORDS;
 	o->check.owner = o;
 	o->check.done = asked;
 	ask(o);

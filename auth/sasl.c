@@ -51,6 +51,18 @@ sasl_take_login(struct sasl_exchange *x, struct span name)
 	return prepare_login(name, false, x->login) == 0;
 }
 
+static enum sasl_found
+check_verifier(struct sasl_exchange *x, struct span password, const struct sasl_source *source,
+	       bool *is_right)
+{
+	enum sasl_found found =
+		source->find(source->owner, span_of(x->login), VERIFIER_SHA256, &x->verifier);
+
+	if (found != SASL_UNKNOWN && verifier_check(&x->verifier, password, is_right) < 0)
+		return SASL_UNKNOWN;
+	return found;
+}
+
 void
 sasl_check(struct sasl_exchange *x, struct span password, const struct sasl_source *source,
 	   struct sasl_result *r)
@@ -63,9 +75,13 @@ sasl_check(struct sasl_exchange *x, struct span password, const struct sasl_sour
 		r->outcome = SASL_REFUSED;
 		goto out;
 	}
-	found = source->find(source->owner, span_of(x->login), VERIFIER_SHA256, &x->verifier);
-	if (found == SASL_UNKNOWN ||
-	    verifier_check(&x->verifier, span_of(prepared), &is_right) < 0) {
+	if (source->check != NULL)
+		found = is_possible ? source->check(source->owner, span_of(x->login),
+						    span_of(prepared), &is_right)
+				    : SASL_FOUND;
+	else
+		found = check_verifier(x, span_of(prepared), source, &is_right);
+	if (found == SASL_UNKNOWN) {
 		r->outcome = SASL_TROUBLE;
 		goto out;
 	}

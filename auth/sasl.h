@@ -65,6 +65,9 @@ struct sasl_source {
 	void *owner;
 	enum sasl_found (*find)(void *owner, struct span login, enum verifier_hash hash,
 				struct verifier *v);
+	/* check - NULL: by what find says; else whoever judges passwords himself: SASL_FOUND and *is_right, or SASL_UNKNOWN */
+	enum sasl_found (*check)(void *owner, struct span login, struct span password,
+				 bool *is_right);
 	/* may_guess - false: too many wrong guesses came from there, and this one is not looked at */
 	bool (*may_guess)(void *owner, const char *login);
 };

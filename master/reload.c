@@ -50,6 +50,13 @@ reload_text(const struct master *m, struct buffer *text, struct buffer *why)
 	return c;
 }
 
+/* of texts that may be missing */
+static bool
+is_other(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+}
+
 static int
 check_against_present(const struct master *m, const struct config *next, struct buffer *why)
 {
@@ -66,9 +73,9 @@ check_against_present(const struct master *m, const struct config *next, struct 
 		return -1;
 	}
 	if (next->auth.source != m->config->auth.source ||
-	    (next->auth.dovecot != NULL &&
-	     strcmp(next->auth.dovecot, m->config->auth.dovecot) != 0)) {
-		buffer_string(why, "`dovecot` changed: that needs a stop and a start");
+	    is_other(next->auth.dovecot, m->config->auth.dovecot) ||
+	    is_other(next->auth.pam, m->config->auth.pam)) {
+		buffer_string(why, "`dovecot` or `pam` changed: that needs a stop and a start");
 		return -1;
 	}
 	if (strcmp(next->drop, m->config->drop) != 0) {

@@ -63,6 +63,8 @@ mechanisms_find(const struct session *s)
 			found = PASSWORDS;
 		found &= ~PLUS;
 		break;
+	case CONFIG_AUTH_PAM:
+		break;
 	}
 	mechanisms_certificate(s, name);
 	if (name[0] == '\0')

@@ -29,6 +29,7 @@ TAKE(listen);	    /* adds to listens */
 TAKE(offers_auth);  /* yes or no, of a listen */
 TAKE(auth);	    /* a block */
 TAKE(dovecot);	    /* a path, or an address and a port */
+TAKE(pam);	    /* a name of a file */
 TAKE(certificates); /* yes or no, of auth */
 TAKE(limits);	    /* a block of limits */
 TAKE(tls);	    /* a block; its words: */

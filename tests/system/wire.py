@@ -88,6 +88,9 @@ AUTH_ANSWERS = {
     "AUTH_OFFERS": (105, [("mechanisms", N)]),
 }
 
+AUTH_PAM_CALLS = {"AUTH_PAM_ASK": (1, [("login", S), ("password", S), ("client", S)])}
+AUTH_PAM_ANSWERS = {"AUTH_PAM_ANSWER": (101, [("verdict", N), ("reason", S)])}
+
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
 RESOLVER_ANSWERS = {
     "RESOLVER_ANSWER": (101, [("outcome", N), ("security", N), ("ttl", N), ("canonical", S), ("text", S),
@@ -116,11 +119,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "auth-pam": AUTH_PAM_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS,
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS,
           **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 

@@ -44,7 +44,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned char nonce[SASL_NONCE_SIZE];
-	const struct sasl_source source = {NULL, find, may_guess};
+	const struct sasl_source source = {.find = find, .may_guess = may_guess};
 	struct sasl_exchange x;
 	struct sasl_result r = {.outcome = SASL_CHALLENGE};
 	const char *at = (const char *)data, *end = at + size;
