@@ -45,7 +45,7 @@ main(void)
 		return 0;
 	}
 	start_serving(s);
-	serve(start_listen(s, "auth-pam"), c->auth.pam);
+	serve(start_listen(s, "pam"), c->auth.pam);
 	events_end();
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * serve - the socket `auth-pam`: who may ask, and a process for each question
+ * serve - the socket `pam`: who may ask, and a process for each question
  *
  * Called by main.c.  Reads nothing itself.  At most SERVE_QUESTIONS_MAX at a time; more wait in the socket's backlog.
  */

@@ -21,7 +21,7 @@
 struct check_source {
 	enum config_auth_source kind;
 	int fd; /* the directory of the accounts; where Dovecot's helper is asked (outside.h); of PAM: -1 */
-	const char *pam; /* path of the socket `auth-pam` */
+	const char *pam; /* path of the socket `pam` */
 };
 
 struct check_question {

@@ -26,7 +26,7 @@ static struct check_source
 take_source(const struct start *s, const struct config *c, int accounts)
 {
 	struct check_source source = {
-		.kind = c->auth.source, .fd = -1, .pam = start_path(s, "auth-pam")};
+		.kind = c->auth.source, .fd = -1, .pam = start_path(s, "pam")};
 
 	if (source.kind == CONFIG_AUTH_ACCOUNTS || s->probe) {
 		source.fd = accounts;

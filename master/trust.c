@@ -63,7 +63,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		/* root, no room, no filter: PAM's modules do what the administrator has chosen them for; it answers auth alone */
 		.program = "auth-pam",
 		.user = NULL,
-		.serves = {"auth-pam"},
+		.serves = {"pam"},
 		.reaches = {"log"},
 		.room = TRUST_NO_ROOM,
 		.stage = TRUST_STOP_LOOKUP,
@@ -74,7 +74,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.program = "auth",
 		.user = "culver-auth",
 		.serves = {"auth"},
-		.reaches = {"auth-pam", "log"},
+		.reaches = {"pam", "log"},
 		.room = TRUST_ROOM,
 		.directories = {{"accounts", TRUST_ACCOUNTS, NULL, START_READ}},
 		.keeps_state = true, /* who has guessed */
@@ -160,7 +160,7 @@ const struct trust_socket trust_sockets[] = {
 	{"lookup", 0660, false},   {"resolver", 0660, false},
 	{"intake", 0660, false},   {"jobs", 0660, false},
 	{"signer", 0660, false},   {"auth", 0660, false},
-	{"auth-pam", 0660, false}, {"runner", 0660, false},
+	{"pam", 0660, false}, {"runner", 0660, false},
 	{"control", 0666, true},   {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };

@@ -119,7 +119,7 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "auth-pam": AUTH_PAM_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,

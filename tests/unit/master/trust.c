@@ -81,7 +81,7 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 		{"delivery", "jobs resolver log "},
 		{"resolver", "log "},
 		{"signer", "log "},
-		{"auth", "auth-pam log "},
+		{"auth", "pam log "},
 		{"auth-pam", "log "},
 		{"local", "jobs runner log "},
 		{"runner", "log "},
