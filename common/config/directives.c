@@ -142,7 +142,7 @@ const struct directive directives[] = {
 	 IN(config_auth, accounts), .take = take_path,
 	 .sentence = "the directory of the accounts that `culver user` keeps"},
 	{.word = "dovecot", .arguments = "PATH|ADDRESS:PORT", .where = PLACE_AUTH, ONE,
-	 .otherwise = "none: the accounts of `culver user` log in",
+	 .otherwise = "none: own accounts log in",
 	 IN(config_auth, dovecot), .take = take_dovecot,
 	 .sentence = "in place of own accounts: Dovecot's socket for authentication clients"},
 	{.word = "pam", .arguments = "SERVICE", .where = PLACE_AUTH, ONE,
