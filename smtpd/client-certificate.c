@@ -108,6 +108,16 @@ write_fingerprint(const X509 *certificate, char to[CONFIG_FINGERPRINT_LEN + 1])
 }
 
 void
+client_certificate_describe(const X509 *certificate, struct client_certificate *to)
+{
+	*to = (struct client_certificate){.is_verified = false};
+	write_fingerprint(certificate, to->fingerprint);
+	if (!read_alternative(certificate, GEN_DNS, to->name) &&
+	    !read_alternative(certificate, GEN_EMAIL, to->name))
+		(void)read_common_name(certificate, to->name);
+}
+
+void
 client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wrong)
 {
 	const X509 *certificate = SSL_get0_peer_certificate(ssl);
@@ -118,10 +128,7 @@ client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wr
 	/* without one the result is X509_V_OK too; where none was asked for there is none */
 	if (certificate == NULL)
 		return;
-	write_fingerprint(certificate, to->fingerprint);
-	if (!read_alternative(certificate, GEN_DNS, to->name) &&
-	    !read_alternative(certificate, GEN_EMAIL, to->name))
-		(void)read_common_name(certificate, to->name);
+	client_certificate_describe(certificate, to);
 	to->is_verified = result == X509_V_OK && to->fingerprint[0] != '\0';
 	if (!to->is_verified)
 		*wrong = result != X509_V_OK ? X509_verify_cert_error_string(result)
@@ -156,11 +163,9 @@ is_for(X509 *certificate, const char *name)
 }
 
 bool
-client_certificate_may_relay(SSL *ssl, const struct config_tls *tls,
+client_certificate_may_relay(X509 *certificate, const struct config_tls *tls,
 			     const struct client_certificate *c)
 {
-	X509 *certificate = SSL_get0_peer_certificate(ssl);
-
 	if (!c->is_verified || certificate == NULL)
 		return false;
 	if (tls->every_client_relays)

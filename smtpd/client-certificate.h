@@ -27,6 +27,8 @@ int client_certificate_ask(SSL_CTX *context, const struct config_tls *tls,
 			   const struct authorities *a) __attribute__((warn_unused_result));
 /* client_certificate_read - after the handshake; *wrong: why one that was shown is not verified, else "" */
 void client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wrong);
+/* client_certificate_describe - its part that does without a handshake: name and fingerprint */
+void client_certificate_describe(const X509 *certificate, struct client_certificate *to);
 /*
  * client_certificate_login - whom it names: its first address of mail, else its one common name
  *
@@ -34,7 +36,7 @@ void client_certificate_read(SSL *ssl, struct client_certificate *to, const char
  */
 void client_certificate_login(SSL *ssl, char name[CLIENT_NAME_MAX]);
 /* client_certificate_may_relay - is it one of `client-relay`? */
-bool client_certificate_may_relay(SSL *ssl, const struct config_tls *tls,
+bool client_certificate_may_relay(X509 *certificate, const struct config_tls *tls,
 				  const struct client_certificate *c);
 /* client_certificate_trace - what Received says of it, a comma in front; empty: not verified, or of a name that a comment cannot hold */
 void client_certificate_trace(const struct client_certificate *c, char to[CLIENT_NAME_MAX + 16]);

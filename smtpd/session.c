@@ -358,8 +358,10 @@ catch_signals(void)
 }
 
 static void
-greet(struct session *s)
+greet(struct session *s, bool is_greeted)
 {
+	if (is_greeted)
+		return;
 	if (s->is_implicit && !starttls_implicit(s))
 		return;
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
@@ -368,7 +370,7 @@ greet(struct session *s)
 		session_end(s, "out-of-turn");
 		return;
 	}
-	session_reply(s, 220, NULL, "%s ESMTP Culver", s->config->hostname);
+	session_reply(s, 220, NULL, SESSION_GREETING, s->config->hostname);
 }
 
 /* the last reply goes out; closing with bytes unread would reset the connection and take the reply with it */
@@ -396,7 +398,7 @@ session_serve(const struct session_start *start)
 	catch_signals();
 	begin(s, start);
 	EVENT("connected", event_string("session", s->id), event_string("client", s->client));
-	greet(s);
+	greet(s, start->is_greeted);
 	while (read_command(s))
 		act(s);
 	linger(s);

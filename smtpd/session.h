@@ -32,8 +32,9 @@
 #define SESSION_HELO_MAX 256
 #define SESSION_TLS_MAX 64 /* the longest name of a cipher has 45 bytes */
 #define SESSION_LOCAL_CLIENT \
-	"uid:"		     /* and the uid: what events call the client of a local session */
-#define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
+	"uid:" /* and the uid: what events call the client of a local session */
+#define SESSION_GREETING "%s ESMTP Culver" /* behind 220; with the name of this host */
+#define SESSION_STOP_MS 3000		   /* told to stop: what is in hand has this long */
 
 /* what has been said so far; one bit each, so that a verb names all those it may come in */
 enum session_stage {
@@ -53,6 +54,7 @@ struct session_start {
 	const char *auth;
 	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
+	bool is_greeted;		/* has read the banner already, and has spoken */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
 	struct span author; /* his full name, for a From field if there is none; empty: not known */

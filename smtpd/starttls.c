@@ -16,8 +16,6 @@
 #include "smtpd/signing.h"
 #include "smtpd/tls.h"
 
-#define HANDSHAKE_MS 60000 /* at most; command-time where that is shorter */
-
 bool
 starttls_is_offered(const struct session *s)
 {
@@ -53,7 +51,7 @@ take_certificate(struct session *s, SSL *ssl)
 	if (tls->client == CONFIG_CLIENT_NONE)
 		return;
 	client_certificate_read(ssl, &s->certificate, &wrong);
-	if (client_certificate_may_relay(ssl, tls, &s->certificate))
+	if (client_certificate_may_relay(SSL_get0_peer_certificate(ssl), tls, &s->certificate))
 		s->may_relay = true;
 	if (s->certificate.fingerprint[0] != '\0')
 		EVENT("client-certificate", event_string("session", s->id),
@@ -70,8 +68,8 @@ shake_hands(struct session *s)
 	uint64_t time_ms = s->limits->command_time;
 	SSL *ssl = tls_new(s->tls_address);
 
-	s->stream.deadline_ms =
-		session_deadline(s, time_ms < HANDSHAKE_MS ? time_ms : HANDSHAKE_MS);
+	s->stream.deadline_ms = session_deadline(
+		s, time_ms < STARTTLS_HANDSHAKE_MS ? time_ms : STARTTLS_HANDSHAKE_MS);
 	if (ssl != NULL && layer_start(&s->stream, ssl, wrong) == STREAM_OK) {
 		tell_started(s, ssl);
 		take_certificate(s, ssl);
