@@ -25,7 +25,7 @@ static char bytes[CHANNEL_MAX]; /* the question, as it came */
 static bool
 take(int fd, struct question *q)
 {
-	struct auth_pam_ask ask;
+	struct auth_pam_ask asked;
 	struct wire_header h;
 	size_t len = 0;
 
@@ -34,12 +34,12 @@ take(int fd, struct question *q)
 		return false;
 	struct span datagram = span_from(bytes, len);
 	bool is_taken = wire_peek(datagram, &h) == 0 && h.type == AUTH_PAM_ASK && h.flags == 0 &&
-			wire_decode(datagram, wire_find(auth_pam_calls, h.type), &ask) == 0 &&
-			!span_has(ask.login, '\0') && !span_has(ask.password, '\0') &&
-			!span_has(ask.client, '\0') &&
-			span_copy(ask.login, q->login, sizeof(q->login)) == 0 &&
-			span_copy(ask.password, q->password, sizeof(q->password)) == 0 &&
-			span_copy(ask.client, q->client, sizeof(q->client)) == 0;
+			wire_decode(datagram, wire_find(auth_pam_calls, h.type), &asked) == 0 &&
+			!span_has(asked.login, '\0') && !span_has(asked.password, '\0') &&
+			!span_has(asked.client, '\0') &&
+			span_copy(asked.login, q->login, sizeof(q->login)) == 0 &&
+			span_copy(asked.password, q->password, sizeof(q->password)) == 0 &&
+			span_copy(asked.client, q->client, sizeof(q->client)) == 0;
 	explicit_bzero(bytes, len);
 	return is_taken;
 }

@@ -156,12 +156,12 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	   {"trace", 0666, true},
-	{"lookup", 0660, false},   {"resolver", 0660, false},
-	{"intake", 0660, false},   {"jobs", 0660, false},
-	{"signer", 0660, false},   {"auth", 0660, false},
-	{"pam", 0660, false}, {"runner", 0660, false},
-	{"control", 0666, true},   {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"intake", 0660, false}, {"jobs", 0660, false},
+	{"signer", 0660, false}, {"auth", 0660, false},
+	{"pam", 0660, false},	 {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
