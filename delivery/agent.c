@@ -18,6 +18,7 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -245,10 +246,12 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 	struct dane dane;
 	struct policy policy;
 	struct verdict why;
+	bool is_open;
 
 	*is_down = false;
 	decide_policy(a, &dane, &policy);
 	if (policy.is_passed_over) {
+		outcome_tell(c, &a->peer, &policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
 		if (policy.is_permanent)
 			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
@@ -258,17 +261,20 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 				    "nothing is sent to %s: %s", a->peer.text, policy.why);
 		return -1;
 	}
-	if (connect_open(
-		    c, &a->peer, a->config, &(struct tls_demand){a->tls, &policy, a->peer.text},
-		    hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, &why) == 0) {
-		if (!policy.must_require || c->requiretls)
-			return 0;
+	is_open = connect_open(c, &a->peer, a->config,
+			       &(struct tls_demand){a->tls, &policy, a->peer.text},
+			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+			       &why) == 0;
+	outcome_tell(c, &a->peer, &policy);
+	if (is_open && policy.must_require && !c->requiretls) {
 		connect_quit(c);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
 		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
 			    "%s does not offer REQUIRETLS, which the sender demands", a->peer.text);
 		return -1;
 	}
+	if (is_open)
+		return 0;
 	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
 	if (c->is_tls_trouble && policy.must_require) {
 		why.fate = FATE_FAILED;
