@@ -4,6 +4,7 @@
 #include "tests/unit/tls/harness.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
