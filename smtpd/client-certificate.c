@@ -137,6 +137,23 @@ client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wr
 
 /* ---- what it allows ---- */
 
+void
+client_certificate_login(SSL *ssl, char name[CLIENT_NAME_MAX])
+{
+	const X509 *certificate = SSL_get0_peer_certificate(ssl);
+
+	name[0] = '\0';
+	if (certificate == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
+		return;
+	const X509_NAME *subject = X509_get_subject_name(certificate);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	bool is_only = X509_NAME_get_index_by_NID(subject, NID_commonName, at) < 0;
+
+	/* of two common names nobody knows which is meant */
+	if (!read_alternative(certificate, GEN_EMAIL, name) && is_only)
+		(void)read_common_name(certificate, name);
+}
+
 static bool
 is_for(X509 *certificate, const char *name)
 {

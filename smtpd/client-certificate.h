@@ -29,6 +29,12 @@ int client_certificate_ask(SSL_CTX *context, const struct config_tls *tls,
 void client_certificate_read(SSL *ssl, struct client_certificate *to, const char **wrong);
 /* client_certificate_describe - its part that does without a handshake: name and fingerprint */
 void client_certificate_describe(const X509 *certificate, struct client_certificate *to);
+/*
+ * client_certificate_login - whom it names: its first address of mail, else its one common name
+ *
+ * Empty: it has shown none, none that is verified, or one that names nobody.
+ */
+void client_certificate_login(SSL *ssl, char name[CLIENT_NAME_MAX]);
 /* client_certificate_may_relay - is it one of `client-relay`? */
 bool client_certificate_may_relay(X509 *certificate, const struct config_tls *tls,
 				  const struct client_certificate *c);

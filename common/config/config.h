@@ -303,9 +303,19 @@ struct config_outbound {
 	size_t reply_count;
 };
 
+enum config_auth_source {
+	CONFIG_AUTH_ACCOUNTS, /* of `culver user` */
+	CONFIG_AUTH_DOVECOT,
+	CONFIG_AUTH_PAM,
+};
+
 /* who logs in, and what he may send */
 struct config_auth {
+	enum config_auth_source source;
 	char *accounts;		      /* directory */
+	char *dovecot;		      /* path, or ADDRESS:PORT */
+	char *pam;		      /* service */
+	bool has_certificates;	      /* EXTERNAL: who a client's certificate names logs in */
 	bool may_be_clear;	      /* on the loopback: without TLS */
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };

@@ -62,6 +62,7 @@ struct parse {
 	struct parse_position listen_at[CONFIG_LISTENS_MAX];
 	struct parse_position tls_at; /* of the general `tls`; of that of each `listen`: */
 	struct parse_position listen_tls_at[CONFIG_LISTENS_MAX];
+	struct parse_position certificates_at; /* of `certificates` in `auth` */
 	bool has_log;
 	struct parse_position *domain_at; /* of each domain, in the order of the file */
 	struct parse_use *uses;
