@@ -51,6 +51,7 @@ static size_t authority_count;
 static struct kept_session sessions[SESSIONS_MAX];
 static size_t next_session;
 static int session_index; /* of SSL_get_ex_data: the kept_session that a new ticket is for */
+static int end_index;	  /* the tls_end of the handshake under way */
 
 /* ---- authorities ---- */
 
@@ -235,6 +236,7 @@ tls_start(const struct config *config)
 	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		fatal(EXIT_OS, 0, "OpenSSL does not start");
 	session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	end_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	each_block(config, make_ready);
 }
 
@@ -290,6 +292,37 @@ tls_forget(void)
 
 /* ---- one handshake ---- */
 
+/* a common name, printable ASCII */
+static void
+name_of(const X509_NAME *from, char to[TLS_NAME_MAX])
+{
+	int n = X509_NAME_get_text_by_NID(from, NID_commonName, to, TLS_NAME_MAX);
+
+	if (n < 0)
+		snprintf(to, TLS_NAME_MAX, "nobody named");
+	for (char *c = to; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+/* SSL_set_verify(3): a certificate that is not believed is not there any more when the handshake has ended */
+static int
+look_at(int is_fine, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const X509 *certificate = X509_STORE_CTX_get0_cert(store);
+	struct tls_end *end = SSL_get_ex_data(ssl, end_index);
+	char subject[TLS_NAME_MAX], issuer[TLS_NAME_MAX];
+
+	if (is_fine || end == NULL || certificate == NULL)
+		return is_fine;
+	name_of(X509_get_subject_name(certificate), subject);
+	name_of(X509_get_issuer_name(certificate), issuer);
+	snprintf(end->shown, sizeof(end->shown), "a certificate of %s, given by %s", subject,
+		 issuer);
+	return is_fine;
+}
+
 static bool
 set_names(SSL *ssl, const struct policy *p)
 {
@@ -319,7 +352,7 @@ set_dane(SSL *ssl, const struct policy *p)
 			is_usable = true;
 	}
 	/* RFC 7672, section 2.2: with none of use the demand is encryption alone */
-	SSL_set_verify(ssl, is_usable ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_set_verify(ssl, is_usable ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, look_at);
 	return true;
 }
 
@@ -346,7 +379,7 @@ set_demand(SSL *ssl, const struct tls_demand *demand)
 	store = store_of(demand->config);
 	if (store != NULL && SSL_set1_verify_cert_store(ssl, store) != 1)
 		return false;
-	SSL_set_verify(ssl, p->is_tested ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_set_verify(ssl, p->is_tested ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, look_at);
 	return true;
 }
 
@@ -371,33 +404,6 @@ result_of(long verified)
 	return POLICY_RESULT_VALIDATION_FAILURE;
 }
 
-/* a common name, printable ASCII */
-static void
-name_of(const X509_NAME *from, char to[TLS_NAME_MAX])
-{
-	int n = X509_NAME_get_text_by_NID(from, NID_commonName, to, TLS_NAME_MAX);
-
-	if (n < 0)
-		snprintf(to, TLS_NAME_MAX, "nobody named");
-	for (char *c = to; *c != '\0'; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-}
-
-static void
-tell_shown(const SSL *ssl, struct tls_end *end)
-{
-	X509 *certificate = SSL_get0_peer_certificate(ssl);
-	char subject[TLS_NAME_MAX], issuer[TLS_NAME_MAX];
-
-	if (certificate == NULL)
-		return;
-	name_of(X509_get_subject_name(certificate), subject);
-	name_of(X509_get_issuer_name(certificate), issuer);
-	snprintf(end->shown, sizeof(end->shown), "a certificate of %s, given by %s", subject,
-		 issuer);
-}
-
 static void
 tell_done(SSL *ssl, const struct policy *p, struct tls_end *end)
 {
@@ -416,23 +422,36 @@ tell_done(SSL *ssl, const struct policy *p, struct tls_end *end)
 	}
 }
 
+SSL *
+tls_new(const struct tls_demand *demand)
+{
+	SSL *ssl = SSL_new(contexts[demand->config->policy]);
+
+	if (ssl != NULL && set_demand(ssl, demand)) {
+		SSL_set_connect_state(ssl);
+		return ssl;
+	}
+	SSL_free(ssl);
+	return NULL;
+}
+
 enum stream_outcome
 tls_shake(struct stream *s, const struct tls_demand *demand, struct tls_end *end)
 {
-	SSL *ssl = SSL_new(contexts[demand->config->policy]);
+	SSL *ssl = tls_new(demand);
 	struct kept_session *kept = session_of(demand);
 	enum stream_outcome outcome;
 
 	*end = (struct tls_end){.result = POLICY_RESULT_VALIDATION_FAILURE};
-	if (ssl == NULL || !set_demand(ssl, demand) || SSL_up_ref(ssl) != 1) {
+	if (ssl == NULL || SSL_up_ref(ssl) != 1) {
 		snprintf(end->wrong, sizeof(end->wrong), "OpenSSL refuses: %s",
 			 ERR_reason_error_string(ERR_peek_error()));
 		ERR_clear_error();
 		SSL_free(ssl);
 		return STREAM_ERROR;
 	}
-	SSL_set_connect_state(ssl);
 	(void)SSL_set_ex_data(ssl, session_index, kept);
+	(void)SSL_set_ex_data(ssl, end_index, end);
 	if (kept->session != NULL)
 		(void)SSL_set_session(ssl, kept->session);
 	outcome = layer_start(s, ssl, end->wrong);
@@ -445,12 +464,12 @@ tls_shake(struct stream *s, const struct tls_demand *demand, struct tls_end *end
 		end->result = result_of(SSL_get_verify_result(ssl));
 		snprintf(end->wrong, sizeof(end->wrong), "%s",
 			 X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
-		tell_shown(ssl, end);
 	}
 	if (outcome != STREAM_OK) {
 		SSL_SESSION_free(kept->session);
 		kept->session = NULL;
 	}
+	(void)SSL_set_ex_data(ssl, end_index, NULL);
 	SSL_free(ssl); /* the stream has its own */
 	return outcome;
 }

@@ -108,8 +108,9 @@ struct config_hop_tls {
 	bool is_given;
 	enum config_hop_level level;
 	bool dane, sts; /* what the domain publishes itself is demanded, too (RFC 7672, RFC 8461) */
-	struct config_words names;	/* verified: one of them is the host's; none: by which it is known */
-	char *ca;			/* file of authorities; NULL: those of the system */
+	struct config_words
+		names; /* verified: one of them is the host's; none: by which it is known */
+	char *ca;      /* file of authorities; NULL: those of the system */
 	enum config_tls_policy policy;
 	enum config_hop_implicit implicit; /* TLS from the first byte on */
 };
