@@ -430,6 +430,8 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	return 0;
 }
 
+_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX, "all of them, and master, may reach one socket");
+
 static void
 add_peer(struct start_listen *l, uid_t uid, const char *program)
 {
