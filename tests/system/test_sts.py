@@ -203,6 +203,8 @@ def test_a_new_id_brings_the_new_policy(culver, site):
     age(culver, 3600)
     culver.kill(culver.pid("fetch"))
     site.names("v=STSv1; id=2;")
+    # and what the DNS said is not kept for seconds
+    culver.kill(culver.pid("resolver"))
     told = ask(culver, record="2")
     assert told["mode"] == 1 and told["id"] == b"2" and len(site.web.asked) == 2
 
@@ -227,6 +229,8 @@ def test_a_failure_keeps_the_old_policy_to_its_end(culver, site):
     site.page(web.answer("garbage"))
     culver.kill(culver.pid("fetch"))
     site.names("v=STSv1; id=2;")
+    # and what the DNS said is not kept for seconds
+    culver.kill(culver.pid("resolver"))
     told = ask(culver, record="2")
     assert told["mode"] == 3 and told["id"] == ID.encode() and told["reason"]
     assert culver.wait_event("policy-failed", domain=DOMAIN)
@@ -333,6 +337,7 @@ def test_a_slow_one_stalls_nobody(culver, site):
     site.hop(None).page(drip).names().start()
     begin = time.monotonic()
     with wire.Peer(culver.connect("fetch", "delivery"), wire.FETCH_ANSWERS) as peer:
+        peer.socket.settimeout(EVENT_S)
         peer.send("FETCH_STS_ASK", domain=DOMAIN, id=ID)
         site.web.await_asked(1)
         assert ask(culver, "quick.example", "")["mode"] == 0
@@ -349,8 +354,10 @@ def test_fetch_is_killed_in_traffic(culver, site):
     site.hop(None).page(policy()).names().start()
     outcome(culver, "deferred")
     for number in range(3):
+        since = culver.mark()
         culver.kill(culver.pid("fetch"))
         assert "MTA-STS" in outcome(culver, "deferred", tag=f"killed-{number}")["reply"]
+        culver.wait_event("serving", program="fetch", since=since)
     assert not site.sink.messages
 
 
