@@ -151,18 +151,12 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"resolver", 0660, false},
-	{"fetch", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"signer", 0660, false},
-	{"auth", 0660, false},
-	{"runner", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"fetch", 0660, false},	 {"intake", 0660, false},
+	{"jobs", 0660, false},	 {"signer", 0660, false},
+	{"auth", 0660, false},	 {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -430,7 +424,8 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	return 0;
 }
 
-_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX, "all of them, and master, may reach one socket");
+_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX,
+	       "all of them, and master, may reach one socket");
 
 static void
 add_peer(struct start_listen *l, uid_t uid, const char *program)

@@ -1,0 +1,37 @@
+/*
+ * tls - see the header
+ */
+#include "culver/tls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mail/domain.h"
+#include "common/protocol/state.h"
+#include "common/system/fatal.h"
+#include "common/system/start.h"
+#include "culver/run.h"
+
+int
+verb_tls(const struct culver_options *o, int argc, char **argv)
+{
+	char domain[START_DOMAIN_MAX + 1];
+	const char *runtime;
+
+	if (argc != 2)
+		return options_usage(o, "expected the name of one domain");
+	if (!domain_is_valid(span_of(argv[1])) ||
+	    span_copy(span_of(argv[1]), domain, sizeof(domain)) < 0)
+		return options_usage(o, "`%s` is not the name of a domain", argv[1]);
+	for (char *c = domain; *c != '\0'; c++)
+		*c = ascii_lower(*c);
+	runtime = options_runtime(o);
+	if (runtime == NULL)
+		return 1;
+	if (state_master(runtime) <= 0) {
+		fprintf(stderr, "culver: not running (no master holds %s/" STATE_PID_FILE ")\n",
+			runtime);
+		return EXIT_UNAVAILABLE;
+	}
+	return run_explain(o, domain);
+}
