@@ -60,6 +60,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.serves = {"fetch"},
 		.reaches = {"resolver", "log"},
 		.network_out = true,
+		.network_port = 443,
 		.room = TRUST_ROOM,
 		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
 		.stage = TRUST_STOP_QUEUE,
@@ -405,6 +406,7 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	if (people->as_root && row->reads_drop)
 		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
+	s->network_port = row->network_port;
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;
 	if (trust_has_room(row, people, c) &&

@@ -58,6 +58,7 @@ start_encode(const struct start *s, struct buffer *to)
 		put_text(to, "explain", s->explain);
 	put_number(to, "tries", s->tries);
 	put_number(to, "network-out", s->network_out);
+	put_number(to, "network-port", s->network_port);
 	put_number(to, "admin-uid", s->admin_uid);
 	put_number(to, "admin-gid", s->admin_gid);
 	for (size_t i = 0; i < s->listen_count; i++) {
@@ -209,6 +210,8 @@ decode_number(const struct words *w, struct start *s)
 		s->tries = v == 1;
 	else if (strcmp(key, "network-out") == 0)
 		s->network_out = v == 1;
+	else if (strcmp(key, "network-port") == 0 && v <= UINT16_MAX)
+		s->network_port = (uint16_t)v;
 	else if (strcmp(key, "admin-uid") == 0)
 		s->admin_uid = (uid_t)v;
 	else if (strcmp(key, "admin-gid") == 0)

@@ -89,7 +89,8 @@ struct start {
 		[START_DOMAIN_MAX +
 		 1]; /* say what is demanded of this domain's hosts, exit (delivery); "": serve */
 	bool tries;  /* and whether they meet it */
-	bool network_out; /* may connect by TCP */
+	bool network_out;      /* may connect by TCP */
+	uint16_t network_port; /* and to no other port; 0: to any (Landlock) */
 	uid_t admin_uid; /* besides root: sees and does all (the ordinary user who runs it; else 0) */
 	gid_t admin_gid; /* group culver-admin; (gid_t)-1 when there is none */
 	struct start_listen listens[START_SOCKETS_MAX];
