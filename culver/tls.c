@@ -4,13 +4,25 @@
 #include "culver/tls.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "common/mail/domain.h"
 #include "common/protocol/state.h"
 #include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "culver/run.h"
+
+/* where it cannot be read, it is none of the caller's either */
+static bool
+is_of_root(const char *runtime)
+{
+	struct state *s = calloc(1, sizeof(*s));
+	bool of_root = s == NULL || state_read(runtime, s) != 0 || s->as_root;
+
+	free(s);
+	return of_root;
+}
 
 int
 verb_tls(const struct culver_options *o, int argc, char **argv)
@@ -32,6 +44,10 @@ verb_tls(const struct culver_options *o, int argc, char **argv)
 		fprintf(stderr, "culver: not running (no master holds %s/" STATE_PID_FILE ")\n",
 			runtime);
 		return EXIT_UNAVAILABLE;
+	}
+	if (is_of_root(runtime) && geteuid() != 0) {
+		fprintf(stderr, "culver: this system is root's: only root may ask its programs\n");
+		return 1;
 	}
 	return run_explain(o, domain);
 }
