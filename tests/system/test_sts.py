@@ -6,6 +6,7 @@ the test's own authority.
 
 import os
 import re
+import signal
 import time
 
 import pytest
@@ -361,6 +362,49 @@ def test_fetch_is_killed_in_traffic(culver, site):
     assert not site.sink.messages
 
 
+def test_fetch_is_killed_and_nobody_has_a_policy(culver, site):
+    """Mail goes as soon as it is there again."""
+    site.hop(None).names(None).start()
+    culver.kill(culver.pid("fetch"))
+    assert outcome(culver)["tls"] == ""
+
+
+def test_while_fetch_says_nothing_mail_waits(culver, site):
+    """Nobody can know whether there is a policy: never less than it might demand."""
+    site.hop(None).names(None).start()
+    pid = culver.pid("fetch")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        told = outcome(culver, "deferred")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert told["status"] == "4.7.5" and "cannot be found out now" in told["reply"] and site.sink.connections == 0
+
+
+def test_a_download_is_killed(culver, site):
+    """It failed, as any other may."""
+    site.hop(None).page(drip).names().start()
+    with wire.Peer(culver.connect("fetch", "delivery"), wire.FETCH_ANSWERS) as peer:
+        peer.send("FETCH_STS_ASK", domain=DOMAIN, id=ID)
+        site.web.await_asked(1)
+        culver.kill(*culver.pids()["fetch"][1:])
+        assert peer.receive()[1]["mode"] == 0
+    assert culver.wait_event("download-died")["signal"] == "9"
+    assert culver.wait_event("policy-failed", domain=DOMAIN) and os.listdir(culver.sts_path) == []
+
+
+def test_a_reload_answers_what_was_asked(culver, site):
+    """By the generation that was asked; the new one answers others at once."""
+    site.hop(None).page(drip).names().start()
+    with wire.Peer(culver.connect("fetch", "delivery"), wire.FETCH_ANSWERS) as peer:
+        peer.socket.settimeout(EVENT_S)
+        peer.send("FETCH_STS_ASK", domain=DOMAIN, id=ID)
+        site.web.await_asked(1)
+        culver.command("reload", check=0)
+        assert ask(culver, "quick.example", "")["mode"] == 0
+        assert peer.receive()[1]["mode"] == 0
+
+
 # ---- what others found ----
 
 def vectors(folder):
@@ -477,3 +521,16 @@ def test_tls_of_other_domains(culver, site):
     assert culver.command("tls").returncode == 64
     culver.stop()
     assert culver.command("tls", DOMAIN).returncode == 69
+
+
+def test_check_looks_at_the_authorities(culver):
+    """A file that is not there, and one without a certificate."""
+    empty = os.path.join(culver.folder, "empty.pem")
+    with open(empty, "w", encoding="ascii"):
+        pass
+    os.chmod(empty, 0o644)
+    for path in (empty, "/nonexistent.pem"):
+        culver.general = [f"https-ca {path}"]
+        culver.write()
+        done = culver.command("check")
+        assert done.returncode == 1 and path in done.stdout + done.stderr

@@ -23,16 +23,19 @@ require(bool holds)
 		abort();
 }
 
+static char folder[] = "/tmp/culver-fuzz-fetch-XXXXXX";
+
+static void
+remove_folder(void)
+{
+	(void)rmdir(folder);
+}
+
 static int
 open_folder(void)
 {
-	static char folder[] = "/tmp/culver-fuzz-fetch-XXXXXX";
-	int fd;
-
-	require(mkdtemp(folder) != NULL);
-	fd = open(folder, O_RDONLY | O_DIRECTORY);
-	/* the folder goes with the last descriptor's process; its file is made and removed in each run */
-	return fd;
+	require(mkdtemp(folder) != NULL && atexit(remove_folder) == 0);
+	return open(folder, O_RDONLY | O_DIRECTORY);
 }
 
 int
