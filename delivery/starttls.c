@@ -42,7 +42,7 @@ set_result(struct connection *c, enum policy_result result, const char *wrong)
 
 	c->has_tls_result = true;
 	c->tls_result = result;
-	snprintf(c->tls_wrong, sizeof(c->tls_wrong), "%s", wrong);
+	snprintf(c->tls_wrong, sizeof(c->tls_wrong), "%.*s", (int)sizeof(c->tls_wrong) - 1, wrong);
 	if (getsockname(c->stream.fd, (struct sockaddr *)&c->local, &len) == -1)
 		c->local.ss_family = AF_UNSPEC;
 }

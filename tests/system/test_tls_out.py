@@ -11,6 +11,7 @@ import pytest
 
 import certificates
 import dns
+import dovecot
 import exim
 import mail
 import peers
@@ -80,11 +81,11 @@ def route(culver, where, tls=None, *words, domain=HOST):
     return culver
 
 
-def outcome(culver, event="delivered", domain=HOST, tag="tls"):
+def outcome(culver, event="delivered", domain=HOST, tag="tls", to="x"):
     """What became of a message."""
     with culver.smtp() as client:
         client.ehlo()
-        reply = client.message(culver.address, [f"x@{domain}"], mail.small(tag))
+        reply = client.message(culver.address, [f"{to}@{domain}"], mail.small(tag))
         smtp.check(reply, 250)
     return culver.wait_event(event, id=culver.accepted_id(reply))
 
@@ -307,6 +308,20 @@ def test_records_of_which_none_is_usable_demand_encryption(culver, authority, na
     assert counted(culver) == ("dane", "tlsa-invalid")
 
 
+def test_the_next_host_is_tried_where_one_does_not_prove_who_it_is(culver, authority, names):
+    port = peers.free_port()
+    pairs = authority.issue("false", [NAME]), authority.issue("true", ["mx2." + HOST])
+    with smtp.Sink(host="127.0.0.2", port=port, tls=certificates.server_context(pairs[0])) as first, \
+            smtp.Sink(host="127.0.0.3", port=port, tls=certificates.server_context(pairs[1])) as second:
+        server, anchor = names(f"@ MX 10 mx\n@ MX 20 mx2\nmx A 127.0.0.2\nmx2 A 127.0.0.3\n_{port}._tcp.mx TLSA 3 1 1 {'ab' * 32}\n"
+                               f"_{port}._tcp.mx2 TLSA {certificates.tlsa(pairs[1][0])}", sign=True)
+        route(configure(culver, server, anchor), f"mx:{HOST}:{port}").start()
+        told = outcome(culver)
+        assert told["host"].startswith("mx2.") and told["tls"].endswith(" dane")
+        assert "TLSA" in culver.wait_event("host-passed-over")["reason"]
+        assert not first.messages and len(second.messages) == 1
+
+
 def test_tlsa_and_no_starttls_is_an_attack(culver, names, hop):
     sink = hop()
     dane(culver, names, sink, "3 1 1 " + "ab" * 32)
@@ -381,6 +396,21 @@ def test_a_real_next_hop(culver, authority, names, kind, how):
             mail.below(taken.content, content)
         finally:
             stranger.close()
+
+
+def test_lmtp_by_tcp_has_starttls_too(culver, authority, place, names):
+    pair = authority.issue("theirs", [NAME])
+    try:
+        server = dovecot.Taker(place.users[0], pair)
+    except peers.Unavailable as reason:
+        pytest.skip(str(reason))
+    with server:
+        resolver, _ = names("mx A 127.0.0.1")
+        culver.general.append(block("route box.test", [f"lmtp {NAME}:{server.port}", "tls verified {", f"ca {authority.certificate}", "}"]))
+        configure(culver, resolver).start()
+        assert outcome(culver, domain="box.test", to="ann")["tls"].endswith(" pkix")
+        letter, = server.letters("ann")
+        assert mail.tag_of(letter) == "tls"
 
 
 # ---- sessions ----
