@@ -1,8 +1,7 @@
 /*
  * explain - see the header; called by main.c
  *
- * Where mail for a domain goes is lookup's to say; without tables and addresses, which are not asked here, it is the route, the domain
- * with `relay` or LMTP, the smarthosts, or the MX.
+ * Where mail for a domain of others goes the configuration alone says (common/config/outside.h); of our own domains, those with `relay` or LMTP have hosts.
  */
 #include "delivery/explain.h"
 
@@ -11,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mail/domain.h"
+#include "common/config/outside.h"
 #include "delivery/connect.h"
 #include "delivery/demand.h"
 #include "delivery/tls.h"
 
-#define SMTP_PORT 25
 #define PLACE_MAX 8192
 #define MINUTE 60
 #define HOUR 3600
@@ -29,37 +27,19 @@ struct explain {
 	struct buffer place;
 	struct hosts hosts;
 	struct sts sts;
-	bool tries, has_told_sts, has_failed;
+	bool tries, has_told_sts;
 };
 
 #define SAY(...) dprintf(STDERR_FILENO, __VA_ARGS__)
 
 /* ---- where to ---- */
 
-static void
-add_smarthosts(struct buffer *to, const struct config_outbound *o)
-{
-	for (size_t i = 0; i < o->smarthost_count; i++) {
-		const struct config_host *h = &o->smarthosts[i];
-		const struct hop hop = {.is_mx = h->is_mx,
-					.is_literal = strchr(h->host, ':') != NULL,
-					.host = span_of(h->host),
-					.port = h->port,
-					.path = SPAN_NONE};
-
-		if (i > 0)
-			buffer_char(to, ' ');
-		hop_write(&hop, to);
-	}
-}
-
 /* NULL, or why there is no next hop */
 static const char *
 find_place(struct explain *e, struct span domain)
 {
 	const struct config_domain *own = config_domain_find(e->config, domain);
-	const struct config_route *route = config_route_find(e->config, domain);
-	const struct hop mx = {.is_mx = true, .host = domain, .port = SMTP_PORT, .path = SPAN_NONE};
+	struct outside o;
 
 	if (own != NULL) {
 		const char *hops = own->relay != NULL		 ? own->relay
@@ -70,16 +50,11 @@ find_place(struct explain *e, struct span domain)
 		buffer_string(&e->place, hops != NULL ? hops : "");
 		return hops != NULL ? NULL : "its mail is delivered on this host";
 	}
-	e->block = span_of(route != NULL ? route->name : "outbound");
-	if (route != NULL && route->action != CONFIG_ROUTE_HOPS)
+	if (!outside_domain(e->config, domain, &o))
 		return "its route has no next hop: its mail is refused, held, deferred or "
 		       "discarded";
-	if (route != NULL)
-		buffer_string(&e->place, route->hops);
-	else if (e->config->outbound.smarthost_count > 0)
-		add_smarthosts(&e->place, &e->config->outbound);
-	else
-		hop_write(&mx, &e->place);
+	e->block = o.block;
+	buffer_span(&e->place, o.hops);
 	return NULL;
 }
 
@@ -228,7 +203,7 @@ explain_place(struct explain *e, const char *domain)
 	size_t count = 0, good = 0;
 
 	SAY("%s goes to %.*s (%s%.*s)\n", domain, SPAN_ARG(buffer_get(&e->place)),
-	    span_equal(e->block, SPAN("outbound"))		     ? ""
+	    span_equal(e->block, SPAN(OUTSIDE_BLOCK))		     ? ""
 	    : config_domain_find(e->config, span_of(domain)) != NULL ? "domain "
 								     : "route ",
 	    SPAN_ARG(e->block));
