@@ -16,9 +16,9 @@
 #include "delivery/tls.h"
 
 #define PLACE_MAX 8192
-#define MINUTE 60
-#define HOUR 3600
-#define DAY 86400
+#define MINUTE UINT64_C(60)
+#define HOUR UINT64_C(3600)
+#define DAY UINT64_C(86400)
 
 struct explain {
 	const struct config *config;

@@ -29,7 +29,7 @@ main(void)
 	const char *path = start_directory(s, "sts");
 	size_t clients_max = GENERATIONS * (size_t)config->limits.agents + SERVE_CLIENTS_SPARE;
 	struct confine_limits limits = {
-		.descriptors = clients_max + DOWNLOADS_MAX * 2 + DESCRIPTORS_SPARE,
+		.descriptors = clients_max + 2 * (size_t)DOWNLOADS_MAX + DESCRIPTORS_SPARE,
 		.memory = UINT64_C(1) << 30,
 		.file_size = CACHE_FILE_MAX,
 		.may_fork = true,

@@ -16,7 +16,7 @@
 
 #define ARENA_MAX (1 << 20)
 #define HOST_MAX (sizeof(STS_HOST) + FETCH_DOMAIN_MAX + 1)
-#define ADDRESSES_TEXT_MAX (HTTPS_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3))
+#define ADDRESSES_TEXT_MAX (HTTPS_ADDRESSES_MAX * (INET6_ADDRSTRLEN + UINT64_C(3)))
 
 static void __attribute__((format(printf, 3, 4)))
 end_as(struct obtain_result *to, enum obtain_outcome outcome, const char *format, ...)
