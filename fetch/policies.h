@@ -21,7 +21,8 @@
 #define POLICIES_FETCHED_MS 60000 /* no domain is asked more often, whatever its records say */
 #define POLICIES_REFRESH_S 86400
 #define POLICIES_SWEEP_MS 3600000
-#define POLICIES_UNUSED_S (30 * INT64_C(86400)) /* whose policy was of no use for so long is not refreshed */
+#define POLICIES_UNUSED_S \
+	(30 * INT64_C(86400)) /* whose policy was of no use for so long is not refreshed */
 
 struct policies;
 struct pending;
