@@ -18,6 +18,7 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/demand.h"
 #include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
@@ -26,6 +27,7 @@ struct agent {
 	struct span place;
 	const struct config_hop_tls *tls; /* of the block that the place is of */
 	struct hosts hosts;
+	struct sts sts;
 	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
@@ -215,58 +217,36 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
-/* what is demanded of the host: asked for anew before each connection, since it may have changed */
-static void
-decide_policy(struct agent *a, struct dane *dane, struct policy *to)
-{
-	const struct hosts_address *host = &a->peer;
-	bool is_tcp = host->address.ss_family != AF_UNIX;
-	/* the last hop, to who keeps the mailboxes, is the administrator's */
-	enum intake_tls_demand demand = host->is_lmtp ? INTAKE_TLS_BY_POLICY : a->demand;
-
-	*dane = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
-	if (is_tcp && policy_wants_dane(a->tls) && demand != INTAKE_TLS_WAIVED)
-		hosts_dane(&a->hosts, host, dane);
-	policy_decide(&(struct policy_question){.tls = a->tls,
-						.domain = host->domain,
-						.host = span_of(host->name),
-						.is_secure = host->is_named_securely,
-						.is_tcp = is_tcp,
-						.demand = demand,
-						.dane = dane,
-						.sts = NULL},
-		      to);
-}
-
 /* the connection to a->peer, under what is demanded of it; -1 and *trouble; *is_down: nobody could reach it */
 static int
 open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 {
 	struct connection *c = &a->connection;
-	struct dane dane;
-	struct policy policy;
+	struct demand demand;
+	const struct policy *policy = &demand.policy;
 	struct verdict why;
 	bool is_open;
 
 	*is_down = false;
-	decide_policy(a, &dane, &policy);
-	if (policy.is_passed_over) {
-		outcome_tell(c, &a->peer, &policy);
+	/* asked for anew before each connection, since it may have changed */
+	demand_decide(&a->hosts, &a->sts, a->tls, &a->peer, a->demand, &demand);
+	if (policy->is_passed_over) {
+		outcome_tell(c, &a->peer, policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
-		if (policy.is_permanent)
+		if (policy->is_permanent)
 			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
-				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
 		else
 			verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
-				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
 		return -1;
 	}
 	is_open = connect_open(c, &a->peer, a->config,
-			       &(struct tls_demand){a->tls, &policy, a->peer.text},
+			       &(struct tls_demand){a->tls, policy, a->peer.text},
 			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
 			       &why) == 0;
-	outcome_tell(c, &a->peer, &policy);
-	if (is_open && policy.must_require && !c->requiretls) {
+	outcome_tell(c, &a->peer, policy);
+	if (is_open && policy->must_require && !c->requiretls) {
 		connect_quit(c);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
 		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
@@ -276,7 +256,7 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 	if (is_open)
 		return 0;
 	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
-	if (c->is_tls_trouble && policy.must_require) {
+	if (c->is_tls_trouble && policy->must_require) {
 		why.fate = FATE_FAILED;
 		memcpy(why.status, "5.7.10", sizeof("5.7.10"));
 	}
@@ -451,8 +431,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, struct span place, struct span block,
-	    int channel)
+agent_serve(const struct agent_paths *paths, const struct config *config, struct span place,
+	    struct span block, int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -463,13 +443,15 @@ agent_serve(const struct config *config, const char *resolver, struct span place
 	a->config = config;
 	a->place = place;
 	a->tls = config_hop_tls_of(config, block);
-	hosts_init(&a->hosts, config, resolver);
+	hosts_init(&a->hosts, config, paths->resolver);
+	sts_init(&a->sts, paths->fetch);
 	arena_init(&a->arena, AGENT_JOB_MAX);
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
 	tls_forget();
 	hosts_free(&a->hosts);
+	sts_free(&a->sts);
 	arena_free(&a->arena);
 	free(a);
 	return 0;

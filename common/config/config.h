@@ -112,6 +112,7 @@ struct config_tls {
 enum config_private { CONFIG_PRIVATE_UNSAID, CONFIG_PRIVATE_KEEP, CONFIG_PRIVATE_REMOVE };
 /* must the authors in From and Sender be addresses of who sends? */
 enum config_alignment { CONFIG_ALIGNMENT_UNSAID, CONFIG_ALIGNMENT_OFF, CONFIG_ALIGNMENT_REJECT };
+#define CONFIG_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* where nothing else is said */
 
 /* what is demanded of a next hop at least */
 enum config_hop_level {
@@ -369,6 +370,8 @@ struct config {
 	size_t resolver_server_count;
 	char *trust_anchor;	   /* file; NULL: the default one, if it is there */
 	bool is_unvalidated;	   /* `trust-anchor none` */
+	char *https_ca;		   /* file of authorities; NULL: CONFIG_AUTHORITIES */
+	char *sts_cache;	   /* directory */
 	bool hosts;		   /* /etc/hosts is asked before the DNS */
 	struct config_site *sites; /* in their order */
 	size_t site_count;
