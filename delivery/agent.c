@@ -18,6 +18,8 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/credentials.h"
+#include "delivery/login.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -28,7 +30,9 @@ struct agent {
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
-	struct arena arena; /* of the job in hand */
+	struct credentials credentials; /* of the place */
+	struct verdict no_credentials;	/* a fate is set: there are none, and why */
+	struct arena arena;		/* of the job in hand */
 };
 
 /* ---- a job comes in ---- */
@@ -198,6 +202,8 @@ struct attempt {
 	int64_t deadline_ms; /* after it no further host is tried */
 	struct trouble trouble;
 	bool is_tried; /* a host was there to be tried: `trouble` is of it */
+	bool is_down;  /* the host at hand cannot be reached */
+	bool is_over;  /* who we are was not believed: no further host is asked */
 	bool has_reply; /* `trouble` is what a host answered, which says more than that others cannot be reached */
 };
 
@@ -211,14 +217,48 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
+/* greeted, and logged in; else *trouble says why not */
+static bool
+open_connection(struct agent *a, struct attempt *attempt, struct trouble *trouble)
+{
+	struct verdict *why = &trouble->verdict;
+
+	trouble->meaning = REPLY_CONNECTING;
+	if (a->no_credentials.fate != 0) {
+		*why = a->no_credentials;
+		attempt->is_over = true;
+		return false;
+	}
+	if (connect_open(&a->connection, &a->peer, a->config,
+			 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+			 why) != 0) {
+		/* it was there, and did not want one more */
+		if (why->code / 100 == 4)
+			trouble->meaning = REPLY_BUSY;
+		/* one that turns us away is there, and not what others should be kept from */
+		attempt->is_down = why->code == 0;
+		return false;
+	}
+	switch (login_run(&a->connection, &a->credentials, why)) {
+	case LOGIN_DONE:
+		return true;
+	case LOGIN_REFUSED:
+		attempt->is_over = true;
+		return false;
+	case LOGIN_PASSED_OVER:
+		break;
+	}
+	return false;
+}
+
 /* the next of the hosts that takes mail; false: none does */
 static bool
 connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 {
 	const struct hosts_address *host;
-	struct verdict why;
+	struct trouble trouble;
 
-	while ((host = hosts_next(&a->hosts)) != NULL) {
+	while (!attempt->is_over && (host = hosts_next(&a->hosts)) != NULL) {
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
 			      event_string("reason", "the time for this attempt is over"));
@@ -229,20 +269,15 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			report->lost = true;
 		if (report->lost)
 			return false;
-		if (connect_open(&a->connection, &a->peer, a->config,
-				 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
-				 &why) == 0)
+		attempt->is_down = false;
+		if (open_connection(a, attempt, &trouble))
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
-			attempt->trouble = (struct trouble){
-				.verdict = why,
-				/* it was there, and did not want one more */
-				.meaning = why.code / 100 == 4 ? REPLY_BUSY : REPLY_CONNECTING};
+			attempt->trouble = trouble;
 		EVENT("host-passed-over", event_string("host", a->peer.text),
-		      event_string("reason", why.text));
-		/* one that turns us away is there, and not what others should be kept from */
-		if (why.code == 0 && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
+		      event_string("reason", trouble.verdict.text));
+		if (attempt->is_down && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
 			report->lost = true;
 	}
 	return false;
@@ -354,7 +389,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, struct span place, int channel)
+agent_serve(const struct config *config, const char *resolver, struct span place, struct span login,
+	    int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -366,9 +402,12 @@ agent_serve(const struct config *config, const char *resolver, struct span place
 	a->place = place;
 	hosts_init(&a->hosts, config, resolver);
 	arena_init(&a->arena, AGENT_JOB_MAX);
+	if (credentials_take(&a->credentials, config, login, &a->no_credentials) == 0)
+		a->no_credentials.fate = 0;
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
+	credentials_forget(&a->credentials);
 	hosts_free(&a->hosts);
 	arena_free(&a->arena);
 	free(a);

@@ -144,9 +144,11 @@ name_address(struct hosts_address *a, struct span name)
 	char text[INET6_ADDRSTRLEN] = "";
 	size_t len;
 
+	if (span_copy(name, a->name, sizeof(a->name)) < 0)
+		a->name[0] = '\0';
+	a->port = port_of(&a->address);
 	inet_ntop(a->address.ss_family, ip_of(&a->address, &len), text, sizeof(text));
-	snprintf(a->text, sizeof(a->text), "%.*s[%s]:%u", SPAN_ARG(name), text,
-		 (unsigned)port_of(&a->address));
+	snprintf(a->text, sizeof(a->text), "%.*s[%s]:%u", SPAN_ARG(name), text, a->port);
 }
 
 static void

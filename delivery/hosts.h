@@ -35,6 +35,8 @@ struct hosts_address {
 	struct sockaddr_storage address;
 	socklen_t len;
 	bool is_lmtp;
+	char name[RESOLVER_NAME_MAX + 1]; /* of the host, or its address; of a Unix socket empty */
+	unsigned port;
 	char text[JOBS_HOST_MAX + 1]; /* NAME[ADDRESS]:PORT, or the path, as results name it */
 };
 

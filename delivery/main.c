@@ -3,11 +3,13 @@
  *
  * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file.
  */
+#include "common/accounts/verifier.h"
 #include "common/config/config.h"
 #include "common/system/confine.h"
 #include "common/system/events.h"
 #include "common/system/start.h"
 #include "delivery/agents.h"
+#include "delivery/credentials.h"
 #include "delivery/hosts.h"
 #include "delivery/replies.h"
 #include "delivery/sockets.h"
@@ -28,6 +30,8 @@ main(void)
 	events_start("delivery", start_path(s, "log"));
 	hosts_load_local();
 	sockets_start(s, config);
+	credentials_hold(s, config);
+	verifier_open();
 	(void)replies_load(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
