@@ -27,6 +27,15 @@ credentials_hold(const struct start *s, const struct config *config)
 	}
 }
 
+void
+credentials_drop(void)
+{
+	for (size_t i = 0; i < file_count; i++)
+		if (files[i] >= 0)
+			close(files[i]);
+	file_count = 0;
+}
+
 int
 credentials_check(const struct config *config, struct span name, struct verdict *why)
 {
@@ -72,10 +81,7 @@ credentials_take(struct credentials *c, const struct config *config, struct span
 
 		wrong = read_file(c, n < file_count ? files[n] : -1);
 	}
-	for (size_t i = 0; i < file_count; i++)
-		if (files[i] >= 0)
-			close(files[i]);
-	file_count = 0;
+	credentials_drop();
 	if (wrong != NULL) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.3.5", "the file of the login %.*s: %s",
 			    SPAN_ARG(name), wrong);

@@ -22,6 +22,8 @@ struct credentials {
 
 /* credentials_hold - the descriptors of the row `login.0`, `login.1` ...; before confine */
 void credentials_hold(const struct start *s, const struct config *config);
+/* credentials_drop - this process has no use for any of them */
+void credentials_drop(void);
 /* credentials_check - is there such a login?  "": none is wanted.  -1: *why is a deferral. */
 int credentials_check(const struct config *config, struct span name, struct verdict *why)
 	__attribute__((warn_unused_result));

@@ -15,22 +15,23 @@
 #include "delivery/sockets.h"
 #include "delivery/syscalls.h"
 
-static const struct confine_limits limits = {
-	.descriptors = 64,
-	.memory = 512u << 20,
-	.may_fork = true,
-};
+#define SPARE 64 /* descriptors besides those of logins */
 
 int
 main(void)
 {
 	const struct start *s = start_take("delivery");
 	const struct config *config = config_take();
+	const struct confine_limits limits = {
+		.descriptors = config->login_count + SPARE,
+		.memory = 512u << 20,
+		.may_fork = true,
+	};
 
 	events_start("delivery", start_path(s, "log"));
 	hosts_load_local();
-	sockets_start(s, config);
 	credentials_hold(s, config);
+	sockets_start(s, config);
 	verifier_open();
 	(void)replies_load(config);
 	confine(s, delivery_syscalls, &limits);

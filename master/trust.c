@@ -90,6 +90,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.reaches = {"jobs", "resolver", "log"},
 		.network_out = true,
 		.room = TRUST_ROOM,
+		.files = TRUST_LOGINS,
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
@@ -359,6 +360,12 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 					return -1;
 			}
 		}
+		for (size_t i = 0; i < c->route_count; i++) {
+			if (add_tables(s, d, c, &c->routes[i].sent_as.senders, why) != 0)
+				return -1;
+		}
+		if (add_tables(s, d, c, &c->outbound.sent_as.senders, why) != 0)
+			return -1;
 		return add_tables(s, d, c, &c->auth.senders, why);
 	case TRUST_ACCOUNTS:
 		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),

@@ -61,11 +61,12 @@ struct trust_directory {
 	unsigned rights;
 };
 
-/* which files of `tls` master opens for a program */
+/* which files of `tls` and `login` master opens for a program */
 enum trust_files {
 	TRUST_NO_FILES,
 	TRUST_CERTIFICATES,
-	TRUST_KEYS, /* those before the present ones too (master/certificates.h) */
+	TRUST_KEYS,   /* those before the present ones too (master/certificates.h) */
+	TRUST_LOGINS, /* passwords and tokens for other hosts (master/secrets.h) */
 };
 
 struct trust_row {

@@ -52,7 +52,8 @@ struct place {
 	uint32_t hash;
 	char *key; /* hosts or user, NUL, domain, home; ours */
 	struct span hosts, user, domain;
-	struct span home; /* of a virtual user's mailbox; else empty */
+	struct span
+		home; /* of a virtual user's mailbox; hosts: the name of the login there; else empty */
 	uint64_t
 		quota; /* of it, as lookup said last: agents that are there already keep theirs; 0: none */
 	struct flow *turn[QUEUE_RANKS]; /* rings; whose turn it is */
@@ -84,7 +85,7 @@ struct places {
 void place_list_add(struct place_list *l, struct place *p); /* at the end, and off the other */
 void place_list_drop(struct place *p);
 
-/* queue_place - found or made; `name` is the hosts or the user, `home` that of a virtual one */
+/* queue_place - found or made; `name` is the hosts or the user, `home` that of a virtual one, or the login at the hosts */
 struct place *queue_place(struct manager *q, enum jobs_kind kind, struct span name,
 			  struct span domain, struct span home);
 /* queue_place_let_go - nothing waits there: freed, or kept for a while where something is known of it */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mail/address.h"
 #include "common/protocol/lookup.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
@@ -118,6 +119,23 @@ unreadable(struct manager *q, struct message *m, int error)
 		message_due(q, m, message_tick(q) + SCHEDULE_PAUSE_MS / MESSAGE_TICK_MS + 1);
 }
 
+/* the sender of a recipient, where it makes a difference by which login its mail goes */
+static int
+copy_sender(struct manager *q, struct message *m, uint32_t number, char to[ADDRESS_MAX + 1],
+	    size_t *len)
+{
+	struct span sender;
+	*len = 0;
+	if (!config_has_sender_logins(q->config))
+		return 0;
+	if (message_sender(q, m, number, &sender) != 0)
+		return -1;
+	/* a longer one was never taken; if it were, it had no login of its own */
+	if (span_copy(sender, to, ADDRESS_MAX + 1) == 0)
+		*len = sender.len;
+	return 0;
+}
+
 /*
  * ask_for - one datagram about as many of its recipients as fit; the message is in use by the caller
  *
@@ -130,6 +148,8 @@ ask_for(struct manager *q, struct message *m)
 	struct route *r = &q->route;
 	struct route_ask *a = free_ask(r);
 	struct journal_entry e;
+	char sender[ADDRESS_MAX + 1];
+	size_t sender_len;
 	uint32_t most = may_ask(m), count = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
@@ -148,11 +168,13 @@ ask_for(struct manager *q, struct message *m)
 			i = 0;
 		if (m->recipients[i].state != RECIPIENT_WAITING)
 			continue;
-		if (message_recipient(q, m, i + 1, &e) != 0) {
+		if (copy_sender(q, m, i + 1, sender, &sender_len) != 0 ||
+		    message_recipient(q, m, i + 1, &e) != 0) {
 			unreadable(q, m, errno);
 			break;
 		}
-		const struct lookup_question question = {i + 1, e.text, e.direct, e.line};
+		const struct lookup_question question = {i + 1, e.text, e.direct, e.line,
+							 span_from(sender, sender_len)};
 		if (wire_list_add(&list, WIRE_LIST_ROOM, &lookup_question_shape, &question) != 0)
 			break;
 		numbers[count++] = i + 1;
@@ -187,7 +209,7 @@ static struct place *
 place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
-		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, SPAN_NONE);
+		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, l->user);
 	struct place *p = queue_place(q,
 				      l->kind == LOOKUP_LINE	? JOBS_LINE
 				      : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS

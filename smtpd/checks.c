@@ -103,7 +103,8 @@ ask(struct checks *c, const struct span *addresses, size_t first, size_t count, 
 
 	wire_list_start(&questions);
 	for (; n < count; n++) {
-		struct lookup_question q = {.number = n, .address = addresses[n]};
+		struct lookup_question q = {
+			.number = n, .address = addresses[n], .sender = SPAN_NONE};
 		if (wire_list_add(&questions, WIRE_LIST_ROOM, &lookup_question_shape, &q) == -1)
 			break;
 	}

@@ -70,7 +70,7 @@ struct jobs_want {
 	struct span user;   /* mailbox: login name */
 	struct span domain; /* mailbox: the domain block that decides `deliver` */
 	struct span
-		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; smtp: the name of the login; else empty */
 	uint64_t quota; /* mailbox of a virtual user: bytes; 0: none */
 };
 

@@ -59,7 +59,7 @@ JOBS_ORDERS = {
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }
 
-QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N)]
+QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N), ("sender", S)]
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
