@@ -1,0 +1,71 @@
+"""Hosts that want to know who sends: files of secrets and blocks of `login` for us, and a next hop in Python that asks."""
+
+import base64
+import os
+
+import culver as helper
+import smtp
+
+PASSWORD = "correct horse, =2C battery"
+
+
+def write_secret(culver, name, text=PASSWORD, mode=0o600):
+    """A file of the instance's, as its master wants it; its path."""
+    path = os.path.join(culver.folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text + "\n")
+    if culver.place.mode == "user" and os.geteuid() == 0:
+        os.chown(path, culver.place.runner.pw_uid, culver.place.runner.pw_gid)
+    return path
+
+
+def add_login(culver, name, user, *lines, secret=PASSWORD, kind="password"):
+    """A block `login NAME`; the path of its file."""
+    path = write_secret(culver, f"secret-{name}", secret)
+    culver.general.append(helper.block(f"login {name}", [f"user {user}", f"{kind} {path}", *lines]).rstrip())
+    return path
+
+
+class LoginSink(smtp.Sink):
+    """A next hop that takes mail of whoever is logged in.  `accounts`: {user: secret}, by PLAIN, LOGIN or XOAUTH2.
+
+    `attempts` has each (connection, user, secret); `logins` the user of each connection that got in.
+    """
+
+    def __init__(self, accounts, mechanisms=("PLAIN", "LOGIN"), refusal=b"535 5.7.8 you are nobody\r\n", **more):
+        super().__init__(**more)
+        self.accounts, self.refusal = accounts, refusal
+        self.extensions = (*self.extensions, "AUTH " + " ".join(mechanisms))
+        self.attempts, self.logins = [], {}
+
+    def auth(self, connection, file, argument, number):
+        mechanism, _, initial = argument.partition(" ")
+
+        def ask(challenge):
+            connection.sendall(b"334 " + base64.b64encode(challenge) + b"\r\n")
+            return base64.b64decode(file.readline())
+
+        first = base64.b64decode(initial) if initial else ask(b"Username:" if mechanism == "LOGIN" else b"")
+        if mechanism == "PLAIN":
+            _, user, secret = first.split(b"\0")
+        elif mechanism == "LOGIN":
+            user, secret = first, ask(b"Password:")
+        else:
+            user, secret = (part.split(b"=", 1)[1].removeprefix(b"Bearer ") for part in first.split(b"\1")[:2])
+        user, secret = user.decode(), secret.decode()
+        self.attempts.append((number, user, secret))
+        if self.accounts.get(user) != secret:
+            if mechanism == "XOAUTH2":
+                assert ask(b'{"status":"400"}') == b""
+            connection.sendall(self.refusal)
+            return
+        self.logins[number] = user
+        connection.sendall(b"235 2.7.0 come in\r\n")
+
+    def senders(self):
+        """{user: the senders whose mail came by his login}, None being nobody's."""
+        found = {}
+        for message in self.messages:
+            found.setdefault(self.logins.get(message.connection), set()).add(message.sender)
+        return found

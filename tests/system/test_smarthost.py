@@ -1,0 +1,309 @@
+"""The next hop wants to know who sends: mail goes by the login of its route or its sender, or waits; secrets stay where they are."""
+
+import base64
+import os
+
+import pytest
+
+import culver as helper
+import mail
+import processes
+import smtp
+from smarthost import PASSWORD, LoginSink, add_login, write_secret
+from test_auth import LOGIN, prepare, user
+
+REMOTE = "x@remote.test"
+
+
+def submit(instance, sender, tag="by login", recipient=REMOTE):
+    """One message; its id."""
+    with instance.smtp() as client:
+        client.ehlo()
+        reply = client.message(sender, [recipient], mail.small(tag))
+        smtp.check(reply, 250)
+        return instance.accepted_id(reply)
+
+
+def use(culver, port, *lines):
+    """All mail goes to that port, by the login `relay` or as `lines` say."""
+    culver.relay_to(port)
+    culver.outbound += lines or ["login relay"]
+    return culver
+
+
+# ---- with real servers ----
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"])
+def test_culver_logs_in_at_culver(make_culver, mechanism):
+    """The submission port of one is the smarthost of the other."""
+    server, client = prepare(make_culver()), make_culver()
+    user(server, "password", LOGIN, password=PASSWORD)
+    add_login(client, "relay", LOGIN, f"mechanisms {mechanism.lower()}", "clear yes")
+    with smtp.Sink() as sink:
+        server.relay_to(sink.port).start()
+        use(client, server.submission).start()
+        ident = submit(client, LOGIN)
+        client.wait_event("done", id=ident)
+        server.wait_event("done")
+        assert client.events("logged-in", login="relay")[0]["mechanism"] == mechanism
+        assert [m.sender for m in sink.messages] == [LOGIN]
+
+
+def test_the_strongest_mechanism_is_used_and_needs_no_tls(make_culver):
+    """SCRAM tells nobody the password, so it may be said where all can hear it."""
+    server, client = prepare(make_culver()), make_culver()
+    user(server, "password", LOGIN, password=PASSWORD)
+    add_login(client, "relay", LOGIN)
+    with smtp.Sink() as sink:
+        server.relay_to(sink.port).start()
+        use(client, server.submission).start()
+        client.wait_event("done", id=submit(client, LOGIN))
+        server.wait_event("done")
+        assert client.events("logged-in")[0]["mechanism"] == "SCRAM-SHA-256"
+
+
+# ---- what is said to whom ----
+
+def test_a_password_is_not_said_without_tls(culver):
+    add_login(culver, "relay", "alice")
+    with LoginSink({"alice": PASSWORD}) as sink:
+        use(culver, sink.port).start()
+        ident = submit(culver, culver.address)
+        assert "there is no TLS" in culver.wait_event("deferred", id=ident)["reply"]
+        assert not sink.attempts and not sink.messages
+
+
+def test_a_token_is_read_again_when_its_file_changes(culver):
+    """master looks once a minute, and delivery makes way for one that has the new one."""
+    path = add_login(culver, "relay", "alice@example.org", "clear yes", kind="token", secret="t" * 1500)
+    with LoginSink({"alice@example.org": "n" * 1500}, mechanisms=("XOAUTH2",)) as sink:
+        use(culver, sink.port).start()
+        ident = submit(culver, culver.address)
+        assert culver.wait_event("login-failed")["reason"].endswith("535 you are nobody")
+        culver.wait_event("deferred", id=ident)
+        write_secret(culver, os.path.basename(path), "n" * 1500)
+        culver.wait_event("logins-renewed", 100)
+        culver.wait_event("done", 60, id=ident)
+        assert sink.attempts[0][2] == "t" * 1500 and sink.attempts[-1][2] == "n" * 1500
+        assert sink.senders() == {"alice@example.org": {culver.address}}
+        assert any(command.endswith(" AUTH=<>") for _, command in sink.commands if command.startswith("MAIL "))
+
+
+# ---- refusals ----
+
+def test_a_wrong_password_is_a_delay_that_not_every_message_tries(culver):
+    """Nothing comes back, the host is left alone, and all goes once the password is right."""
+    path = add_login(culver, "relay", "alice", "clear yes", secret="wrong")
+    with LoginSink({"alice": PASSWORD}) as sink:
+        use(culver, sink.port, "login relay", "retry 1s 1s").start()
+        idents = [submit(culver, culver.address, f"m{n}") for n in range(20)]
+        first = culver.wait_event("deferred", id=idents[0])
+        assert first["code"] == "535" and "does not let the login relay in: 535 you are nobody" in first["reply"]
+        culver.wait_event("site-dead")
+        for ident in idents:
+            culver.wait_event("deferred", id=ident)
+        assert len(sink.attempts) < len(idents), "every message was tried at the door"
+        assert not culver.events("failed") and not culver.events("notified")
+        write_secret(culver, os.path.basename(path))
+        culver.command("reload", check=0)
+        for ident in idents:
+            culver.wait_event("done", 60, id=ident)
+        assert len(sink.messages) == 20 and sink.attempts[0][2] == "wrong"
+
+
+def test_trouble_of_the_host_is_a_delay(culver):
+    add_login(culver, "relay", "alice", "clear yes", secret="wrong")
+    with LoginSink({"alice": PASSWORD}, refusal=b"454 4.7.0 the passwords are away\r\n") as sink:
+        use(culver, sink.port).start()
+        deferred = culver.wait_event("deferred", id=submit(culver, culver.address))
+        assert deferred["code"] == "454" and "the passwords are away" in deferred["reply"]
+        assert not culver.events("failed")
+        sink.accounts["alice"] = "wrong"
+        culver.wait_event("delivered")
+
+
+class Hostile(LoginSink):
+    """`act(connection, file)` goes on after AUTH."""
+
+    def __init__(self, act):
+        super().__init__({}, mechanisms=("SCRAM-SHA-256", "PLAIN"))
+        self.act = act
+
+    def auth(self, connection, file, argument, number):
+        self.attempts.append((number, argument, ""))
+        self.act(connection, file, argument)
+
+
+def wrong_signature(connection, file, argument):
+    """It knows all but the password."""
+    nonce = base64.b64decode(argument.split()[1]).rsplit(b"r=", 1)[1]
+    connection.sendall(b"334 " + base64.b64encode(b"r=" + nonce + b"x,s=QSXCR+Q6sek8bf92,i=4096") + b"\r\n")
+    file.readline()
+    connection.sendall(b"334 " + base64.b64encode(b"v=" + base64.b64encode(bytes(32))) + b"\r\n")
+    assert file.readline() == b"*\r\n"
+    connection.sendall(b"501 5.7.0 ended\r\n")
+
+
+def let_in_at_once(connection, _file, _argument):
+    connection.sendall(b"235 2.7.0 come in\r\n")
+
+
+def cheap_iterations(connection, file, argument):
+    """What would make guessing cheap."""
+    nonce = base64.b64decode(argument.split()[1]).rsplit(b"r=", 1)[1]
+    connection.sendall(b"334 " + base64.b64encode(b"r=" + nonce + b"x,s=QSXCR+Q6sek8bf92,i=1") + b"\r\n")
+    assert file.readline() == b"*\r\n"
+    connection.sendall(b"501 5.7.0 ended\r\n")
+
+
+def endless(connection, file, _argument):
+    while True:
+        connection.sendall(b"334 \r\n")
+        if not file.readline():
+            raise ConnectionAbortedError
+
+
+def rubbish(connection, _file, _argument):
+    connection.sendall(b"334 \x00\xff not base64 at all\r\n")
+
+
+def long_line(connection, _file, _argument):
+    connection.sendall(b"334 " + b"A" * 70000 + b"\r\n")
+
+
+def long_reply(connection, _file, _argument):
+    connection.sendall(b"535-" + b"x" * 400 + b"\r\n" + b"535-more\r\n" * 200 + b"535 end\r\n")
+
+
+@pytest.mark.parametrize("act", [wrong_signature, let_in_at_once, cheap_iterations, endless, rubbish, long_line, long_reply])
+def test_a_hostile_host_gets_neither_mail_nor_a_weaker_login(culver, act):
+    add_login(culver, "relay", "alice", "clear yes")
+    with Hostile(act) as sink:
+        use(culver, sink.port).start()
+        ident = submit(culver, culver.address)
+        culver.wait_event("deferred", id=ident)
+        assert not sink.messages and not culver.events("failed")
+        assert all(argument.startswith("SCRAM-SHA-256 ") for _, argument, _ in sink.attempts)
+        assert not culver.events("ended")
+
+
+# ---- per route, per sender ----
+
+def test_a_route_has_its_own_login_and_not_that_of_outbound(culver):
+    add_login(culver, "relay", "alice", "clear yes")
+    add_login(culver, "partner", "bob", "clear yes")
+    with LoginSink({"alice": PASSWORD}) as house, LoginSink({"bob": PASSWORD}) as other, LoginSink({}) as open_one:
+        culver.general += [
+            helper.block("route partner.test", [f"smtp 127.0.0.1:{other.port}", "login partner"]).rstrip(),
+            helper.block("route open.test", [f"smtp 127.0.0.1:{open_one.port}"]).rstrip()]
+        use(culver, house.port).start()
+        for to in (REMOTE, "x@partner.test", "x@open.test"):
+            culver.wait_event("done", id=submit(culver, culver.address, recipient=to))
+        assert house.senders() == {"alice": {culver.address}}
+        assert other.senders() == {"bob": {culver.address}}
+        assert open_one.senders() == {None: {culver.address}} and not open_one.attempts
+
+
+def test_mail_goes_by_the_login_of_its_sender(culver):
+    """At one and the same host, over connections that are kept, and never by another's."""
+    table = os.path.join(culver.folder, "senders")
+    with open(table, "w", encoding="ascii") as file:
+        file.write("ann@local.test ann\n@other.test bob\nnobody@local.test none\nlost@local.test gone\n")
+    os.chmod(table, 0o644)
+    for name in ("ann", "bob", "relay"):
+        add_login(culver, name, f"{name}@host", "clear yes", secret=f"of {name}")
+    with LoginSink({f"{name}@host": f"of {name}" for name in ("ann", "bob", "relay")}) as sink:
+        use(culver, sink.port, "login relay", f"sender-logins {table}").start()
+        senders = ["ann@local.test", "ann+tag@local.test", "c@other.test", "d@other.test", "nobody@local.test", "e@local.test", ""]
+        idents = [submit(culver, sender, f"{n} of {sender}") for n in range(5) for sender in senders]
+        lost = submit(culver, "lost@local.test")
+        for ident in idents:
+            culver.wait_event("done", id=ident)
+        assert sink.senders() == {
+            "ann@host": {"ann@local.test", "ann+tag@local.test"}, "bob@host": {"c@other.test", "d@other.test"},
+            None: {"nobody@local.test"}, "relay@host": {"e@local.test", ""}}
+        assert len(sink.messages) == 35
+        assert "login of its sender" in culver.wait_event("deferred", id=lost)["reply"]
+        assert culver.wait_event("login-unknown")["login"] == "gone"
+        assert sink.connections < 35, "no connection was kept"
+
+
+def test_one_login_that_is_refused_does_not_hold_up_another(culver):
+    """They are two sites at one host."""
+    table = os.path.join(culver.folder, "senders")
+    with open(table, "w", encoding="ascii") as file:
+        file.write("ann@local.test ann\n")
+    os.chmod(table, 0o644)
+    add_login(culver, "ann", "ann", "clear yes", secret="wrong")
+    add_login(culver, "relay", "relay", "clear yes")
+    with LoginSink({"relay": PASSWORD, "ann": PASSWORD}) as sink:
+        use(culver, sink.port, "login relay", f"sender-logins {table}", "retry 1h").start()
+        stuck = [submit(culver, "ann@local.test", f"m{n}") for n in range(8)][-1]
+        assert culver.wait_event("site-dead")["site"].endswith(" (ann)")
+        culver.wait_event("done", id=submit(culver, "bob@local.test"))
+        culver.wait_event("deferred", id=stuck)
+        assert sink.senders() == {"relay": {"bob@local.test"}}
+        sites = culver.command("queue", "sites", check=0).stdout
+        assert f"127.0.0.1:{sink.port}(ann)" in sites
+
+
+# ---- secrets ----
+
+def test_secrets_stay_in_the_agent_that_uses_them(culver):
+    """Neither in a file of ours, nor in the memory of another program, or of an agent of another login."""
+    add_login(culver, "relay", "alice", "clear yes", secret="s3cret-of-the-relay")
+    add_login(culver, "partner", "bob", "clear yes", secret="s3cret-of-the-partner")
+    said = {"relay": base64.b64encode(b"\0alice\0s3cret-of-the-relay"), "partner": base64.b64encode(b"\0bob\0s3cret-of-the-partner")}
+    with LoginSink({"alice": "s3cret-of-the-relay"}) as house, LoginSink({"bob": "s3cret-of-the-partner"}) as other:
+        culver.general.append(
+            helper.block("route partner.test", [f"smtp 127.0.0.1:{other.port}", "login partner"]).rstrip())
+        use(culver, house.port).start()
+        for to in (REMOTE, "x@partner.test"):
+            culver.wait_event("done", id=submit(culver, culver.address, recipient=to))
+        parent = culver.pid("delivery")
+        agents = [pid for pid in culver.pids()["delivery"] if pid != parent and processes.alive(pid)]
+        holders = {"s3cret-of-the-relay": 0, "s3cret-of-the-partner": 0}
+        for pid in agents:
+            held = [secret for secret in holders if processes.in_memory(pid, secret.encode())]
+            assert len(held) <= 1, "an agent has what is another's"
+            for secret in held:
+                holders[secret] += 1
+            assert not any(processes.in_memory(pid, line[-24:]) for line in said.values()), "what was sent is still there"
+        assert list(holders.values()) == [1, 1], "nothing would be found"
+        for program, pids in culver.pids().items():
+            for pid in pids:
+                if pid not in agents:
+                    assert not any(processes.in_memory(pid, secret.encode()) for secret in holders), program
+    for folder, _, names in os.walk(culver.folder):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.startswith("secret-") or not os.path.isfile(path):
+                continue
+            with open(path, "rb") as file:
+                content = file.read()
+            assert b"s3cret" not in content and not any(line in content for line in said.values()), path
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_file_that_others_may_read_is_refused(culver, mode):
+    """By `culver check`, and by master before anything has started with it."""
+    path = add_login(culver, "relay", "alice")
+    os.chmod(path, mode)
+    use(culver, 25)
+    culver.write()
+    assert f"{path}: others than its owner may read or change it" in culver.command("check", check=1).stderr
+    culver.start(wait=False)
+    assert culver.process.wait(60) == 78
+    culver.process = None
+    assert "others than its owner" in culver.stderr()
+
+
+def test_check_says_what_is_wrong_with_a_login(culver):
+    path = add_login(culver, "relay", "alice", secret="")
+    use(culver, 25, "login relay", "sender-logins /nonexistent/table")
+    culver.write()
+    said = culver.command("check", check=1).stderr
+    assert f"{path}: expected a password or a token as its first line" in said
+    assert "/nonexistent/table: cannot read" in said
+    os.unlink(path)
+    assert f"{path}: No such file" in culver.command("check", check=1).stderr
