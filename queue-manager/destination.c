@@ -114,26 +114,13 @@ hops_name(struct span hosts, char *to, size_t size)
 	return len;
 }
 
-/* and the login there behind them, which is another site (site.c) */
-static struct span
-hosts_name(const struct place *p, char to[DESTINATION_NAME_MAX])
-{
-	size_t len = hops_name(p->hosts, to, DESTINATION_NAME_MAX);
-	int more = 0;
-	if (p->home.len > 0)
-		more = snprintf(to + len, DESTINATION_NAME_MAX - len, "(%.*s)", SPAN_ARG(p->home));
-	if (more > 0 && (size_t)more >= DESTINATION_NAME_MAX - len)
-		return span_from(to, len < DESTINATION_NAME_MAX ? len : DESTINATION_NAME_MAX);
-	return span_from(to, len + (size_t)(more > 0 ? more : 0));
-}
-
 struct span
 destination_place_name(const struct place *p, char to[DESTINATION_NAME_MAX])
 {
 	int len = 0;
 	switch (p->kind) {
 	case JOBS_SMTP:
-		return hosts_name(p, to);
+		return span_from(to, hops_name(p->hosts, to, DESTINATION_NAME_MAX));
 	case JOBS_MAILBOX:
 		len = snprintf(to, DESTINATION_NAME_MAX, "mailbox:%.*s", SPAN_ARG(p->domain));
 		break;

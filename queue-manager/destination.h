@@ -42,8 +42,8 @@ struct span destination_site_name(const struct manager *q, uint32_t domain);
 /*
  * destination_place_name - the name of the site that a place belongs to, into `to` (DESTINATION_NAME_MAX bytes)
  *
- * A domain for those that its MX records name, `host:port` (parted by commas) for hosts of the configuration, with `(LOGIN)` behind it where we
- * log in, `mailbox:DOMAIN` for mailboxes.
+ * A domain for those that its MX records name, `host:port` (parted by commas) for hosts of the configuration, `mailbox:DOMAIN` for
+ * mailboxes.
  */
 struct span destination_place_name(const struct place *p, char to[DESTINATION_NAME_MAX]);
 
