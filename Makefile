@@ -46,7 +46,7 @@ LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
 LIBS_auth = $(LIBS_accounts)
 LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
-LIBS_delivery = -lpcre2-8 -lcrypto -lidn
+LIBS_delivery = -lpcre2-8 $(LIBS_tls) -lidn
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)
 ifdef SANITIZE

@@ -25,6 +25,7 @@
 struct agent {
 	const struct config *config;
 	struct span place;
+	const struct config_hop_tls *tls; /* of the block that the place is of */
 	struct hosts hosts;
 	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
@@ -217,38 +218,81 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
-/* greeted, and logged in; else *trouble says why not */
-static bool
+/* what is demanded of the host: asked for anew before each connection, since it may have changed */
+static void
+decide_policy(struct agent *a, struct dane *dane, struct policy *to)
+{
+	const struct hosts_address *host = &a->peer;
+	bool is_tcp = host->address.ss_family != AF_UNIX;
+
+	*dane = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
+	if (is_tcp && policy_wants_dane(a->tls))
+		hosts_dane(&a->hosts, host, dane);
+	policy_decide(&(struct policy_question){.tls = a->tls,
+						.domain = host->domain,
+						.host = span_of(host->name),
+						.is_secure = host->is_named_securely,
+						.is_tcp = is_tcp,
+						.dane = dane,
+						.sts = NULL},
+		      to);
+}
+
+/* the connection to a->peer, under what is demanded of it; -1 and *trouble */
+static int
 open_connection(struct agent *a, struct attempt *attempt, struct trouble *trouble)
 {
-	struct verdict *why = &trouble->verdict;
+	struct connection *c = &a->connection;
+	struct dane dane;
+	struct policy policy;
+	struct verdict why;
 
-	trouble->meaning = REPLY_CONNECTING;
+	attempt->is_down = false;
+	decide_policy(a, &dane, &policy);
+	if (policy.is_passed_over) {
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
+			    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		return -1;
+	}
+	if (connect_open(
+		    c, &a->peer, a->config, &(struct tls_demand){a->tls, &policy, a->peer.text},
+		    hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, &why) == 0)
+		return 0;
+	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
+	attempt->is_down = why.code == 0 && !c->is_tls_trouble;
+	*trouble = (struct trouble){.verdict = why,
+				    .meaning = c->is_tls_trouble ? REPLY_ORDINARY
+					       /* it was there, and did not want one more */
+					       : why.code / 100 == 4 ? REPLY_BUSY
+								     : REPLY_CONNECTING};
+	return -1;
+}
+
+/* and logged in, where the place has a login; -1 and *trouble, and perhaps there is no use in another host */
+static int
+open_logged_in(struct agent *a, struct attempt *attempt, struct trouble *trouble)
+{
 	if (a->no_credentials.fate != 0) {
-		*why = a->no_credentials;
+		*trouble =
+			(struct trouble){.verdict = a->no_credentials, .meaning = REPLY_CONNECTING};
 		attempt->is_over = true;
-		return false;
+		return -1;
 	}
-	if (connect_open(&a->connection, &a->peer, a->config,
-			 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
-			 why) != 0) {
-		/* it was there, and did not want one more */
-		if (why->code / 100 == 4)
-			trouble->meaning = REPLY_BUSY;
-		/* one that turns us away is there, and not what others should be kept from */
-		attempt->is_down = why->code == 0;
-		return false;
-	}
-	switch (login_run(&a->connection, &a->credentials, why)) {
+	if (open_connection(a, attempt, trouble) != 0)
+		return -1;
+	/* all mail of the place waits for the same login */
+	trouble->meaning = REPLY_CONNECTING;
+	switch (login_run(&a->connection, &a->credentials, &trouble->verdict)) {
 	case LOGIN_DONE:
-		return true;
+		return 0;
 	case LOGIN_REFUSED:
 		attempt->is_over = true;
-		return false;
+		return -1;
 	case LOGIN_PASSED_OVER:
 		break;
 	}
-	return false;
+	return -1;
 }
 
 /* the next of the hosts that takes mail; false: none does */
@@ -258,6 +302,7 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 	const struct hosts_address *host;
 	struct trouble trouble;
 
+	report->tls = "";
 	while (!attempt->is_over && (host = hosts_next(&a->hosts)) != NULL) {
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
@@ -270,7 +315,7 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 		if (report->lost)
 			return false;
 		attempt->is_down = false;
-		if (open_connection(a, attempt, &trouble))
+		if (open_logged_in(a, attempt, &trouble) == 0)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
@@ -374,6 +419,9 @@ serve(struct agent *a)
 			idle_ms = clock_monotonic_ms() + AGENT_IDLE_MS;
 			break;
 		case JOBS_EVENT_OTHER:
+			/* TLS has things to say of its own, of which nobody above it hears */
+			if (tls_is_quiet(&a->connection.stream))
+				break;
 			/* unasked for: 421 or the close; for the next job there will be a new connection */
 			connect_drop(&a->connection);
 			break;
@@ -389,7 +437,7 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, struct span place, struct span login,
+agent_serve(const struct config *config, const char *resolver, const struct agent_place *place,
 	    int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
@@ -399,15 +447,17 @@ agent_serve(const struct config *config, const char *resolver, struct span place
 		return EXIT_OS;
 	}
 	a->config = config;
-	a->place = place;
+	a->place = place->hosts;
+	a->tls = config_hop_tls_of(config, place->block);
 	hosts_init(&a->hosts, config, resolver);
 	arena_init(&a->arena, AGENT_JOB_MAX);
-	if (credentials_take(&a->credentials, config, login, &a->no_credentials) == 0)
+	if (credentials_take(&a->credentials, config, place->login, &a->no_credentials) == 0)
 		a->no_credentials.fate = 0;
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
 	credentials_forget(&a->credentials);
+	tls_forget();
 	hosts_free(&a->hosts);
 	arena_free(&a->arena);
 	free(a);

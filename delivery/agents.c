@@ -40,7 +40,8 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agents *a = owner;
 
 	confine_child();
-	return agent_serve(a->config, a->resolver, want->hosts, want->home, channel);
+	return agent_serve(a->config, a->resolver,
+			   &(struct agent_place){want->hosts, want->domain, want->home}, channel);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * delivery - SMTP client: a parent, and one agent process for each open connection
  *
- * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file.
+ * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file once it is confined.
  */
 #include "common/accounts/verifier.h"
 #include "common/config/config.h"
@@ -14,6 +14,7 @@
 #include "delivery/replies.h"
 #include "delivery/sockets.h"
 #include "delivery/syscalls.h"
+#include "delivery/tls.h"
 
 #define SPARE 64 /* descriptors besides those of logins */
 
@@ -34,6 +35,7 @@ main(void)
 	sockets_start(s, config);
 	verifier_open();
 	(void)replies_load(config);
+	tls_start(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));

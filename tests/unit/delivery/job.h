@@ -55,8 +55,9 @@ run_agent(void *arg)
 {
 	struct agent_thread *a = arg;
 
-	a->status =
-		agent_serve(&a->config, NULL, span_of(a->place), span_of(a->login), a->agents_end);
+	const struct agent_place place = {span_of(a->place), SPAN("outbound"), span_of(a->login)};
+
+	a->status = agent_serve(&a->config, NULL, &place, a->agents_end);
 	return NULL;
 }
 

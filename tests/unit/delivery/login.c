@@ -33,6 +33,9 @@ set_login(bool may_be_clear, bool is_token, const char *secret)
 static enum login_outcome
 run(void (*script)(struct sink *), int stage)
 {
+	static const struct config_hop_tls plain = {.level = CONFIG_HOP_NONE};
+	static const struct policy policy;
+	const struct tls_demand demand = {&plain, &policy, host.text};
 	struct sockaddr_in *a = (struct sockaddr_in *)&host.address;
 
 	sink_start(&sink, script, stage);
@@ -41,11 +44,12 @@ run(void (*script)(struct sink *), int stage)
 	a->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	a->sin_port = htons((uint16_t)sink.port);
 	host.len = sizeof(*a);
-	host.port = sink.port;
+	host.port = (uint16_t)sink.port;
 	snprintf(host.name, sizeof(host.name), "mail.example.org");
 	snprintf(host.text, sizeof(host.text), "mail.example.org[127.0.0.1]:%u", sink.port);
 	memset(&why, 0, sizeof(why));
-	assert_int_equal(connect_open(&connection, &host, &config, CONNECT_TCP_MS, &why), 0);
+	assert_int_equal(connect_open(&connection, &host, &config, &demand, CONNECT_TCP_MS, &why),
+			 0);
 	return login_run(&connection, &who, &why);
 }
 
