@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import certificates
 import culver as helper
 import mail
 import processes
@@ -70,6 +71,34 @@ def test_a_password_is_not_said_without_tls(culver):
         use(culver, sink.port).start()
         ident = submit(culver, culver.address)
         assert "there is no TLS" in culver.wait_event("deferred", id=ident)["reply"]
+        assert not sink.attempts and not sink.messages
+
+
+@pytest.mark.parametrize("kind", ["password", "token"])
+def test_under_tls_it_is_said_after_the_handshake(culver, kind):
+    """And what was offered before it counts for nothing."""
+    authority = certificates.Authority(culver.folder)
+    pair = authority.issue("host", ["localhost"])
+    mechanisms = ("PLAIN",) if kind == "password" else ("XOAUTH2",)
+    add_login(culver, "relay", "alice", kind=kind)
+    with LoginSink({"alice": PASSWORD}, mechanisms=mechanisms, tls=certificates.server_context(pair)) as sink:
+        culver.outbound += [helper.block("tls verified", [f"ca {authority.certificate}", "names localhost"]).rstrip()]
+        use(culver, sink.port, "login relay").start()
+        told = culver.wait_event("delivered", id=submit(culver, culver.address))
+        assert told["tls"].endswith(" pkix")
+        verbs = [text.split(" ")[0] for _, text in sink.commands]
+        assert verbs[:5] == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL"]
+        assert sink.senders() == {"alice": {culver.address}}
+
+
+def test_a_host_whose_certificate_is_another_s_learns_nothing(culver):
+    authority = certificates.Authority(culver.folder)
+    pair = authority.issue("other", ["other.test"])
+    add_login(culver, "relay", "alice")
+    with LoginSink({"alice": PASSWORD}, tls=certificates.server_context(pair)) as sink:
+        culver.outbound += [helper.block("tls verified", [f"ca {authority.certificate}", "names localhost"]).rstrip()]
+        use(culver, sink.port, "login relay").start()
+        culver.wait_event("deferred", id=submit(culver, culver.address))
         assert not sink.attempts and not sink.messages
 
 
