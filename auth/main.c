@@ -1,13 +1,15 @@
 /*
- * auth - checks who submits mail: passwords, by SASL, against the accounts of this host
+ * auth - checks who submits mail: passwords, by SASL, against the accounts of this host, or by asking Dovecot
  *
  * Answers the sessions of smtpd (common/protocol/auth.h).  Reads verifiers from which no password comes back, and slows those who guess.  Each step
  * is done by a process of its own (check.c).  The directory of the accounts is opened before it enters its room.  See auth(8).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "auth/files.h"
+#include "auth/outside.h"
 #include "auth/serve.h"
 #include "auth/syscalls.h"
 #include "common/accounts/verifier.h"
@@ -36,11 +38,17 @@ main(void)
 	int accounts = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (accounts < 0)
 		fatal(EXIT_OS, errno, "the directory of the accounts");
-	files_hold(accounts);
-	verifier_open();
+	struct check_source source = {.fd = accounts};
+	if (config->auth.source == CONFIG_AUTH_DOVECOT && !s->probe) {
+		source = (struct check_source){true, outside_start(s, config->auth.dovecot)};
+		close(accounts);
+	} else {
+		files_hold(accounts);
+		verifier_open();
+	}
 	confine(s, auth_syscalls, &limits);
 	start_serving(s);
-	serve(start_listen(s, "auth"), start_listen(s, "master")->fd, accounts, clients_max);
+	serve(start_listen(s, "auth"), start_listen(s, "master")->fd, &source, clients_max);
 	events_end();
 	return 0;
 }

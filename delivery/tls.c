@@ -97,9 +97,8 @@ hold_authorities(const struct config_hop_tls *tls)
 	struct authorities a = {.path = tls->ca != NULL ? tls->ca : TLS_SYSTEM_CA};
 	struct authorities *more;
 
-	/* who is never to be verified needs none */
-	if ((tls->level != CONFIG_HOP_VERIFIED && !policy_wants_sts(tls)) ||
-	    authorities_of(tls) != NULL)
+	/* who is never to be verified needs none; all others may be, for a sender who says REQUIRETLS */
+	if (tls->level == CONFIG_HOP_NONE || authorities_of(tls) != NULL)
 		return;
 	a.pem = read_file(a.path, &a.len);
 	if (a.pem == NULL) {
@@ -422,22 +421,34 @@ tell_done(SSL *ssl, const struct policy *p, struct tls_end *end)
 	}
 }
 
+SSL *
+tls_new(const struct tls_demand *demand)
+{
+	SSL *ssl = SSL_new(contexts[demand->config->policy]);
+
+	if (ssl != NULL && set_demand(ssl, demand)) {
+		SSL_set_connect_state(ssl);
+		return ssl;
+	}
+	SSL_free(ssl);
+	return NULL;
+}
+
 enum stream_outcome
 tls_shake(struct stream *s, const struct tls_demand *demand, struct tls_end *end)
 {
-	SSL *ssl = SSL_new(contexts[demand->config->policy]);
+	SSL *ssl = tls_new(demand);
 	struct kept_session *kept = session_of(demand);
 	enum stream_outcome outcome;
 
 	*end = (struct tls_end){.result = POLICY_RESULT_VALIDATION_FAILURE};
-	if (ssl == NULL || !set_demand(ssl, demand) || SSL_up_ref(ssl) != 1) {
+	if (ssl == NULL || SSL_up_ref(ssl) != 1) {
 		snprintf(end->wrong, sizeof(end->wrong), "OpenSSL refuses: %s",
 			 ERR_reason_error_string(ERR_peek_error()));
 		ERR_clear_error();
 		SSL_free(ssl);
 		return STREAM_ERROR;
 	}
-	SSL_set_connect_state(ssl);
 	(void)SSL_set_ex_data(ssl, session_index, kept);
 	(void)SSL_set_ex_data(ssl, end_index, end);
 	if (kept->session != NULL)

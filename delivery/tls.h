@@ -45,6 +45,8 @@ struct tls_end {
 		   32]; /* whose certificate the host has shown; "": none was seen */
 };
 
+/* tls_new - a client's end that is satisfied by nothing less; NULL: OpenSSL's queue of errors says why */
+SSL *tls_new(const struct tls_demand *demand);
 /* tls_shake - the handshake, until the stream's deadline; STREAM_OK: the stream speaks TLS, and all that was demanded is met; else it can only be closed */
 enum stream_outcome tls_shake(struct stream *s, const struct tls_demand *demand,
 			      struct tls_end *end) __attribute__((warn_unused_result));

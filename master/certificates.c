@@ -22,6 +22,13 @@
 
 /* ---- are they pairs? ---- */
 
+static void
+add_authorities(struct start *s, const struct certificates_set *set)
+{
+	for (size_t i = 0; i < set->authority_count; i++)
+		copies_add(s, "client-ca", i, &set->authorities[i]);
+}
+
 /* the end of a process that must end soon; its status, or -1: it did not */
 static int
 await_end(pid_t pid)
@@ -42,7 +49,7 @@ await_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* `said`: CERTIFICATE|KEY NUMBER SENTENCE, with the name of the file in the place of the first two words */
+/* `said`: CERTIFICATE|KEY|CLIENT-CA NUMBER SENTENCE, with the name of the file in the place of the first two words */
 static void
 tell(const struct config *c, struct span said, struct buffer *why)
 {
@@ -51,14 +58,17 @@ tell(const struct config *c, struct span said, struct buffer *why)
 
 	if (number.len == 2)
 		n = n * 10 + (size_t)(number.at[1] - '0');
-	if (kind.len == 0 || n >= c->pair_count) {
+	bool is_authority = span_equal(kind, SPAN("client-ca"));
+	if (kind.len == 0 || n >= (is_authority ? c->authority_count : c->pair_count)) {
 		buffer_string(why, "the files of `tls` could not be looked at: see the log");
 		return;
 	}
-	bool is_key = span_equal(kind, SPAN("key"));
-	buffer_format(why, "%s: %.*s", is_key ? c->pairs[n].key : c->pairs[n].certificate,
-		      SPAN_ARG(span_trim(said)));
-	if (!is_key)
+	bool is_certificate = span_equal(kind, SPAN("certificate"));
+	const char *path = is_authority	    ? c->authorities[n]
+			   : is_certificate ? c->pairs[n].certificate
+					    : c->pairs[n].key;
+	buffer_format(why, "%s: %.*s", path, SPAN_ARG(span_trim(said)));
+	if (is_certificate)
 		buffer_format(why, " (the key is %s)", c->pairs[n].key);
 }
 
@@ -86,6 +96,7 @@ check(const struct master *m, const struct config *c, const struct certificates_
 		copies_add(&s, "certificate", i, &set->certificates[i]);
 		copies_add(&s, "key", i, &set->keys[i]);
 	}
+	add_authorities(&s, set);
 	buffer_init(&text, ROW_TEXT_MAX);
 	size_t count = exec_place(&s, descriptors);
 	start_encode(&s, &text);
@@ -111,14 +122,16 @@ certificates_free(struct certificates_set *set)
 		copies_free(&set->certificates[i]);
 		copies_free(&set->keys[i]);
 	}
-	set->count = 0;
+	for (size_t i = 0; i < set->authority_count; i++)
+		copies_free(&set->authorities[i]);
+	set->count = set->authority_count = 0;
 }
 
 int
 certificates_load(const struct master *m, const struct config *c, struct certificates_set *to,
 		  struct buffer *why)
 {
-	to->count = 0;
+	to->count = to->authority_count = 0;
 	while (to->count < c->pair_count) {
 		size_t i = to->count++;
 		to->keys[i].fd = -1;
@@ -126,6 +139,12 @@ certificates_load(const struct master *m, const struct config *c, struct certifi
 				&to->certificates[i], why) != 0 ||
 		    copies_load(c->pairs[i].key, CERTIFICATES_FILE_MAX, NULL, &to->keys[i], why) !=
 			    0)
+			goto failed;
+	}
+	while (to->authority_count < c->authority_count) {
+		size_t i = to->authority_count++;
+		if (copies_load(c->authorities[i], CERTIFICATES_FILE_MAX, NULL, &to->authorities[i],
+				why) != 0)
 			goto failed;
 	}
 	if (to->count == 0 || check(m, c, to, why) == 0)
@@ -138,11 +157,14 @@ failed:
 static bool
 sets_are_same(const struct certificates_set *a, const struct certificates_set *b)
 {
-	if (a->count != b->count)
+	if (a->count != b->count || a->authority_count != b->authority_count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (!copies_are_same(&a->certificates[i], &b->certificates[i]) ||
 		    !copies_are_same(&a->keys[i], &b->keys[i]))
+			return false;
+	for (size_t i = 0; i < a->authority_count; i++)
+		if (!copies_are_same(&a->authorities[i], &b->authorities[i]))
 			return false;
 	return true;
 }
@@ -157,7 +179,7 @@ certificates_put(struct certificates *c, struct certificates_set *set)
 	certificates_free(&c->before);
 	c->before = c->now;
 	c->now = *set;
-	set->count = 0;
+	set->count = set->authority_count = 0;
 }
 
 /* the identities of the files as they are now */
@@ -165,10 +187,13 @@ static void
 find_identities(const struct config *c, struct certificates_set *to)
 {
 	to->count = c->pair_count;
+	to->authority_count = c->authority_count;
 	for (size_t i = 0; i < c->pair_count; i++) {
 		to->certificates[i] = copies_identity(c->pairs[i].certificate);
 		to->keys[i] = copies_identity(c->pairs[i].key);
 	}
+	for (size_t i = 0; i < c->authority_count; i++)
+		to->authorities[i] = copies_identity(c->authorities[i]);
 }
 
 bool
@@ -205,6 +230,7 @@ certificates_fill(const struct certificates *c, const struct trust_row *row, str
 	case TRUST_CERTIFICATES:
 		for (size_t i = 0; i < c->now.count; i++)
 			copies_add(s, "certificate", i, &c->now.certificates[i]);
+		add_authorities(s, &c->now);
 		return;
 	case TRUST_KEYS:
 		for (size_t i = 0; i < c->now.count; i++)

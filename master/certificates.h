@@ -28,6 +28,8 @@ struct certificates_set {
 	struct copy certificates[CONFIG_PAIRS_MAX];
 	struct copy keys[CONFIG_PAIRS_MAX];
 	size_t count;
+	struct copy authorities[CONFIG_AUTHORITIES_MAX]; /* files of `client-ca` */
+	size_t authority_count;
 };
 
 struct certificates {

@@ -65,6 +65,12 @@ check_against_present(const struct master *m, const struct config *next, struct 
 		buffer_string(why, "`accounts` changed: that needs a stop and a start");
 		return -1;
 	}
+	if (next->auth.source != m->config->auth.source ||
+	    (next->auth.dovecot != NULL &&
+	     strcmp(next->auth.dovecot, m->config->auth.dovecot) != 0)) {
+		buffer_string(why, "`dovecot` changed: that needs a stop and a start");
+		return -1;
+	}
 	if (strcmp(next->drop, m->config->drop) != 0) {
 		buffer_string(why, "`drop` changed: that needs a stop and a start");
 		return -1;
@@ -83,7 +89,7 @@ static int
 exchange(struct master *m, struct buffer *why)
 {
 	static struct sockets next_sockets;
-	struct certificates_set certificates = {.count = 0};
+	struct certificates_set certificates = {.count = 0, .authority_count = 0};
 	struct secrets_set secrets = {.count = 0};
 	struct buffer text;
 	int result = -1;

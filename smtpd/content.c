@@ -116,6 +116,10 @@ note_field(struct content *c, struct span line)
 		c->fields |= fields[i].bit;
 		c->hops += fields[i].bit == CONTENT_HAS_RECEIVED;
 	}
+	/* another value is none that is known */
+	if (span_starts_nocase(line, SPAN("tls-required:")) &&
+	    span_equal_nocase(span_trim(span_skip(line, 13)), SPAN("no")))
+		c->fields |= CONTENT_WAIVES_TLS;
 }
 
 /* a line has ended: its CRLF is put by whoever saw it */

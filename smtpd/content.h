@@ -13,7 +13,8 @@
 struct session;
 
 #define CONTENT_OUT_MAX 131072 /* bytes gathered before they are written */
-#define CONTENT_FIELD_LEN 11   /* of the longest name that is looked for, its colon too */
+#define CONTENT_FIELD_LEN \
+	32 /* of a header line: the longest name that is looked for, and its value where that counts */
 
 /* which fields the header has: one bit each */
 enum content_field {
@@ -21,6 +22,7 @@ enum content_field {
 	CONTENT_HAS_DATE = 2,
 	CONTENT_HAS_FROM = 4,
 	CONTENT_HAS_MESSAGE_ID = 8,
+	CONTENT_WAIVES_TLS = 16, /* TLS-Required: No (RFC 8689, section 5) */
 };
 
 /* where in the lines the next byte stands */

@@ -167,6 +167,7 @@ session_reset(struct session *s)
 	t->size = 0;
 	t->eight_bit = false;
 	t->is_utf8 = false;
+	t->must_tls = false;
 	t->ret = INTAKE_RET_UNSAID;
 	t->envid = SPAN_NONE;
 	t->waiting_count = 0;

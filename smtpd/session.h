@@ -20,6 +20,7 @@
 #include "common/text/span.h"
 #include "smtpd/accept.h"
 #include "smtpd/checks.h"
+#include "smtpd/client-certificate.h"
 #include "smtpd/content.h"
 #include "smtpd/recipients.h"
 
@@ -67,6 +68,7 @@ struct session_transaction {
 	uint64_t size;	/* announced by SIZE=; 0: not */
 	bool eight_bit; /* BODY=8BITMIME */
 	bool is_utf8;	/* SMTPUTF8 */
+	bool must_tls;	/* REQUIRETLS */
 	enum intake_ret ret;
 	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
@@ -93,6 +95,7 @@ struct session {
 	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
+	uint64_t mechanisms; /* offered by the last EHLO: AUTH_MECHANISM_BITs */
 	const char *auth;		 /* path; NULL: not there */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
 	bool may_expn;			 /* its address is in expn-from */
@@ -104,6 +107,7 @@ struct session {
 	const struct tls_address *tls_address; /* NULL: no TLS here */
 	bool is_implicit;		       /* TLS comes before the greeting */
 	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
+	struct client_certificate certificate; /* the client's */
 	struct span word, rest;		       /* of the command at hand */
 	const char *ended;		       /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */

@@ -19,6 +19,8 @@
 			      SYSCALL_IF(kill, 2, SIGTERM)), \
 		SYSCALL_GROUP("who is at the other end of a local connection", \
 			      SYSCALL(getsockopt)), \
+		SYSCALL_GROUP("the address that a client came to, for Dovecot", \
+			      SYSCALL(getsockname)), \
 		SYSCALL_GROUP("the table of clients to the next listener, and which of its " \
 			      "sessions live", \
 			      SYSCALL(memfd_create), SYSCALL(pidfd_open)), \

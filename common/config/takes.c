@@ -359,6 +359,36 @@ take_auth(struct parse *p, const struct directive *d, const struct grammar_line 
 }
 
 void
+take_dovecot(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	     void *object)
+{
+	struct config_auth *auth = object;
+	struct span word = *argument(line, 0);
+	struct sockaddr_storage address;
+	socklen_t len;
+
+	auth->source = CONFIG_AUTH_DOVECOT;
+	if (word.len > 0 && word.at[0] == '/')
+		take_path_of(p, line, 0, VALUE_SOCKET_MAX, FIELD(char *, object, d));
+	else if (value_listen(word, &address, &len) == 0)
+		auth->dovecot = parse_keep(p, word);
+	else
+		parse_mistake(p, column(line, 0),
+			      "`%.*s`: expected the path of a socket that begins with `/`, or "
+			      "ADDRESS:PORT, like 192.0.2.1:12345",
+			      SPAN_ARG(word));
+}
+
+void
+take_certificates(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		  void *object)
+{
+	p->certificates_at = p->at;
+	p->certificates_at.column = column(line, 0);
+	take_yes(p, d, line, object);
+}
+
+void
 take_limits(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	    void *object)
 {

@@ -23,17 +23,21 @@ TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */
 TAKE(networks); /* relay-from */
 TAKE(expn_from);
-TAKE(etrn_from);   /* networks of a route */
-TAKE(extension);   /* a character; 0 for none */
-TAKE(listen);	   /* adds to listens */
-TAKE(offers_auth); /* yes or no, of a listen */
-TAKE(auth);	   /* a block */
-TAKE(limits);	   /* a block of limits */
-TAKE(tls);	   /* a block; its words: */
+TAKE(etrn_from);    /* networks of a route */
+TAKE(extension);    /* a character; 0 for none */
+TAKE(listen);	    /* adds to listens */
+TAKE(offers_auth);  /* yes or no, of a listen */
+TAKE(auth);	    /* a block */
+TAKE(dovecot);	    /* a path, or an address and a port */
+TAKE(certificates); /* yes or no, of auth */
+TAKE(limits);	    /* a block of limits */
+TAKE(tls);	    /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
-TAKE(hop_tls);	  /* words, and a block; in it: */
+TAKE(client_certificate);
+TAKE(client_relay);
+TAKE(hop_tls); /* words, and a block; in it: */
 TAKE(hop_names);
 TAKE(hop_implicit);
 TAKE(outbound);	  /* a block */

@@ -580,7 +580,8 @@ def test_the_terminal_does_not_show_the_password(submission):
 
 def test_out_of_turn_on_the_socket_of_auth(submission):
     """CONTINUE and CANCEL before START, START twice: the end of that connection, and of nothing else."""
-    start = {"mechanism": 4, "has_response": 0, "response": "", "client": "192.0.2.1", "session": "S1"}
+    start = {"mechanism": 4, "has_response": 0, "response": "", "client": "192.0.2.1", "session": "S1", "server": "", "tls": "", "certificate": "",
+             "exporter": "", "unique": "", "end_point": ""}
     for first in ("AUTH_CONTINUE", "AUTH_CANCEL"):
         with wire.Peer(submission.connect("auth", "smtpd"), wire.AUTH_ANSWERS) as peer:
             peer.send(first, request=1)
@@ -598,7 +599,7 @@ def test_out_of_turn_on_the_socket_of_auth(submission):
         peer.send("AUTH_START", request=3, **{**start, "mechanism": 3, "has_response": 1, "response": f"\0{LOGIN}\0{PASSWORD}"})
         name, values, _ = peer.receive()
         assert name == "AUTH_SUCCESS" and values["login"] == LOGIN.encode()
-    for wrong in ({"mechanism": 0}, {"mechanism": 5}, {"client": ""}, {"client": "a\0b"}, {"session": "x" * 40}, {"response": "x"},
+    for wrong in ({"mechanism": 0}, {"mechanism": 12}, {"certificate": "a\0b"}, {"exporter": "x" * 65}, {"client": ""}, {"client": "a\0b"}, {"session": "x" * 40}, {"response": "x"},
                   {"response": "x" * 9217, "has_response": 1}):
         with wire.Peer(submission.connect("auth", "smtpd"), wire.AUTH_ANSWERS) as peer:
             peer.send("AUTH_START", request=1, **{**start, **wrong})

@@ -135,6 +135,33 @@ def test_a_handshake_that_fails_or_stalls_ends_the_session(with_tls):
     assert not culver.events("session-died")
 
 
+def test_requiretls_is_taken_within_tls_alone(with_tls):
+    """RFC 8689, section 4: offered behind STARTTLS; kept with the message, as `TLS-Required: No` is; who said both meant the parameter."""
+    culver = with_tls
+    culver.general.append(helper.block("route hold.test", ["hold"]))
+    culver.start()
+    kept = {}
+    with connect(culver) as client:
+        assert "REQUIRETLS" not in client.ehlo()
+        client.command("MAIL FROM:<a@client.test> REQUIRETLS", 530)
+        client.starttls()
+        assert "REQUIRETLS" in client.ehlo()
+        client.command("MAIL FROM:<a@client.test> REQUIRETLS=1", 501)
+        for words, header in ((" REQUIRETLS", b""), ("", b"TLS-Required: No\r\n"), (" REQUIRETLS", b"TLS-Required: No\r\n"), ("", b"")):
+            client.command(f"MAIL FROM:<a@client.test>{words}", 250)
+            client.command("RCPT TO:<a@hold.test>", 250)
+            client.command("DATA", 354)
+            client.send(header + mail.small("demand") + b".\r\n")
+            reply = client.reply()
+            smtp.check(reply, 250)
+            kept[culver.accepted_id(reply)] = (words, header)
+    for number, (words, header) in kept.items():
+        path, = (path for path in culver.queue_files() if path.endswith(number))
+        with open(path, "rb") as file:
+            head = file.read()
+        assert (b" requiretls" in head, b" tls-waived" in head) == (bool(words), bool(header) and not words), (words, header)
+
+
 def test_large_messages_both_ways(with_tls):
     """Records, buffers, a slow reader: nothing is lost below the stream."""
     culver = with_tls.start()

@@ -18,7 +18,7 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
+                            ("eight_bit", N), ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
@@ -53,7 +53,7 @@ JOBS_CALLS = {
 JOBS_ORDERS = {
     "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
+                       ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
                        ("avoid", S)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
@@ -74,15 +74,18 @@ LOOKUP_ANSWERS = {
 }
 
 AUTH_CALLS = {
-    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S)]),
+    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S), ("server", S), ("tls", S),
+                       ("certificate", S), ("exporter", S), ("unique", S), ("end_point", S)]),
     "AUTH_CONTINUE": (2, [("response", S)]),
     "AUTH_CANCEL": (3, []),
+    "AUTH_LIST": (4, []),
 }
 AUTH_ANSWERS = {
     "AUTH_CHALLENGE": (101, [("data", S)]),
     "AUTH_SUCCESS": (102, [("login", S)]),
     "AUTH_FAILURE": (103, [("reason", N)]),
     "AUTH_TROUBLE": (104, [("guesses", N)]),
+    "AUTH_OFFERS": (105, [("mechanisms", N)]),
 }
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
