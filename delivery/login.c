@@ -14,8 +14,12 @@
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/text/base64.h"
+#include "common/tls/exporter.h"
+#include "common/tls/layer.h"
 #include "delivery/sasl.h"
 
+#define PLUS_BITS \
+	(1u << CONFIG_MECHANISM_SCRAM_SHA_256_PLUS | 1u << CONFIG_MECHANISM_SCRAM_SHA_1_PLUS)
 #define STEPS_MAX 6	/* more challenges than any mechanism has */
 #define REPEATED_MAX 16 /* bytes of a secret, by which it is known again */
 
@@ -26,18 +30,40 @@ struct dialog {
 	struct sasl_client sasl;
 	struct sasl_response response;
 	char text[BASE64_SIZE(SASL_RESPONSE_MAX) + 1]; /* the same in base64 */
+	unsigned char binding[EXPORTER_SIZE];
+	bool has_binding; /* of the TLS connection, and it may be used */
 	bool is_behind; /* the first response was too long for the command: it is said at the first challenge */
 };
 
 /* ---- which mechanism ---- */
 
+/* does the configuration let it be used? */
 static bool
-may_use(const struct connection *c, const struct config_login *login, enum config_mechanism m)
+is_allowed(const struct config_login *login, enum config_mechanism m)
 {
+	return login->mechanisms == 0 || (login->mechanisms & 1u << m) != 0;
+}
+
+static bool
+may_use(const struct dialog *d, enum config_mechanism m)
+{
+	const struct config_login *login = d->who->login;
 	bool is_token = m == CONFIG_MECHANISM_OAUTHBEARER || m == CONFIG_MECHANISM_XOAUTH2;
 
-	return (c->mechanisms & 1u << m) != 0 && is_token == login->is_token &&
-	       (login->mechanisms == 0 || (login->mechanisms & 1u << m) != 0);
+	return (d->c->mechanisms & 1u << m) != 0 && is_token == login->is_token &&
+	       is_allowed(login, m) && (!sasl_is_plus(m) || d->has_binding);
+}
+
+static void
+find_binding(struct dialog *d)
+{
+	const struct config_login *login = d->who->login;
+	SSL *ssl = layer_ssl(&d->c->stream);
+
+	d->has_binding = ssl != NULL &&
+			 (is_allowed(login, CONFIG_MECHANISM_SCRAM_SHA_256_PLUS) ||
+			  is_allowed(login, CONFIG_MECHANISM_SCRAM_SHA_1_PLUS)) &&
+			 exporter_take(ssl, d->binding);
 }
 
 static bool
@@ -48,13 +74,14 @@ is_safe(const struct connection *c, const struct config_login *login, enum confi
 
 /* -1: *why says why none is to be used */
 static int
-choose(const struct connection *c, const struct config_login *login, unsigned refused,
-       enum config_mechanism *chosen, struct verdict *why)
+choose(const struct dialog *d, unsigned refused, enum config_mechanism *chosen, struct verdict *why)
 {
+	const struct config_login *login = d->who->login;
+	const struct connection *c = d->c;
 	bool is_known = false;
 
 	for (unsigned m = 0; m < CONFIG_MECHANISMS; m++) {
-		if (!may_use(c, login, (enum config_mechanism)m))
+		if (!may_use(d, (enum config_mechanism)m))
 			continue;
 		is_known = true;
 		if ((refused & 1u << m) != 0 || !is_safe(c, login, (enum config_mechanism)m))
@@ -241,10 +268,15 @@ static enum login_outcome
 attempt(struct dialog *d, enum config_mechanism m, struct verdict *why)
 {
 	const struct hosts_address *host = d->c->peer;
-	const struct sasl_identity who = {.user = span_of(d->who->login->user),
-					  .secret = d->who->secret,
-					  .host = span_of(host->name),
-					  .port = host->port};
+	/* `y` would be a lie to a host that offers what could not be used */
+	bool is_bound = sasl_is_plus(m) || (d->has_binding && (d->c->mechanisms & PLUS_BITS) == 0);
+	const struct sasl_identity who = {
+		.user = span_of(d->who->login->user),
+		.secret = d->who->secret,
+		.host = span_of(host->name),
+		.port = host->port,
+		.binding =
+			is_bound ? span_from((const char *)d->binding, EXPORTER_SIZE) : SPAN_NONE};
 	char nonce[SASL_NONCE_MAX + 1];
 	enum sasl_outcome outcome = SASL_TROUBLE;
 	enum login_outcome end;
@@ -280,7 +312,8 @@ login_run(struct connection *c, const struct credentials *who, struct verdict *w
 	if (who->login == NULL)
 		return LOGIN_DONE;
 	d = (struct dialog){.c = c, .who = who};
-	while (c->open && choose(c, who->login, refused, &m, why) == 0) {
+	find_binding(&d);
+	while (c->open && choose(&d, refused, &m, why) == 0) {
 		end = attempt(&d, m, why);
 		if (end == LOGIN_DONE) {
 			c->is_logged_in = true;

@@ -17,8 +17,15 @@ sasl_has_initial(enum config_mechanism mechanism)
 bool
 sasl_is_clear(enum config_mechanism mechanism)
 {
-	return mechanism != CONFIG_MECHANISM_SCRAM_SHA_256 &&
+	return !sasl_is_plus(mechanism) && mechanism != CONFIG_MECHANISM_SCRAM_SHA_256 &&
 	       mechanism != CONFIG_MECHANISM_SCRAM_SHA_1;
+}
+
+bool
+sasl_is_plus(enum config_mechanism mechanism)
+{
+	return mechanism == CONFIG_MECHANISM_SCRAM_SHA_256_PLUS ||
+	       mechanism == CONFIG_MECHANISM_SCRAM_SHA_1_PLUS;
 }
 
 void
@@ -130,6 +137,8 @@ sasl_step(struct sasl_client *x, struct span challenge, struct sasl_response *re
 
 	response->len = 0;
 	switch (x->mechanism) {
+	case CONFIG_MECHANISM_SCRAM_SHA_256_PLUS:
+	case CONFIG_MECHANISM_SCRAM_SHA_1_PLUS:
 	case CONFIG_MECHANISM_SCRAM_SHA_256:
 	case CONFIG_MECHANISM_SCRAM_SHA_1:
 		outcome = scram_step(x, challenge, response);

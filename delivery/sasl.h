@@ -1,7 +1,7 @@
 /*
  * sasl - the client's side of each mechanism, a step at a time
  *
- * Called by login.c; knows neither sockets nor files.  SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, RFC 7677) without channel binding, PLAIN (RFC 4616),
+ * Called by login.c; knows neither sockets nor files.  SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, RFC 7677), with -PLUS and without, PLAIN (RFC 4616),
  * LOGIN (draft-murchison-sasl-login), OAUTHBEARER (RFC 7628) and XOAUTH2 (Google's).  What a server says is a stranger's: it is measured, and
  * what does not fit ends the exchange.  By SCRAM a server must show that it knows the password too, or it is not believed.
  */
@@ -30,6 +30,8 @@ struct sasl_identity {
 	struct span secret; /* a password; a token for the bearer mechanisms */
 	struct span host;   /* OAUTHBEARER says where it goes */
 	unsigned port;
+	struct span
+		binding; /* SCRAM: what the TLS connection can be bound by (tls-exporter); empty: none */
 };
 
 struct sasl_client {
@@ -61,6 +63,8 @@ void sasl_start(struct sasl_client *x, enum config_mechanism mechanism,
 		const struct sasl_identity *who, const char *nonce);
 /* sasl_has_initial - does the client speak first? (RFC 4422, section 5) */
 bool sasl_has_initial(enum config_mechanism mechanism);
+/* is the login bound to the TLS connection? */
+bool sasl_is_plus(enum config_mechanism mechanism);
 /* does the mechanism tell the secret to whoever hears it? */
 bool sasl_is_clear(enum config_mechanism mechanism);
 /* sasl_step - the answer to a challenge; the initial response is that to an empty one */

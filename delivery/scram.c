@@ -1,7 +1,7 @@
 /*
  * scram - SCRAM-SHA-256 and SCRAM-SHA-1, the client's side (RFC 5802, RFC 7677); see sasl.h
  *
- *     C: n,,n=user,r=NONCE
+ *     C: n,,n=user,r=NONCE			n: no binding; y: we could, but the host does not offer it; p=tls-exporter: -PLUS
  *     S: r=NONCE+THEIRS,s=SALT,i=4096
  *     C: c=biws,r=NONCE+THEIRS,p=PROOF
  *     S: v=SIGNATURE			compared before anything else is believed
@@ -19,10 +19,10 @@
 #include "common/text/number.h"
 #include "delivery/sasl.h"
 
-#define GS2_HEADER "n,,"
-#define GS2_HEADER_BASE64 "biws"
+#define HEADER_MAX 32	   /* of the gs2 header */
+#define BINDING_MAX 64	   /* of what the connection is bound by */
 #define CHALLENGE_MAX 2048 /* of the server's first message */
-#define FINAL_MAX (SCRAM_NONCE_MAX + 64)
+#define FINAL_MAX (SCRAM_NONCE_MAX + BASE64_SIZE(HEADER_MAX + BINDING_MAX) + 64)
 #define AUTH_MESSAGE_MAX (SASL_FIRST_MAX + CHALLENGE_MAX + FINAL_MAX)
 
 /* what the server's first message says */
@@ -34,7 +34,38 @@ struct server_first {
 static enum verifier_hash
 hash_of(const struct sasl_client *x)
 {
-	return x->mechanism == CONFIG_MECHANISM_SCRAM_SHA_256 ? VERIFIER_SHA256 : VERIFIER_SHA1;
+	return x->mechanism == CONFIG_MECHANISM_SCRAM_SHA_256 ||
+			       x->mechanism == CONFIG_MECHANISM_SCRAM_SHA_256_PLUS
+		       ? VERIFIER_SHA256
+		       : VERIFIER_SHA1;
+}
+
+/*
+ * the gs2 header (RFC 5802, section 6): by `y` a host that does offer it sees that somebody has taken that from its list; who has forbidden it
+ * in the configuration has no binding here
+ */
+static struct span
+header_of(const struct sasl_client *x)
+{
+	if (sasl_is_plus(x->mechanism))
+		return SPAN("p=tls-exporter,,");
+	return x->who.binding.len > 0 ? SPAN("y,,") : SPAN("n,,");
+}
+
+/* `c`: the header again, and what the connection is bound by; -1: it does not fit */
+static int
+encode_binding(const struct sasl_client *x, char to[BASE64_SIZE(HEADER_MAX + BINDING_MAX) + 1])
+{
+	struct span header = header_of(x);
+	struct span binding = sasl_is_plus(x->mechanism) ? x->who.binding : SPAN_NONE;
+	char text[HEADER_MAX + BINDING_MAX];
+
+	if (header.len > HEADER_MAX || binding.len > BINDING_MAX)
+		return -1;
+	memcpy(text, header.at, header.len);
+	memcpy(text + header.len, binding.at, binding.len);
+	base64_encode(span_from(text, header.len + binding.len), to);
+	return 0;
 }
 
 /* ---- the first message ---- */
@@ -72,8 +103,8 @@ put_first(struct sasl_client *x, struct sasl_response *r)
 	int n = snprintf(x->first + len, sizeof(x->first) - len, ",r=%s", x->nonce);
 	if (n < 0 || (size_t)n >= sizeof(x->first) - len)
 		return SASL_TROUBLE;
-	return sasl_put(r, SPAN(GS2_HEADER)) && sasl_put(r, span_of(x->first)) ? SASL_RESPONSE
-									       : SASL_TROUBLE;
+	return sasl_put(r, header_of(x)) && sasl_put(r, span_of(x->first)) ? SASL_RESPONSE
+									   : SASL_TROUBLE;
 }
 
 /* ---- the proof ---- */
@@ -108,6 +139,7 @@ static enum sasl_outcome
 put_proof(struct sasl_client *x, struct span challenge, struct sasl_response *r)
 {
 	char password[PREPARE_PASSWORD_MAX + 1], final[FINAL_MAX + 1], text[AUTH_MESSAGE_MAX + 1];
+	char binding[BASE64_SIZE(HEADER_MAX + BINDING_MAX) + 1];
 	char proof_text[BASE64_SIZE(VERIFIER_KEY_MAX) + 1];
 	unsigned char proof[VERIFIER_KEY_MAX];
 	enum sasl_outcome outcome = SASL_TROUBLE;
@@ -116,9 +148,10 @@ put_proof(struct sasl_client *x, struct span challenge, struct sasl_response *r)
 
 	if (wrong != NULL)
 		return sasl_is_wrong(x, wrong);
-	if (prepare_password(x->who.secret, false, password) != 0)
+	if (prepare_password(x->who.secret, false, password) != 0 ||
+	    encode_binding(x, binding) != 0)
 		goto out;
-	snprintf(final, sizeof(final), "c=" GS2_HEADER_BASE64 ",r=%.*s", SPAN_ARG(first.nonce));
+	snprintf(final, sizeof(final), "c=%s,r=%.*s", binding, SPAN_ARG(first.nonce));
 	int n = snprintf(text, sizeof(text), "%s,%.*s,%s", x->first, SPAN_ARG(challenge), final);
 	if (n < 0 || (size_t)n >= sizeof(text) ||
 	    verifier_answer(&first.v, span_of(password), span_from(text, (size_t)n), proof,

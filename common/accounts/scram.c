@@ -8,7 +8,7 @@ scram_attribute(struct span *rest, char name, struct span *value)
 {
 	struct span piece = span_cut(rest, ',');
 
-	if (piece.len < 3 || piece.at[0] != name || piece.at[1] != '=')
+	if (piece.len < 2 || piece.at[0] != name || piece.at[1] != '=')
 		return false;
 	*value = span_skip(piece, 2);
 	return true;

@@ -121,8 +121,9 @@ struct config_hop_tls {
 	bool is_given;
 	enum config_hop_level level;
 	bool dane, sts; /* what the domain publishes itself is demanded, too (RFC 7672, RFC 8461) */
-	struct config_words names;	/* verified: one of them is the host's; none: by which it is known */
-	char *ca;			/* file of authorities; NULL: those of the system */
+	struct config_words
+		names; /* verified: one of them is the host's; none: by which it is known */
+	char *ca;      /* file of authorities; NULL: those of the system */
 	enum config_tls_policy policy;
 	enum config_hop_implicit implicit; /* TLS from the first byte on */
 };
@@ -229,6 +230,8 @@ enum config_route_action {
 
 /* how another host is told who we are (SASL); the order is that in which they are preferred */
 enum config_mechanism {
+	CONFIG_MECHANISM_SCRAM_SHA_256_PLUS,
+	CONFIG_MECHANISM_SCRAM_SHA_1_PLUS,
 	CONFIG_MECHANISM_SCRAM_SHA_256,
 	CONFIG_MECHANISM_SCRAM_SHA_1,
 	CONFIG_MECHANISM_PLAIN,
@@ -236,7 +239,7 @@ enum config_mechanism {
 	CONFIG_MECHANISM_OAUTHBEARER,
 	CONFIG_MECHANISM_XOAUTH2,
 };
-#define CONFIG_MECHANISMS 6
+#define CONFIG_MECHANISMS 8
 
 #define CONFIG_LOGINS_MAX 48 /* each has a file: below START_FILES_MAX */
 

@@ -318,7 +318,7 @@ const struct directive directives[] = {
 	 IN(config_login, file), .take = take_login_file,
 	 .sentence = "a file whose first line is an access token (OAuth2), looked at once a minute"},
 	{.word = "mechanisms", .arguments = "MECHANISM...", .where = PLACE_LOGIN, .min_words = 1, .max_words = CONFIG_MECHANISMS,
-	 .otherwise = "scram-sha-256 scram-sha-1 plain login; with a token oauthbearer xoauth2",
+	 .otherwise = "scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 plain login; with a token oauthbearer xoauth2",
 	 IN(config_login, mechanisms), .take = take_mechanisms,
 	 .sentence = "what may be used, the strongest that the host offers first, in the order of the default"},
 	{.word = "clear", .arguments = "yes|no", .where = PLACE_LOGIN, ONE,

@@ -15,6 +15,8 @@ static const struct {
 	const char *word, *name;
 	bool is_token;
 } mechanisms[CONFIG_MECHANISMS] = {
+	[CONFIG_MECHANISM_SCRAM_SHA_256_PLUS] = {"scram-sha-256-plus", "SCRAM-SHA-256-PLUS", false},
+	[CONFIG_MECHANISM_SCRAM_SHA_1_PLUS] = {"scram-sha-1-plus", "SCRAM-SHA-1-PLUS", false},
 	[CONFIG_MECHANISM_SCRAM_SHA_256] = {"scram-sha-256", "SCRAM-SHA-256", false},
 	[CONFIG_MECHANISM_SCRAM_SHA_1] = {"scram-sha-1", "SCRAM-SHA-1", false},
 	[CONFIG_MECHANISM_PLAIN] = {"plain", "PLAIN", false},
@@ -119,8 +121,9 @@ take_mechanisms(struct parse *p, const struct directive *d, const struct grammar
 				bit = 1u << m;
 		if (bit == 0)
 			parse_mistake(p, line->words[i].column,
-				      "`%.*s`: expected `scram-sha-256`, `scram-sha-1`, `plain`, "
-				      "`login`, `oauthbearer` or `xoauth2`",
+				      "`%.*s`: expected `scram-sha-256-plus`, "
+				      "`scram-sha-1-plus`, `scram-sha-256`, `scram-sha-1`, "
+				      "`plain`, `login`, `oauthbearer` or `xoauth2`",
 				      SPAN_ARG(line->words[i].text));
 		login->mechanisms |= bit;
 	}
@@ -163,7 +166,8 @@ check_login(struct parse *p, const struct config_login *login, const struct pars
 		mistake_add(p->errors, at->file, at->line, at->column,
 			    "expected `mechanisms` that go with a %s",
 			    login->is_token ? "token: oauthbearer, xoauth2"
-					    : "password: scram-sha-256, scram-sha-1, plain, login");
+					    : "password: scram-sha-256, scram-sha-1 (with -plus or "
+					      "without), plain, login");
 }
 
 static bool

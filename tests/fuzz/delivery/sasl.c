@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct sasl_identity who = {.user = SPAN("user"),
 					  .secret = SPAN(SECRET),
 					  .host = SPAN("mail.example.org"),
-					  .port = 587};
+					  .port = 587,
+					  .binding = SPAN("0123456789abcdef0123456789abcdef")};
 	enum sasl_outcome outcome = SASL_RESPONSE;
 	const char *at = (const char *)data, *end = at + size;
 	struct sasl_client x;

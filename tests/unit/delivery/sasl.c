@@ -139,6 +139,31 @@ a_first_message_of_any_length_ends_it(void **state)
 }
 
 static void
+a_login_is_bound_to_its_connection(void **state)
+{
+	/* what an independent implementation (Python's hmac) makes of "pencil" and this binding */
+	static const struct {
+		enum config_mechanism m;
+		const char *first, *last;
+	} expected[] = {
+		{CONFIG_MECHANISM_SCRAM_SHA_256_PLUS, "p=tls-exporter,,n=user,r=NONCE",
+		 "c=cD10bHMtZXhwb3J0ZXIsLDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm,r=NONCEabc,p="
+		 "dcPNYFIGYBTBYj8ywEWqmf04N/TNafQvyPUuwAar7P4="},
+		{CONFIG_MECHANISM_SCRAM_SHA_256, "y,,n=user,r=NONCE",
+		 "c=eSws,r=NONCEabc,p=3B7+c4JuH/i+2INfL02zVky2jREp5lwFOp4tMRtnrLo="},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		begin(expected[i].m, "user", "pencil", "NONCE");
+		client.who.binding = SPAN("0123456789abcdef0123456789abcdef");
+		expect_response("", span_of(expected[i].first));
+		expect_response("r=NONCEabc,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+				span_of(expected[i].last));
+	}
+}
+
+static void
 commas_in_a_name_are_spelled_otherwise(void **state)
 {
 	(void)state;
@@ -222,6 +247,7 @@ main(void)
 		cmocka_unit_test(a_server_that_says_why_not_is_heard_to_the_end),
 		cmocka_unit_test(what_is_no_first_message_ends_it),
 		cmocka_unit_test(a_first_message_of_any_length_ends_it),
+		cmocka_unit_test(a_login_is_bound_to_its_connection),
 		cmocka_unit_test(commas_in_a_name_are_spelled_otherwise),
 		cmocka_unit_test(plain_is_said_at_once_and_nothing_after_it),
 		cmocka_unit_test(login_says_name_and_password_in_turn_and_no_third),
