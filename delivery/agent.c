@@ -6,6 +6,7 @@
  */
 #include "delivery/agent.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "common/text/utf8.h"
 #include "delivery/credentials.h"
 #include "delivery/login.h"
+#include "delivery/sts.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -27,6 +29,7 @@ struct agent {
 	struct span place;
 	const struct config_hop_tls *tls; /* of the block that the place is of */
 	struct hosts hosts;
+	struct sts sts;
 	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
@@ -225,13 +228,18 @@ static void
 decide_policy(struct agent *a, struct dane *dane, struct policy *to)
 {
 	const struct hosts_address *host = &a->peer;
-	bool is_tcp = host->address.ss_family != AF_UNIX;
+	bool is_tcp = host->address.ss_family != AF_UNIX, is_unknown = false;
+	const struct policy_sts *sts = NULL;
 	/* the last hop, to who keeps the mailboxes, is the administrator's */
 	enum intake_tls_demand demand = host->is_lmtp ? INTAKE_TLS_BY_POLICY : a->demand;
 
 	*dane = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
 	if (is_tcp && policy_wants_dane(a->tls) && demand != INTAKE_TLS_WAIVED)
 		hosts_dane(&a->hosts, host, dane);
+	/* DANE comes first (RFC 8461, section 2): where it is to be had nothing else counts */
+	if (is_tcp && host->domain.len > 0 && policy_wants_sts(a->tls) &&
+	    demand != INTAKE_TLS_WAIVED && dane->outcome == DANE_ABSENT)
+		is_unknown = sts_find(&a->sts, &a->hosts.client, host->domain, &sts) < 0;
 	policy_decide(&(struct policy_question){.tls = a->tls,
 						.domain = host->domain,
 						.host = span_of(host->name),
@@ -239,8 +247,14 @@ decide_policy(struct agent *a, struct dane *dane, struct policy *to)
 						.is_tcp = is_tcp,
 						.demand = demand,
 						.dane = dane,
-						.sts = NULL},
+						.sts = sts},
 		      to);
+	if (!is_unknown)
+		return;
+	to->is_passed_over = true;
+	snprintf(to->why, sizeof(to->why),
+		 "whether %.*s has a policy of MTA-STS cannot be found out now",
+		 SPAN_ARG(host->domain));
 }
 
 /* the connection to a->peer, under what is demanded of it; -1 and *trouble */
@@ -477,8 +491,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, const struct agent_place *place,
-	    int channel)
+agent_serve(const struct agent_paths *paths, const struct config *config,
+	    const struct agent_place *place, int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -489,7 +503,8 @@ agent_serve(const struct config *config, const char *resolver, const struct agen
 	a->config = config;
 	a->place = place->hosts;
 	a->tls = config_hop_tls_of(config, place->block);
-	hosts_init(&a->hosts, config, resolver);
+	hosts_init(&a->hosts, config, paths->resolver);
+	sts_init(&a->sts, paths->fetch);
 	arena_init(&a->arena, AGENT_JOB_MAX);
 	if (credentials_take(&a->credentials, config, place->login, &a->no_credentials) == 0)
 		a->no_credentials.fate = 0;
@@ -499,6 +514,7 @@ agent_serve(const struct config *config, const char *resolver, const struct agen
 	credentials_forget(&a->credentials);
 	tls_forget();
 	hosts_free(&a->hosts);
+	sts_free(&a->sts);
 	arena_free(&a->arena);
 	free(a);
 	return 0;

@@ -20,12 +20,15 @@ struct agent_place {
 	struct span login; /* the name of that by which it is used; empty: none */
 };
 
+/* of the sockets that an agent asks at; NULL: there is none */
+struct agent_paths {
+	const char *resolver, *fetch;
+};
+
 /*
  * agent_serve - until queue-manager closes the channel or the agent leaves; the exit status
- *
- * `resolver`: path of its socket.
  */
-int agent_serve(const struct config *config, const char *resolver, const struct agent_place *place,
-		int channel);
+int agent_serve(const struct agent_paths *paths, const struct config *config,
+		const struct agent_place *place, int channel);
 
 #endif

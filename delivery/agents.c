@@ -16,7 +16,7 @@
 
 struct agents {
 	const struct config *config;
-	const char *resolver; /* path of its socket */
+	struct agent_paths paths;
 	struct verdict why;
 };
 
@@ -40,17 +40,17 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agents *a = owner;
 
 	confine_child();
-	return agent_serve(a->config, a->resolver,
+	return agent_serve(&a->paths, a->config,
 			   &(struct agent_place){want->hosts, want->domain, want->home}, channel);
 }
 
 void
-agents_serve(const struct config *config, const char *path, const char *resolver)
+agents_serve(const struct config *config, const char *jobs, const struct agent_paths *paths)
 {
 	static struct agents agents;
 	struct jobs_parent_program program = {
 		.kind = JOBS_SMTP,
-		.path = path,
+		.path = jobs,
 		.agents_max = (size_t)config->limits.agents + AGENTS_ENDING_MAX,
 		.may_serve = may_serve,
 		.serve = serve,
@@ -58,6 +58,6 @@ agents_serve(const struct config *config, const char *path, const char *resolver
 	};
 
 	agents.config = config;
-	agents.resolver = resolver;
+	agents.paths = *paths;
 	jobs_parent_run(&program);
 }

@@ -1,7 +1,7 @@
 /*
  * delivery - SMTP client: a parent, and one agent process for each open connection
  *
- * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file once it is confined.
+ * Started by master.  Connects to jobs (queue-manager), resolver, fetch, log, and the hosts that queue-manager names; opens no file once it is confined.
  */
 #include "common/accounts/verifier.h"
 #include "common/config/config.h"
@@ -38,7 +38,8 @@ main(void)
 	tls_start(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
-	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));
+	agents_serve(config, start_path(s, "jobs"),
+		     &(struct agent_paths){start_path(s, "resolver"), start_path(s, "fetch")});
 	events_end();
 	return 0;
 }

@@ -71,6 +71,10 @@ check_against_present(const struct master *m, const struct config *next, struct 
 		buffer_string(why, "`dovecot` changed: that needs a stop and a start");
 		return -1;
 	}
+	if (strcmp(next->sts_cache, m->config->sts_cache) != 0) {
+		buffer_string(why, "`sts-cache` changed: that needs a stop and a start");
+		return -1;
+	}
 	if (strcmp(next->drop, m->config->drop) != 0) {
 		buffer_string(why, "`drop` changed: that needs a stop and a start");
 		return -1;

@@ -54,6 +54,17 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_LOOKUP,
 	},
 	{
+		/* the authorities are read before it enters its room; in it, it has the policies by the descriptor of their directory alone */
+		.program = "fetch",
+		.user = "culver-fetch",
+		.serves = {"fetch"},
+		.reaches = {"resolver", "log"},
+		.network_out = true,
+		.room = TRUST_ROOM,
+		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
+		.stage = TRUST_STOP_QUEUE,
+	},
+	{
 		/* in its room it has the accounts by the descriptor of their directory alone */
 		.program = "auth",
 		.user = "culver-auth",
@@ -87,7 +98,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 	{
 		.program = "delivery",
 		.user = "culver-delivery",
-		.reaches = {"jobs", "resolver", "log"},
+		.reaches = {"jobs", "resolver", "fetch", "log"},
 		.network_out = true,
 		.room = TRUST_ROOM,
 		.files = TRUST_LOGINS,
@@ -145,6 +156,7 @@ const struct trust_socket trust_sockets[] = {
 	{"trace", 0666, true},
 	{"lookup", 0660, false},
 	{"resolver", 0660, false},
+	{"fetch", 0660, false},
 	{"intake", 0660, false},
 	{"jobs", 0660, false},
 	{"signer", 0660, false},
@@ -370,6 +382,9 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 	case TRUST_ACCOUNTS:
 		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),
 				     d->rights, why);
+	case TRUST_STS:
+		return add_directory(s, d->name, c->sts_cache, strlen(c->sts_cache), d->rights,
+				     why);
 	}
 	return 0;
 }
@@ -421,6 +436,8 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	}
 	return 0;
 }
+
+_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX, "all of them, and master, may reach one socket");
 
 static void
 add_peer(struct start_listen *l, uid_t uid, const char *program)

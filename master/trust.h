@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 12
+#define TRUST_PROGRAMS 13
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -52,6 +52,7 @@ enum trust_place {
 	TRUST_LOG_FILE, /* the directory that `log FILE` is in */
 	TRUST_TABLES,	/* each directory that holds a text table */
 	TRUST_ACCOUNTS, /* of `culver user` */
+	TRUST_STS,	/* policies that fetch keeps */
 };
 
 struct trust_directory {

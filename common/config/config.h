@@ -106,6 +106,8 @@ struct config_tls {
 		client_relays; /* names, and fingerprints: 64 hex digits in lower case */
 };
 
+#define CONFIG_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* where nothing else is said */
+
 /* what is demanded of a next hop at least */
 enum config_hop_level {
 	CONFIG_HOP_OPPORTUNISTIC, /* TLS where it is to be had */
@@ -384,6 +386,8 @@ struct config {
 	size_t resolver_server_count;
 	char *trust_anchor;	   /* file; NULL: the default one, if it is there */
 	bool is_unvalidated;	   /* `trust-anchor none` */
+	char *https_ca;		   /* file of authorities; NULL: CONFIG_AUTHORITIES */
+	char *sts_cache;	   /* directory */
 	bool hosts;		   /* /etc/hosts is asked before the DNS */
 	struct config_site *sites; /* in their order */
 	size_t site_count;

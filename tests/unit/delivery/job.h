@@ -57,7 +57,8 @@ run_agent(void *arg)
 
 	const struct agent_place place = {span_of(a->place), SPAN("outbound"), span_of(a->login)};
 
-	a->status = agent_serve(&a->config, NULL, &place, a->agents_end);
+	a->status =
+		agent_serve(&(struct agent_paths){NULL, NULL}, &a->config, &place, a->agents_end);
 	return NULL;
 }
 
