@@ -39,18 +39,27 @@ check_file(const char *path)
 	return wrong;
 }
 
+/* how many mistakes there are */
+static size_t
+tell(const char *path, struct buffer *output)
+{
+	const char *wrong = check_file(path);
+
+	if (wrong == NULL)
+		return 0;
+	buffer_format(output, "%s: %s\n", path, wrong);
+	return 1;
+}
+
 size_t
 check_logins(const struct config *c, struct buffer *output)
 {
 	size_t mistakes = 0;
 
 	for (size_t i = 0; i < c->login_count; i++) {
-		const char *wrong = check_file(c->logins[i].file);
-
-		if (wrong == NULL)
-			continue;
-		buffer_format(output, "%s: %s\n", c->logins[i].file, wrong);
-		mistakes++;
+		mistakes += tell(c->logins[i].file, output);
+		if (c->logins[i].client_secret != NULL)
+			mistakes += tell(c->logins[i].client_secret, output);
 	}
 	return mistakes;
 }

@@ -314,6 +314,11 @@ open_logged_in(struct agent *a, struct attempt *attempt, struct trouble *trouble
 		attempt->is_over = true;
 		return -1;
 	}
+	trouble->meaning = REPLY_CONNECTING;
+	if (credentials_renew(&a->credentials, &a->sts.client, false, &trouble->verdict) != 0) {
+		attempt->is_over = true;
+		return -1;
+	}
 	if (open_connection(a, attempt, trouble) != 0)
 		return -1;
 	/* all mail of the place waits for the same login */
@@ -321,9 +326,14 @@ open_logged_in(struct agent *a, struct attempt *attempt, struct trouble *trouble
 	switch (login_run(&a->connection, &a->credentials, &trouble->verdict)) {
 	case LOGIN_DONE:
 		return 0;
-	case LOGIN_REFUSED:
+	case LOGIN_REFUSED: {
+		struct verdict none;
+
 		attempt->is_over = true;
+		/* so that there is another token when it is tried again; whether there is one is seen then */
+		(void)(credentials_renew(&a->credentials, &a->sts.client, true, &none) == 0);
 		return -1;
+	}
 	case LOGIN_PASSED_OVER:
 		break;
 	}

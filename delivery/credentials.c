@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/config/secret.h"
+#include "common/system/clock.h"
 
 static int files[CONFIG_LOGINS_MAX];
 static size_t file_count;
@@ -79,7 +80,9 @@ credentials_take(struct credentials *c, const struct config *config, struct span
 		c->login = config_login_find(config, name);
 		size_t n = (size_t)(c->login - config->logins);
 
-		wrong = read_file(c, n < file_count ? files[n] : -1);
+		/* fetch has the files of the others */
+		if (!c->login->is_refresh)
+			wrong = read_file(c, n < file_count ? files[n] : -1);
 	}
 	credentials_drop();
 	if (wrong != NULL) {
@@ -91,11 +94,59 @@ credentials_take(struct credentials *c, const struct config *config, struct span
 	return outcome;
 }
 
-void
-credentials_forget(struct credentials *c)
+static void
+forget_secret(struct credentials *c)
 {
 	if (c->bytes != NULL)
 		explicit_bzero(c->bytes, c->size);
 	free(c->bytes);
+	c->bytes = NULL;
+	c->size = 0;
+	c->secret = SPAN_NONE;
+}
+
+/* -1: there is no memory for it */
+static int
+keep_token(struct credentials *c, struct span token)
+{
+	c->bytes = malloc(token.len);
+	if (c->bytes == NULL)
+		return -1;
+	memcpy(c->bytes, token.at, token.len);
+	c->size = token.len;
+	c->secret = span_from(c->bytes, token.len);
+	return 0;
+}
+
+int
+credentials_renew(struct credentials *c, struct fetch_client *fetch, bool is_refused,
+		  struct verdict *why)
+{
+	struct fetch_token_answer answer = {.token = SPAN_NONE,
+					    .reason = SPAN("the program fetch does not answer")};
+	struct span name;
+	int outcome = 0;
+
+	if (c->login == NULL || !c->login->is_refresh)
+		return 0;
+	name = span_of(c->login->name);
+	forget_secret(c);
+	if (fetch_client_token(fetch, name, is_refused, clock_monotonic_ms() + FETCH_WAIT_MS,
+			       &answer) == 0 &&
+	    answer.token.len > 0 && keep_token(c, answer.token) < 0)
+		answer.reason = SPAN("there is no memory for it");
+	if (c->secret.len == 0) {
+		verdict_set(why, FATE_DEFERRED, 0, "4.7.0", "no token for the login %.*s: %.*s",
+			    SPAN_ARG(name), SPAN_ARG(answer.reason));
+		outcome = -1;
+	}
+	explicit_bzero(fetch->in, sizeof(fetch->in));
+	return outcome;
+}
+
+void
+credentials_forget(struct credentials *c)
+{
+	forget_secret(c);
 	*c = (struct credentials){.secret = SPAN_NONE};
 }

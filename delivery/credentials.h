@@ -2,13 +2,15 @@
  * credentials - what proves who we are at another host: files that master has opened
  *
  * The parent has their descriptors and reads none.  An agent is of one place and one login: it reads what is that login's, once, before it
- * connects to anybody, and closes the rest, so that who breaks into it has that one.  Called by main.c, agents.c and agent.c.
+ * connects to anybody, and closes the rest, so that who breaks into it has that one.  The token of a login with `refresh` comes from fetch instead, anew for
+ * each connection.  Called by main.c, agents.c and agent.c.
  */
 #ifndef DELIVERY_CREDENTIALS_H
 #define DELIVERY_CREDENTIALS_H
 
 #include "common/config/config.h"
 #include "common/mail/reply.h"
+#include "common/protocol/fetch-client.h"
 #include "common/system/start.h"
 #include "common/text/span.h"
 
@@ -30,6 +32,13 @@ int credentials_check(const struct config *config, struct span name, struct verd
 /* credentials_take - in the agent: that login's, and all descriptors are closed; -1: *why is a deferral, and `c` is empty */
 int credentials_take(struct credentials *c, const struct config *config, struct span name,
 		     struct verdict *why) __attribute__((warn_unused_result));
+/*
+ * credentials_renew - of a login with `refresh`: its token as it is now, asked of fetch; of others nothing is done
+ *
+ * `is_refused`: a host did not take the one that is here.  -1: *why is a deferral.
+ */
+int credentials_renew(struct credentials *c, struct fetch_client *fetch, bool is_refused,
+		      struct verdict *why) __attribute__((warn_unused_result));
 /* wiped and freed */
 void credentials_forget(struct credentials *c);
 

@@ -226,6 +226,7 @@ certificates_fill(const struct certificates *c, const struct trust_row *row, str
 	switch (row->files) {
 	case TRUST_NO_FILES:
 	case TRUST_LOGINS:
+	case TRUST_REFRESH:
 		return;
 	case TRUST_CERTIFICATES:
 		for (size_t i = 0; i < c->now.count; i++)

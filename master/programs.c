@@ -38,7 +38,7 @@ make_row(const struct program *p, int master_end, bool probe, struct start *s, s
 	s->probe = probe;
 	sockets_fill(&m->sockets, p->row, &m->people, s);
 	certificates_fill(&m->certificates, p->row, s);
-	secrets_fill(&m->secrets, p->row, s);
+	secrets_fill(&m->secrets, m->config, p->row, s);
 	struct start_listen *l = &s->listens[s->listen_count++];
 	snprintf(l->name, sizeof(l->name), "master");
 	l->fd = master_end;
@@ -389,8 +389,8 @@ look(struct loop_timer *t)
 		/* in the order of the map: who signs is there before who asks */
 		for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 			enum trust_files files = m->programs[i].row->files;
-			if (files == TRUST_LOGINS ? has_logins
-						  : files != TRUST_NO_FILES && has_certificates)
+			bool is_of_login = files == TRUST_LOGINS || files == TRUST_REFRESH;
+			if (is_of_login ? has_logins : files != TRUST_NO_FILES && has_certificates)
 				replace(&m->programs[i]);
 		}
 		report_changed(m);

@@ -23,9 +23,13 @@ secrets_load(const struct config *c, struct secrets_set *to, struct buffer *why)
 	to->count = 0;
 	while (to->count < c->login_count) {
 		size_t i = to->count++;
+		const struct config_login *login = &c->logins[i];
 
-		if (copies_load(c->logins[i].file, SECRET_FILE_MAX, wrong, &to->files[i], why) !=
-		    0) {
+		to->clients[i] = (struct copy){.fd = -1};
+		if (copies_load(login->file, SECRET_FILE_MAX, wrong, &to->files[i], why) != 0 ||
+		    (login->client_secret != NULL &&
+		     copies_load(login->client_secret, SECRET_FILE_MAX, wrong, &to->clients[i],
+				 why) != 0)) {
 			secrets_free(to);
 			return -1;
 		}
@@ -36,8 +40,10 @@ secrets_load(const struct config *c, struct secrets_set *to, struct buffer *why)
 void
 secrets_free(struct secrets_set *set)
 {
-	for (size_t i = 0; i < set->count; i++)
+	for (size_t i = 0; i < set->count; i++) {
 		copies_free(&set->files[i]);
+		copies_free(&set->clients[i]);
+	}
 	set->count = 0;
 }
 
@@ -47,7 +53,8 @@ sets_are_same(const struct secrets_set *a, const struct secrets_set *b)
 	bool same = a->count == b->count;
 
 	for (size_t i = 0; same && i < a->count; i++)
-		same = copies_are_same(&a->files[i], &b->files[i]);
+		same = copies_are_same(&a->files[i], &b->files[i]) &&
+		       copies_are_same(&a->clients[i], &b->clients[i]);
 	return same;
 }
 
@@ -67,8 +74,14 @@ secrets_look(struct master *m)
 	struct buffer why;
 	bool is_new = false;
 
-	for (size_t i = 0; i < next.count; i++)
-		next.files[i] = copies_identity(m->config->logins[i].file);
+	for (size_t i = 0; i < next.count; i++) {
+		const struct config_login *login = &m->config->logins[i];
+
+		next.files[i] = copies_identity(login->file);
+		next.clients[i] = (struct copy){.fd = -1};
+		if (login->client_secret != NULL)
+			next.clients[i] = copies_identity(login->client_secret);
+	}
 	if (sets_are_same(&s->now, &next) || sets_are_same(&s->found, &next))
 		return false;
 	s->found = next; /* has no descriptors */
@@ -85,10 +98,18 @@ secrets_look(struct master *m)
 }
 
 void
-secrets_fill(const struct secrets *s, const struct trust_row *row, struct start *to)
+secrets_fill(const struct secrets *s, const struct config *c, const struct trust_row *row,
+	     struct start *to)
 {
-	if (row->files != TRUST_LOGINS)
-		return;
-	for (size_t i = 0; i < s->now.count; i++)
-		copies_add(to, "login", i, &s->now.files[i]);
+	for (size_t i = 0; i < s->now.count; i++) {
+		bool is_refresh = c->logins[i].is_refresh;
+
+		if (row->files == TRUST_LOGINS && !is_refresh)
+			copies_add(to, "login", i, &s->now.files[i]);
+		if (row->files != TRUST_REFRESH || !is_refresh)
+			continue;
+		copies_add(to, "refresh", i, &s->now.files[i]);
+		if (s->now.clients[i].fd >= 0)
+			copies_add(to, "client", i, &s->now.clients[i]);
+	}
 }

@@ -1,7 +1,7 @@
 /*
- * secrets - the files of `login`: opened by master for delivery alone, looked at once a minute
+ * secrets - the files of `login`: opened by master for delivery alone (those of `refresh` for fetch alone), looked at once a minute
  *
- * A password changes when somebody changes it, a token each hour by what fetches it; so a new file becomes a new delivery, and the agents of the
+ * A password changes when somebody changes it, a token each hour by what fetches it; so a new file becomes a new delivery and a new fetch, and the agents of the
  * one before end in their own time.  What others may read is refused, before anything starts with it.
  */
 #ifndef MASTER_SECRETS_H
@@ -14,7 +14,8 @@
 struct master;
 
 struct secrets_set {
-	struct copy files[CONFIG_LOGINS_MAX]; /* in the order of config->logins */
+	struct copy files[CONFIG_LOGINS_MAX];	/* in the order of config->logins */
+	struct copy clients[CONFIG_LOGINS_MAX]; /* `client-secret`; without one: no descriptor */
 	size_t count;
 };
 
@@ -30,9 +31,10 @@ int secrets_load(const struct config *c, struct secrets_set *to, struct buffer *
 void secrets_free(struct secrets_set *set);
 /* secrets_put - they are the present ones from now on; takes them */
 void secrets_put(struct secrets *s, struct secrets_set *set);
-/* secrets_look - once a minute: true when there are new ones, and delivery must be renewed */
+/* secrets_look - once a minute: true when there are new ones, and who has them must be renewed */
 bool secrets_look(struct master *m);
 /* secrets_fill - the files of a row */
-void secrets_fill(const struct secrets *s, const struct trust_row *row, struct start *to);
+void secrets_fill(const struct secrets *s, const struct config *c, const struct trust_row *row,
+		  struct start *to);
 
 #endif

@@ -62,6 +62,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.network_out = true,
 		.room = TRUST_ROOM,
 		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
+		.files = TRUST_REFRESH,
 		.stage = TRUST_STOP_QUEUE,
 	},
 	{

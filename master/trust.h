@@ -66,8 +66,9 @@ struct trust_directory {
 enum trust_files {
 	TRUST_NO_FILES,
 	TRUST_CERTIFICATES,
-	TRUST_KEYS,   /* those before the present ones too (master/certificates.h) */
-	TRUST_LOGINS, /* passwords and tokens for other hosts (master/secrets.h) */
+	TRUST_KEYS,    /* those before the present ones too (master/certificates.h) */
+	TRUST_LOGINS,  /* passwords and tokens for other hosts (master/secrets.h) */
+	TRUST_REFRESH, /* what tokens for other hosts are fetched by */
 };
 
 struct trust_row {

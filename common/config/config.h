@@ -249,8 +249,15 @@ enum config_mechanism {
 struct config_login {
 	char *name;
 	char *user;
-	char *file;	     /* its path; NULL only while the block is read */
-	bool is_token;	     /* it holds an access token (OAuth2); else a password */
+	char *file;    /* its path; NULL only while the block is read */
+	bool is_token; /* an access token (OAuth2) is said; else a password */
+	/* the file holds a refresh token, by which fetch gets access tokens (RFC 6749, section 6) from: */
+	bool is_refresh;
+	char *endpoint_host, *endpoint_path;
+	uint16_t endpoint_port;
+	char *client;	     /* who we are there */
+	char *client_secret; /* path of a file; NULL: the client has none */
+	char *scope;	     /* NULL: that of the refresh token */
 	unsigned mechanisms; /* bit n: the n-th may be used; none: all that go with the file */
 	bool may_be_clear;   /* the secret may be heard by whoever is on the line */
 };

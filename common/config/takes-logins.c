@@ -6,10 +6,13 @@
 #include "common/config/mistakes.h"
 #include "common/config/parse.h"
 #include "common/config/takes.h"
-#include "common/config/values.h"
+#include "common/mail/domain.h"
+#include "common/text/number.h"
 
 #define NAME_MAX_BYTES 64
 #define USER_MAX_BYTES 255
+#define ENDPOINT_MAX 500
+#define HTTPS_PORT 443
 
 static const struct {
 	const char *word, *name;
@@ -80,15 +83,43 @@ take_login_user(struct parse *p, const struct directive *d, const struct grammar
 	struct span word = line->words[1].text;
 	bool is_right = word.len > 0 && word.len <= USER_MAX_BYTES;
 
-	(void)d;
 	for (size_t i = 0; i < word.len; i++)
 		is_right = is_right && (unsigned char)word.at[i] >= ' ' && word.at[i] != 0x7f;
 	if (!is_right)
 		parse_mistake(p, line->words[1].column,
-			      "expected the name of a user, of 1 to %d bytes without control "
-			      "characters",
+			      "expected a text of 1 to %d bytes without control characters",
 			      USER_MAX_BYTES);
-	((struct config_login *)object)->user = parse_keep(p, word);
+	*(char **)(void *)((char *)object + d->field) = parse_keep(p, word);
+}
+
+void
+take_login_endpoint(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		    void *object)
+{
+	struct config_login *login = object;
+	struct span word = line->words[1].text, rest, host, path;
+	uint64_t port = HTTPS_PORT;
+	bool is_right = span_starts(word, SPAN("https://")) && word.len <= ENDPOINT_MAX;
+
+	(void)d;
+	rest = span_skip(word, is_right ? strlen("https://") : 0);
+	path = rest;
+	host = span_cut(&path, '/');
+	path = span_from(host.at + host.len, rest.len - host.len);
+	rest = host;
+	host = span_cut(&rest, ':');
+	if (rest.len > 0)
+		is_right = is_right && number_parse(rest, 1, UINT16_MAX, &port) == 0;
+	for (size_t i = 0; i < path.len; i++)
+		is_right = is_right && path.at[i] > ' ' && path.at[i] <= '~';
+	if (!is_right || path.len == 0 || !domain_is_valid(host))
+		parse_mistake(p, line->words[1].column,
+			      "`%.*s`: expected https://HOST[:PORT]/PATH, at most %d bytes, with a "
+			      "name as its host",
+			      SPAN_ARG(word), ENDPOINT_MAX);
+	login->endpoint_host = parse_keep_lower(p, host);
+	login->endpoint_port = (uint16_t)port;
+	login->endpoint_path = parse_keep(p, path);
 }
 
 void
@@ -99,9 +130,11 @@ take_login_file(struct parse *p, const struct directive *d, const struct grammar
 
 	if (login->file != NULL)
 		parse_mistake(p, line->words[0].column,
-			      "`%.*s`: expected only one of `password` and `token` in a `login`",
+			      "`%.*s`: expected only one of `password`, `token` and `refresh` in a "
+			      "`login`",
 			      SPAN_ARG(line->words[0].text));
-	login->is_token = span_equal(line->words[0].text, SPAN("token"));
+	login->is_refresh = span_equal(line->words[0].text, SPAN("refresh"));
+	login->is_token = login->is_refresh || span_equal(line->words[0].text, SPAN("token"));
 	take_path(p, d, line, object);
 }
 
@@ -160,8 +193,15 @@ check_login(struct parse *p, const struct config_login *login, const struct pars
 		if (mechanisms[m].is_token == login->is_token)
 			mine |= 1u << m;
 	if (login->user == NULL || login->file == NULL)
+		mistake_add(
+			p->errors, at->file, at->line, at->column,
+			"expected `user`, and `password`, `token` or `refresh`, in the block of "
+			"`login`");
+	else if (login->is_refresh ? login->endpoint_host == NULL || login->client == NULL
+				   : login->endpoint_host != NULL || login->client != NULL ||
+					     login->client_secret != NULL || login->scope != NULL)
 		mistake_add(p->errors, at->file, at->line, at->column,
-			    "expected `user`, and `password` or `token`, in the block of `login`");
+			    "expected `endpoint` and `client` beside `refresh`, and only there");
 	else if ((login->mechanisms & ~mine) != 0)
 		mistake_add(p->errors, at->file, at->line, at->column,
 			    "expected `mechanisms` that go with a %s",

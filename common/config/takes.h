@@ -64,7 +64,8 @@ TAKE(retry);	     /* first and longest time */
 TAKE(time_or_never); /* a time, or 0 for never */
 TAKE(login);	     /* adds to logins; its words: */
 TAKE(login_user);
-TAKE(login_file); /* a password or a token */
+TAKE(login_endpoint); /* a URL */
+TAKE(login_file);     /* a password or a token */
 TAKE(mechanisms);
 TAKE(login_name);     /* of an outbound or a route: the name of one */
 TAKE(site);	      /* adds to sites */

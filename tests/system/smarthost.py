@@ -1,9 +1,15 @@
 """Hosts that want to know who sends: files of secrets and blocks of `login` for us, and a next hop in Python that asks."""
 
 import base64
+import http.server
+import json
 import os
+import threading
+import urllib.parse
 
+import certificates
 import culver as helper
+import peers
 import smtp
 
 PASSWORD = "correct horse, =2C battery"
@@ -69,3 +75,42 @@ class LoginSink(smtp.Sink):
         for message in self.messages:
             found.setdefault(self.logins.get(message.connection), set()).add(message.sender)
         return found
+
+
+class Endpoint(http.server.ThreadingHTTPServer):
+    """Where tokens are fetched: https://localhost:PORT/token.  `answer(form)` gives (status, object); `forms` has what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, pair, answer):
+        super().__init__(("127.0.0.1", peers.free_port()), _Asked)
+        self.socket = certificates.server_context(pair).wrap_socket(self.socket, server_side=True)
+        self.answer, self.forms = answer, []
+        self.url = f"https://localhost:{self.server_port}/token"
+
+    def handle_error(self, request, client_address):
+        """A client that went away is no news."""
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class _Asked(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):  # pylint: disable=invalid-name
+        form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        self.server.forms.append((self.path, form))
+        status, said = self.server.answer(form)
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json;charset=UTF-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing is logged."""

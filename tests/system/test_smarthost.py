@@ -10,7 +10,7 @@ import culver as helper
 import mail
 import processes
 import smtp
-from smarthost import PASSWORD, LoginSink, add_login, write_secret
+from smarthost import PASSWORD, Endpoint, LoginSink, add_login, write_secret
 from test_auth import LOGIN, prepare, user
 
 REMOTE = "x@remote.test"
@@ -61,6 +61,23 @@ def test_the_strongest_mechanism_is_used_and_needs_no_tls(make_culver):
         client.wait_event("done", id=submit(client, LOGIN))
         server.wait_event("done")
         assert client.events("logged-in")[0]["mechanism"] == "SCRAM-SHA-256"
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"])
+def test_a_login_is_bound_to_its_tls(make_culver, mechanism):
+    """Where our own submission port offers that, which needs no certificate that is looked at."""
+    server, client = make_culver(), make_culver()
+    pair = certificates.Pair(server.folder, "mx", owner=server.place.runner.pw_uid)
+    prepare(server, helper.block("tls", [f"certificate {pair.certificate}", f"key {pair.key}"]), clear=False)
+    user(server, "password", LOGIN, password=PASSWORD)
+    add_login(client, "relay", LOGIN, *([] if "256" in mechanism else [f"mechanisms {mechanism.lower()} plain"]))
+    with smtp.Sink() as sink:
+        server.relay_to(sink.port).start()
+        use(client, server.submission, "login relay", "tls required").start()
+        client.wait_event("done", id=submit(client, LOGIN))
+        server.wait_event("done")
+        assert client.events("logged-in")[0]["mechanism"] == mechanism
+        assert [m.sender for m in sink.messages] == [LOGIN]
 
 
 # ---- what is said to whom ----
@@ -116,6 +133,97 @@ def test_a_token_is_read_again_when_its_file_changes(culver):
         assert sink.attempts[0][2] == "t" * 1500 and sink.attempts[-1][2] == "n" * 1500
         assert sink.senders() == {"alice@example.org": {culver.address}}
         assert any(command.endswith(" AUTH=<>") for _, command in sink.commands if command.startswith("MAIL "))
+
+
+# ---- tokens that are fetched ----
+
+def refreshing(culver, endpoint, authority):
+    """The login `relay` gets its tokens from that endpoint."""
+    secret = write_secret(culver, "client-secret", "client & secret")
+    add_login(culver, "relay", "alice@example.org", "clear yes", f"endpoint {endpoint.url}", "client our-id", f"client-secret {secret}",
+              "scope https://mail.example.org/", kind="refresh", secret="refresh/token+1")
+    culver.general += [f"https-ca {authority.certificate}"]
+
+
+def test_a_token_is_fetched_once_and_kept(culver):
+    """However many connections want it; the secrets by which it is fetched are in fetch alone."""
+    authority = certificates.Authority(culver.folder)
+    pair = authority.issue("endpoint", ["localhost"])
+    with Endpoint(pair, lambda form: (200, {"access_token": "a-token-for-you", "expires_in": 3600, "token_type": "Bearer"})) as endpoint, \
+            LoginSink({"alice@example.org": "a-token-for-you"}, mechanisms=("XOAUTH2",)) as sink:
+        refreshing(culver, endpoint, authority)
+        culver.limit.append("messages-per-connection 1")
+        use(culver, sink.port).start()
+        for ident in [submit(culver, culver.address, f"m{n}") for n in range(6)]:
+            culver.wait_event("done", id=ident)
+        assert len(sink.logins) > 1 and sink.senders() == {"alice@example.org": {culver.address}}
+        assert endpoint.forms == [("/token", {
+            "grant_type": "refresh_token", "refresh_token": "refresh/token+1", "client_id": "our-id",
+            "client_secret": "client & secret", "scope": "https://mail.example.org/"})]
+        assert culver.wait_event("token-fetched")["expires_s"] == "3600"
+        for program, pids in culver.pids().items():
+            for pid in pids:
+                held = processes.in_memory(pid, b"refresh/token+1") or processes.in_memory(pid, b"client & secret")
+                assert held == (program == "fetch"), program
+                assert program in ("fetch", "delivery") or not processes.in_memory(pid, b"a-token-for-you"), program
+    for folder, _, names in os.walk(culver.folder):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.startswith(("secret-", "client-secret")) or not os.path.isfile(path):
+                continue
+            with open(path, "rb") as file:
+                content = file.read()
+            assert b"refresh/token" not in content and b"a-token-for-you" not in content, path
+
+
+def test_a_token_that_is_over_is_fetched_anew_by_the_new_refresh_token(culver):
+    """It is not given any more when half of its time is over, where that is short."""
+    authority = certificates.Authority(culver.folder)
+    tokens = []
+
+    def answer(_form):
+        tokens.append(f"token-{len(tokens)}")
+        return 200, {"access_token": tokens[-1], "expires_in": 2, "refresh_token": f"refresh-{len(tokens)}"}
+
+    class Any(dict):
+        def get(self, _user):
+            return tokens[-1]
+
+    with Endpoint(authority.issue("endpoint", ["localhost"]), answer) as endpoint, LoginSink(Any(), mechanisms=("OAUTHBEARER", "XOAUTH2")) as sink:
+        sink.extensions = tuple("AUTH XOAUTH2" if word.startswith("AUTH") else word for word in sink.extensions)
+        refreshing(culver, endpoint, authority)
+        culver.limit.append("messages-per-connection 1")
+        use(culver, sink.port).start()
+        culver.wait_event("done", id=submit(culver, culver.address))
+        while len(tokens) < 2:
+            culver.wait_event("done", id=submit(culver, culver.address))
+        assert [form["refresh_token"] for _, form in endpoint.forms[:2]] == ["refresh/token+1", "refresh-1"]
+
+
+@pytest.mark.parametrize("said", [(400, {"error": "invalid_grant", "error_description": "no"}), (200, b"no JSON"), (200, {"access_token": 5}),
+                                  (200, {"access_token": "a\nb"}), (200, {"access_token": "x" * 9000}), (500, b""), (200, b"[" * 70000)])
+def test_without_a_token_mail_waits(culver, said):
+    authority = certificates.Authority(culver.folder)
+    with Endpoint(authority.issue("endpoint", ["localhost"]), lambda form: said) as endpoint, \
+            LoginSink({}, mechanisms=("XOAUTH2",)) as sink:
+        refreshing(culver, endpoint, authority)
+        use(culver, sink.port).start()
+        ident = submit(culver, culver.address)
+        reply = culver.wait_event("deferred", id=ident)["reply"]
+        assert reply.startswith("no token for the login relay: ")
+        assert said[0] != 400 or reply.endswith("the endpoint says invalid_grant")
+        assert not sink.attempts and not culver.events("failed")
+        assert len(endpoint.forms) == 1
+
+
+def test_an_endpoint_that_is_another_gets_no_secret(culver):
+    authority = certificates.Authority(culver.folder)
+    with Endpoint(authority.issue("endpoint", ["other.test"]), lambda form: (200, {"access_token": "x"})) as endpoint, \
+            LoginSink({}, mechanisms=("XOAUTH2",)) as sink:
+        refreshing(culver, endpoint, authority)
+        use(culver, sink.port).start()
+        culver.wait_event("deferred", id=submit(culver, culver.address))
+        assert not endpoint.forms and not sink.attempts
 
 
 # ---- refusals ----
