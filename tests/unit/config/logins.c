@@ -12,6 +12,7 @@
 #include "common/config/secret.h"
 
 #define LOGIN "login a {\n\tuser u\n\tpassword /p\n}\n"
+#define ENDPOINT(url) "login r {\n\tuser u\n\trefresh /r\n\tendpoint " url "\n\tclient c\n}\n"
 #define TOKEN "login t {\n\tuser u\n\ttoken /t\n}\n"
 
 static const struct config_defaults root = {
@@ -61,6 +62,27 @@ each_block_has_the_login_that_it_names(void **state)
 }
 
 static void
+an_endpoint_is_a_host_a_port_and_a_path(void **state)
+{
+	struct config *c = parse(ENDPOINT("https://Login.Example:8443/t?a=b"));
+
+	(void)state;
+	assert_non_null(c);
+	assert_true(c->logins[0].is_refresh && c->logins[0].is_token);
+	assert_string_equal(c->logins[0].endpoint_host, "login.example");
+	assert_int_equal(c->logins[0].endpoint_port, 8443);
+	assert_string_equal(c->logins[0].endpoint_path, "/t?a=b");
+	config_free(c);
+	config_errors_free(&errors);
+	c = parse(ENDPOINT("https://oauth2.example/token"));
+	assert_non_null(c);
+	assert_int_equal(c->logins[0].endpoint_port, 443);
+	assert_string_equal(c->logins[0].endpoint_path, "/token");
+	config_free(c);
+	config_errors_free(&errors);
+}
+
+static void
 without_a_table_nobody_asks_for_senders(void **state)
 {
 	struct config *c = parse(LOGIN "outbound {\n\tsmarthost h:25\n\tlogin a\n}\n");
@@ -95,11 +117,20 @@ each_mistake_is_told_where_it_stands(void **state)
 		unsigned line;
 		const char *part;
 	} wrong[] = {
-		{"login a {\n\tuser u\n}\n", 1, "`password` or `token`"},
+		{"login a {\n\tuser u\n}\n", 1, "`token` or `refresh`"},
+		{"login a {\n\tuser u\n\trefresh /r\n\tclient c\n}\n", 1,
+		 "`endpoint` and `client`"},
+		{"login a {\n\tuser u\n\ttoken /r\n\tclient c\n}\n", 1, "`endpoint` and `client`"},
+		{ENDPOINT("http://h.test/t"), 4, "https://HOST"},
+		{ENDPOINT("https://h.test"), 4, "https://HOST"},
+		{ENDPOINT("https://h.test:0/t"), 4, "https://HOST"},
+		{ENDPOINT("https://h.test:70000/t"), 4, "https://HOST"},
+		{ENDPOINT("https://a@h.test/t"), 4, "https://HOST"},
+		{ENDPOINT("https:///t"), 4, "https://HOST"},
 		{"login a {\n\tpassword /p\n}\n", 1, "expected `user`"},
 		{"login a {\n\tuser u\n\tpassword /p\n\ttoken /t\n}\n", 4, "only one of"},
 		{"login a {\n\tuser u\n\tpassword p\n}\n", 3, "begins with `/`"},
-		{"login a {\n\tuser \"\"\n\tpassword /p\n}\n", 2, "name of a user"},
+		{"login a {\n\tuser \"\"\n\tpassword /p\n}\n", 2, "expected a text of 1"},
 		{"login a,b {\n\tuser u\n\tpassword /p\n}\n", 1, "without blanks"},
 		{"login none {\n\tuser u\n\tpassword /p\n}\n", 1, "not `none`"},
 		{LOGIN LOGIN, 5, "here twice"},
@@ -193,6 +224,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_block_has_the_login_that_it_names),
+		cmocka_unit_test(an_endpoint_is_a_host_a_port_and_a_path),
 		cmocka_unit_test(without_a_table_nobody_asks_for_senders),
 		cmocka_unit_test(mechanisms_are_those_that_are_named),
 		cmocka_unit_test(each_mistake_is_told_where_it_stands),
