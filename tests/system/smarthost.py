@@ -10,6 +10,7 @@ import urllib.parse
 import certificates
 import culver as helper
 import peers
+import postfix
 import smtp
 
 PASSWORD = "correct horse, =2C battery"
@@ -114,3 +115,18 @@ class _Asked(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Nothing is logged."""
+
+
+class Postfix(postfix.Postfix):
+    """A Postfix that takes mail of whoever a Dovecot (dovecot.Judge) lets in, and of nobody else."""
+
+    def __init__(self, next_hop, judge):
+        self.judge = judge
+        super().__init__(next_hop)
+
+    def configure(self):
+        super().configure()
+        with open(self.path("postfix/main.cf"), "a", encoding="ascii") as file:
+            file.write(f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{self.judge.port}\n"
+                       "smtpd_sasl_security_options = noanonymous\n"
+                       "smtpd_recipient_restrictions = permit_sasl_authenticated, reject\n")

@@ -7,10 +7,12 @@ import pytest
 
 import certificates
 import culver as helper
+import dovecot
 import mail
+import peers
 import processes
 import smtp
-from smarthost import PASSWORD, Endpoint, LoginSink, add_login, write_secret
+from smarthost import PASSWORD, Endpoint, LoginSink, Postfix, add_login, write_secret
 from test_auth import LOGIN, prepare, user
 
 REMOTE = "x@remote.test"
@@ -78,6 +80,39 @@ def test_a_login_is_bound_to_its_tls(make_culver, mechanism):
         server.wait_event("done")
         assert client.events("logged-in")[0]["mechanism"] == mechanism
         assert [m.sender for m in sink.messages] == [LOGIN]
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"])
+def test_postfix_and_dovecot_let_us_in(culver, request, mechanism):
+    """A Postfix that takes only mail of those whom its Dovecot knows; tokens are those that Dovecot validates."""
+    is_token = mechanism in ("OAUTHBEARER", "XOAUTH2")
+    try:
+        judge = dovecot.Judge(users=f"{LOGIN}:{{PLAIN}}{PASSWORD}::::::\n")
+        with judge, smtp.Sink() as sink, Postfix(sink.port, judge) as server:
+            request.node.strangers = [server]
+            add_login(culver, "relay", LOGIN, f"mechanisms {mechanism.lower()}", "clear yes", kind="token" if is_token else "password",
+                      secret=judge.token(LOGIN) if is_token else PASSWORD)
+            use(culver, server.port).start()
+            told = culver.wait_event("delivered", id=submit(culver, LOGIN))
+            assert culver.events("logged-in")[0]["mechanism"] == mechanism and told["code"] == "250"
+    except peers.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("kind", ["password", "token"])
+def test_postfix_and_dovecot_do_not_let_us_in(culver, request, kind):
+    try:
+        judge = dovecot.Judge()
+        with judge, smtp.Sink() as sink, Postfix(sink.port, judge) as server:
+            request.node.strangers = [server]
+            secret = judge.token(LOGIN, seconds=-10) if kind == "token" else "wrong"
+            add_login(culver, "relay", LOGIN, "clear yes", kind=kind, secret=secret)
+            use(culver, server.port).start()
+            told = culver.wait_event("deferred", id=submit(culver, LOGIN))
+            assert told["code"] == "535" and "does not let the login relay in" in told["reply"]
+            assert not culver.events("failed") and not sink.messages
+    except peers.Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 # ---- what is said to whom ----
