@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +130,31 @@ check_authorities(const char *path, struct buffer *output)
 	return wrong != NULL ? tell(output, path, wrong) : 0;
 }
 
+/* whom delivery believes: one certificate at least, where somebody must be verified by it */
+static size_t
+check_believed(const struct config_hop_tls *tls, struct buffer *output)
+{
+	struct stat st;
+	const char *wrong;
+	size_t len;
+	char *text;
+	BIO *bio;
+	X509 *first;
+
+	if (tls->ca == NULL)
+		return 0;
+	text = read_file(tls->ca, &st, &len, &wrong);
+	if (text == NULL)
+		return tell(output, tls->ca, wrong);
+	bio = BIO_new_mem_buf(text, (int)len);
+	first = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509_free(first);
+	BIO_free(bio);
+	free(text);
+	ERR_clear_error();
+	return first == NULL ? tell(output, tls->ca, "there is no certificate (PEM) in it") : 0;
+}
+
 size_t
 check_tls(const struct config *c, struct buffer *output)
 {
@@ -140,5 +167,10 @@ check_tls(const struct config *c, struct buffer *output)
 		mistakes += check_pair(&c->pairs[i], output);
 	for (size_t i = 0; i < c->authority_count; i++)
 		mistakes += check_authorities(c->authorities[i], output);
+	mistakes += check_believed(&c->outbound.tls, output);
+	for (size_t i = 0; i < c->route_count; i++)
+		mistakes += check_believed(&c->routes[i].tls, output);
+	for (size_t i = 0; i < c->domain_count; i++)
+		mistakes += check_believed(&c->domains[i].tls, output);
 	return mistakes;
 }

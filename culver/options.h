@@ -27,6 +27,7 @@ struct culver_options {
 	bool json;	    /* --json: one object a line */
 	bool strict;	    /* --strict: run, start */
 	bool probe;	    /* --probe: sandbox */
+	bool tries;	    /* --try: tls */
 	bool content;	    /* --content: queue show */
 	bool dry_run;	    /* --dry-run: queue, what changes something */
 	bool as_mailq;	    /* called by the name mailq: queue prints what Postfix's does */

@@ -14,5 +14,7 @@ int verb_run(const struct culver_options *o, int argc, char **argv);
 int verb_start(const struct culver_options *o, int argc, char **argv);
 /* run_probe - becomes master with --probe (culver sandbox --probe) */
 int run_probe(const struct culver_options *o);
+/* run_explain - becomes master with --explain (culver tls) */
+int run_explain(const struct culver_options *o, const char *domain);
 
 #endif

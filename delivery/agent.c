@@ -6,7 +6,6 @@
  */
 #include "delivery/agent.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,8 +19,9 @@
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
 #include "delivery/credentials.h"
+#include "delivery/demand.h"
 #include "delivery/login.h"
-#include "delivery/sts.h"
+#include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
 struct agent {
@@ -223,66 +223,38 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
-/* what is demanded of the host: asked for anew before each connection, since it may have changed */
-static void
-decide_policy(struct agent *a, struct dane *dane, struct policy *to)
-{
-	const struct hosts_address *host = &a->peer;
-	bool is_tcp = host->address.ss_family != AF_UNIX, is_unknown = false;
-	const struct policy_sts *sts = NULL;
-	/* the last hop, to who keeps the mailboxes, is the administrator's */
-	enum intake_tls_demand demand = host->is_lmtp ? INTAKE_TLS_BY_POLICY : a->demand;
-
-	*dane = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
-	if (is_tcp && policy_wants_dane(a->tls) && demand != INTAKE_TLS_WAIVED)
-		hosts_dane(&a->hosts, host, dane);
-	/* DANE comes first (RFC 8461, section 2): where it is to be had nothing else counts */
-	if (is_tcp && host->domain.len > 0 && policy_wants_sts(a->tls) &&
-	    demand != INTAKE_TLS_WAIVED && dane->outcome == DANE_ABSENT)
-		is_unknown = sts_find(&a->sts, &a->hosts.client, host->domain, &sts) < 0;
-	policy_decide(&(struct policy_question){.tls = a->tls,
-						.domain = host->domain,
-						.host = span_of(host->name),
-						.is_secure = host->is_named_securely,
-						.is_tcp = is_tcp,
-						.demand = demand,
-						.dane = dane,
-						.sts = sts},
-		      to);
-	if (!is_unknown)
-		return;
-	to->is_passed_over = true;
-	snprintf(to->why, sizeof(to->why),
-		 "whether %.*s has a policy of MTA-STS cannot be found out now",
-		 SPAN_ARG(host->domain));
-}
-
 /* the connection to a->peer, under what is demanded of it; -1 and *trouble */
 static int
 open_connection(struct agent *a, struct attempt *attempt, struct trouble *trouble)
 {
 	struct connection *c = &a->connection;
-	struct dane dane;
-	struct policy policy;
+	struct demand demand;
+	const struct policy *policy = &demand.policy;
 	struct verdict why;
+	bool is_open;
 
 	attempt->is_down = false;
-	decide_policy(a, &dane, &policy);
-	if (policy.is_passed_over) {
+	/* asked for anew before each connection, since it may have changed */
+	demand_decide(&a->hosts, &a->sts, a->tls, &a->peer, a->demand, &demand);
+	if (policy->is_passed_over) {
+		outcome_tell(c, &a->peer, policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
-		if (policy.is_permanent)
+		if (policy->is_permanent)
 			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
-				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
 		else
 			verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
-				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
 		return -1;
 	}
-	if (connect_open(
-		    c, &a->peer, a->config, &(struct tls_demand){a->tls, &policy, a->peer.text},
-		    hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, &why) == 0) {
-		if (!policy.must_require || c->requiretls)
-			return 0;
+	is_open = connect_open(c, &a->peer, a->config,
+			       &(struct tls_demand){a->tls, policy, a->peer.text},
+			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+			       &why) == 0;
+	outcome_tell(c, &a->peer, policy);
+	if (is_open && (!policy->must_require || c->requiretls))
+		return 0;
+	if (is_open) {
 		connect_quit(c);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
 		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
@@ -290,7 +262,7 @@ open_connection(struct agent *a, struct attempt *attempt, struct trouble *troubl
 		return -1;
 	}
 	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
-	if (c->is_tls_trouble && policy.must_require) {
+	if (c->is_tls_trouble && policy->must_require) {
 		why.fate = FATE_FAILED;
 		memcpy(why.status, "5.7.10", sizeof("5.7.10"));
 	}

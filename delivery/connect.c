@@ -27,8 +27,10 @@ connect_name(const struct connection *c)
 void
 connect_drop(struct connection *c)
 {
-	if (c->open)
+	if (c->open) {
+		tls_leave(&c->stream);
 		stream_close(&c->stream);
+	}
 	c->open = false;
 }
 
@@ -409,8 +411,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 	     const struct tls_demand *demand, int64_t wait_ms, struct verdict *why)
 {
 	bool is_optional = demand->policy->level <= POLICY_OPPORTUNISTIC;
-	enum policy_result result;
-	char wrong[LAYER_WRONG_MAX];
+	struct connection first;
 
 	if (demand->policy->level == POLICY_NONE &&
 	    !starttls_is_implicit(demand->config, host->port))
@@ -430,12 +431,13 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 		break;
 	}
 	remember_broken(host);
-	result = c->tls_result;
-	memcpy(wrong, c->tls_wrong, sizeof(wrong));
+	first = *c; /* closed */
 	if (open_stream(c, host, config, wait_ms, why) != 0)
 		return -1;
-	c->tls_result = result;
-	memcpy(c->tls_wrong, wrong, sizeof(wrong));
+	c->has_tls_result = true;
+	c->tls_result = first.tls_result;
+	c->local = first.local;
+	memcpy(c->tls_wrong, first.tls_wrong, sizeof(c->tls_wrong));
 	if (begin(c, config, NULL, why) != STARTTLS_FAILED)
 		return 0;
 	connect_quit(c);
@@ -454,5 +456,7 @@ connect_quit(struct connection *c)
 	if (stream_put(&c->stream, SPAN("QUIT\r\n")) == STREAM_OK &&
 	    connect_reply(c, CONNECT_QUIT_MS, &r) == EXCHANGE_TIMEOUT)
 		EVENT("quit-unanswered", event_string("host", connect_name(c)));
+	/* under TLS the end is said, too, so that no one between can have cut it */
+	(void)!stream_finish(&c->stream);
 	connect_drop(c);
 }

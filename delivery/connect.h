@@ -44,8 +44,10 @@ struct connection {
 	bool is_logged_in;		  /* RFC 4954; the host offers AUTH */
 	char tls[JOBS_TLS_MAX + 1];	  /* as in jobs_result; "": plain text */
 	/* what TLSRPT counts of the attempt (RFC 8460), and what is told with it */
+	bool has_tls_result;
 	enum policy_result tls_result;
 	char tls_wrong[LAYER_WRONG_MAX];
+	struct sockaddr_storage local; /* our end, where has_tls_result */
 	bool is_tls_trouble; /* it ended since what is demanded is not to be had: nothing is wrong with the host for others */
 	bool offers_starttls;
 	/* what EHLO announced */

@@ -10,6 +10,7 @@
 #include "common/system/start.h"
 #include "delivery/agents.h"
 #include "delivery/credentials.h"
+#include "delivery/explain.h"
 #include "delivery/hosts.h"
 #include "delivery/replies.h"
 #include "delivery/sockets.h"
@@ -38,8 +39,12 @@ main(void)
 	tls_start(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
-	agents_serve(config, start_path(s, "jobs"),
-		     &(struct agent_paths){start_path(s, "resolver"), start_path(s, "fetch")});
+	const struct agent_paths paths = {start_path(s, "resolver"), start_path(s, "fetch")};
+	int status = 0;
+	if (s->explain[0] != '\0')
+		status = explain(s, config, &paths);
+	else
+		agents_serve(config, start_path(s, "jobs"), &paths);
 	events_end();
-	return 0;
+	return status;
 }

@@ -34,6 +34,19 @@ is_demanded(const struct tls_demand *demand)
 	return demand->policy->level > POLICY_OPPORTUNISTIC;
 }
 
+/* for outcome.c: while the connection is there */
+static void
+set_result(struct connection *c, enum policy_result result, const char *wrong)
+{
+	socklen_t len = sizeof(c->local);
+
+	c->has_tls_result = true;
+	c->tls_result = result;
+	snprintf(c->tls_wrong, sizeof(c->tls_wrong), "%s", wrong);
+	if (getsockname(c->stream.fd, (struct sockaddr *)&c->local, &len) == -1)
+		c->local.ss_family = AF_UNSPEC;
+}
+
 /* what was demanded by whom, what the host showed, and what is wrong with it */
 static void
 set_wrong(struct connection *c, const struct tls_demand *demand, const struct tls_end *end,
@@ -70,8 +83,7 @@ shake(struct connection *c, const struct tls_demand *demand, struct tls_end *end
 
 	c->stream.deadline_ms = connect_deadline(c, STARTTLS_SHAKE_MS);
 	outcome = tls_shake(&c->stream, demand, end);
-	c->tls_result = end->result;
-	snprintf(c->tls_wrong, sizeof(c->tls_wrong), "%s", end->wrong);
+	set_result(c, end->result, end->wrong);
 	if (outcome == STREAM_OK) {
 		snprintf(c->tls, sizeof(c->tls), "%s", end->text);
 		return true;
@@ -84,7 +96,7 @@ shake(struct connection *c, const struct tls_demand *demand, struct tls_end *end
 static enum starttls_outcome
 without(struct connection *c, const struct tls_demand *demand, struct verdict *why)
 {
-	c->tls_result = POLICY_RESULT_STARTTLS_NOT_SUPPORTED;
+	set_result(c, POLICY_RESULT_STARTTLS_NOT_SUPPORTED, "");
 	if (!is_demanded(demand))
 		return STARTTLS_PLAIN;
 	c->is_tls_trouble = true;
@@ -98,8 +110,7 @@ static enum starttls_outcome
 refused(struct connection *c, const struct tls_demand *demand, const struct reply *r,
 	struct verdict *why)
 {
-	c->tls_result = POLICY_RESULT_STARTTLS_NOT_SUPPORTED;
-	snprintf(c->tls_wrong, sizeof(c->tls_wrong), "STARTTLS was answered with %d", r->code);
+	set_result(c, POLICY_RESULT_STARTTLS_NOT_SUPPORTED, r->text);
 	EVENT("tls-refused", event_string("host", connect_name(c)),
 	      event_string("demanded", policy_level_name(demand->policy->level)),
 	      event_number("code", r->code), event_string("reply", r->text));

@@ -486,3 +486,12 @@ tls_is_quiet(const struct stream *s)
 	n = SSL_peek(ssl, &byte, 1);
 	return n <= 0 && SSL_get_error(ssl, n) == SSL_ERROR_WANT_READ;
 }
+
+void
+tls_leave(const struct stream *s)
+{
+	SSL *ssl = layer_ssl(s);
+
+	if (ssl != NULL)
+		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN);
+}

@@ -52,6 +52,8 @@ enum stream_outcome tls_shake(struct stream *s, const struct tls_demand *demand,
 			      struct tls_end *end) __attribute__((warn_unused_result));
 /* tls_is_quiet - has nothing come for the reader, and is the peer still there?  What is TLS's own (tickets) is taken. */
 bool tls_is_quiet(const struct stream *s);
+/* tls_leave - before the stream is closed, however it comes to it: the session stays good (OpenSSL thinks otherwise of one that was cut) */
+void tls_leave(const struct stream *s);
 /* tls_forget - the sessions that are kept */
 void tls_forget(void);
 

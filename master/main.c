@@ -1,9 +1,9 @@
 /*
  * master - starts the others, and starts them again
  *
- *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe]
+ *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --explain DOMAIN [--try]]
  *
- * Execed by `culver run`, `start` and `sandbox --probe`.  Reads the configuration, binds every socket, makes the directories, execs the programs of
+ * Execed by `culver run`, `start`, `sandbox --probe` and `tls`.  Reads the configuration, binds every socket, makes the directories, execs the programs of
  * the trust map, reloads at SIGHUP, stops in order at SIGTERM or SIGINT.  It parses nothing from the network and reads no mail.
  * Exit status: 0 after an ordered stop, 78 for a configuration or machine that is not right, 71 when the kernel refused something.
  */
@@ -28,7 +28,7 @@
 static void
 take_options(int argc, char **argv, struct master_options *o)
 {
-	enum { CONFIG = 1, PROGRAMS, BUILD_TREE, STRICT, STDERR, READY_FD, PROBE };
+	enum { CONFIG = 1, PROGRAMS, BUILD_TREE, STRICT, STDERR, READY_FD, PROBE, EXPLAIN, TRY };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, CONFIG},
 		{"programs", required_argument, NULL, PROGRAMS},
@@ -37,6 +37,8 @@ take_options(int argc, char **argv, struct master_options *o)
 		{"stderr", no_argument, NULL, STDERR},
 		{"ready-fd", required_argument, NULL, READY_FD},
 		{"probe", no_argument, NULL, PROBE},
+		{"explain", required_argument, NULL, EXPLAIN},
+		{"try", no_argument, NULL, TRY},
 		{NULL, 0, NULL, 0},
 	};
 	uint64_t number;
@@ -67,6 +69,12 @@ take_options(int argc, char **argv, struct master_options *o)
 		case PROBE:
 			o->probe = true;
 			break;
+		case EXPLAIN:
+			o->explain = optarg;
+			break;
+		case TRY:
+			o->tries = true;
+			break;
 		default:
 			fatal(EXIT_CONFIGURATION, 0,
 			      "master is started by `culver run` or `culver start`");
@@ -83,7 +91,7 @@ tidy(const struct master_options *o)
 {
 	sigset_t later;
 	sigemptyset(&later);
-	if (!o->probe) {
+	if (!o->probe && o->explain == NULL) {
 		/* what comes before the loop waits for it: a SIGHUP now must not end us */
 		const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
 		for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -260,6 +268,9 @@ main(int argc, char **argv)
 		m.options.ready_fd = 3;
 	m.started_us = clock_wall_us();
 	struct config *config = take_configuration(&m);
+	/* all that it needs belongs to the system that runs, and stays as it is */
+	if (m.options.explain != NULL)
+		return programs_explain(&m);
 	if (m.options.probe)
 		make_probe_runtime(config);
 	/* the same as long as we live: a reload refuses another */

@@ -33,6 +33,8 @@ struct master_options {
 	bool strict;
 	bool to_stderr; /* the default of `log` */
 	bool probe;
+	const char *explain; /* a domain, for `culver tls`; NULL: no */
+	bool tries;
 	int ready_fd; /* -1: nobody waits; else "ready\n" or a sentence goes there */
 };
 
@@ -118,6 +120,8 @@ void programs_stop(struct master *m);
 void programs_reap(struct master *m);
 /* programs_probe - each program once, with row.probe: what it may not do; 0, or 1 when something forbidden was allowed */
 int programs_probe(struct master *m);
+/* programs_explain - a delivery that says what is demanded of the domain's hosts, on our standard output, beside a system that runs; its exit status */
+int programs_explain(struct master *m);
 
 /* ---- exec.c ---- */
 

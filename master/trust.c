@@ -60,6 +60,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.serves = {"fetch"},
 		.reaches = {"resolver", "log"},
 		.network_out = true,
+		.network_port = 443,
 		.room = TRUST_ROOM,
 		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
 		.files = TRUST_REFRESH,
@@ -153,18 +154,12 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"resolver", 0660, false},
-	{"fetch", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"signer", 0660, false},
-	{"auth", 0660, false},
-	{"runner", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"fetch", 0660, false},	 {"intake", 0660, false},
+	{"jobs", 0660, false},	 {"signer", 0660, false},
+	{"auth", 0660, false},	 {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -419,6 +414,7 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	if (people->as_root && row->reads_drop)
 		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
+	s->network_port = row->network_port;
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;
 	if (trust_has_room(row, people, c) &&
@@ -438,7 +434,8 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	return 0;
 }
 
-_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX, "all of them, and master, may reach one socket");
+_Static_assert(TRUST_PROGRAMS + 1 <= START_UIDS_MAX,
+	       "all of them, and master, may reach one socket");
 
 static void
 add_peer(struct start_listen *l, uid_t uid, const char *program)

@@ -79,7 +79,8 @@ struct trust_row {
 	bool serves_network; /* the `listen` sockets */
 	const char *reaches[TRUST_REACHES_MAX];
 	bool network_out;
-	bool reads_drop; /* is in TRUST_DROP_GROUP */
+	uint16_t network_port; /* of TCP; 0: any */
+	bool reads_drop;       /* is in TRUST_DROP_GROUP */
 	enum trust_room room;
 	struct trust_directory directories[TRUST_DIRECTORIES_MAX];
 	enum trust_files files;

@@ -166,7 +166,7 @@ class Sink:
         self.host, self.port, self.answer, self.extensions = host, port, answer, extensions
         self.messages, self.commands, self.connections = [], [], 0
         self._lock = threading.Lock()
-        self._open = set()
+        self._open, self._secure = set(), {}
         self._listener = None
 
     def start(self):
@@ -216,7 +216,11 @@ class Sink:
         finally:
             with self._lock:
                 self._open.discard(connection)
-            connection.close()
+                secure = self._secure.pop(connection, None)
+                self._open.discard(secure)
+            for one in (connection, secure):
+                if one:
+                    one.close()
 
     def _say(self, connection, verb, argument, default):
         chosen = self.answer(verb, argument, default) if self.answer else None
@@ -237,11 +241,12 @@ class Sink:
         connection.sendall(reply)
 
     def _shake(self, connection):
-        connection = self.tls.wrap_socket(connection, server_side=True)
+        secure = self.tls.wrap_socket(connection, server_side=True)
         with self._lock:
-            self._open.add(connection)
-            self.handshakes.append((connection.version(), connection.cipher()[0], connection.session_reused))
-        return connection
+            self._open.add(secure)
+            self._secure[connection] = secure
+            self.handshakes.append((secure.version(), secure.cipher()[0], secure.session_reused))
+        return secure
 
     def _session(self, connection, number):
         if self.implicit:

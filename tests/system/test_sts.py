@@ -17,7 +17,7 @@ import peers
 import smtp
 import web
 import wire
-from culver import block
+from culver import DOMAIN as OWN, block
 
 DOMAIN = "sts.example"
 HOST = f"mta-sts.{DOMAIN}"
@@ -203,6 +203,8 @@ def test_a_new_id_brings_the_new_policy(culver, site):
     age(culver, 3600)
     culver.kill(culver.pid("fetch"))
     site.names("v=STSv1; id=2;")
+    # and what the DNS said is not kept for seconds
+    culver.kill(culver.pid("resolver"))
     told = ask(culver, record="2")
     assert told["mode"] == 1 and told["id"] == b"2" and len(site.web.asked) == 2
 
@@ -227,6 +229,8 @@ def test_a_failure_keeps_the_old_policy_to_its_end(culver, site):
     site.page(web.answer("garbage"))
     culver.kill(culver.pid("fetch"))
     site.names("v=STSv1; id=2;")
+    # and what the DNS said is not kept for seconds
+    culver.kill(culver.pid("resolver"))
     told = ask(culver, record="2")
     assert told["mode"] == 3 and told["id"] == ID.encode() and told["reason"]
     assert culver.wait_event("policy-failed", domain=DOMAIN)
@@ -333,6 +337,7 @@ def test_a_slow_one_stalls_nobody(culver, site):
     site.hop(None).page(drip).names().start()
     begin = time.monotonic()
     with wire.Peer(culver.connect("fetch", "delivery"), wire.FETCH_ANSWERS) as peer:
+        peer.socket.settimeout(EVENT_S)
         peer.send("FETCH_STS_ASK", domain=DOMAIN, id=ID)
         site.web.await_asked(1)
         assert ask(culver, "quick.example", "")["mode"] == 0
@@ -349,8 +354,10 @@ def test_fetch_is_killed_in_traffic(culver, site):
     site.hop(None).page(policy()).names().start()
     outcome(culver, "deferred")
     for number in range(3):
+        since = culver.mark()
         culver.kill(culver.pid("fetch"))
         assert "MTA-STS" in outcome(culver, "deferred", tag=f"killed-{number}")["reply"]
+        culver.wait_event("serving", program="fetch", since=since)
     assert not site.sink.messages
 
 
@@ -416,3 +423,57 @@ def test_domains_of_postfix_mta_sts_resolver(culver, site, data, capsys):
     with capsys.disabled():
         print(f" [{len(cases)} domains, {compared} of them judged by the reference, {len(wrong)} differ]", end="")
     assert not wrong and compared >= 10
+
+
+# ---- culver tls ----
+
+def told(culver, *words, check=0):
+    """What `culver tls` says, as lines."""
+    return culver.command("tls", *words, check=check).stdout.splitlines()
+
+
+def test_tls_explains_and_tries(culver, site):
+    site.hop().page(policy()).names().start()
+    lines = told(culver, DOMAIN)
+    text = "\n".join(lines)
+    assert lines[0] == f"{DOMAIN} goes to mx:{DOMAIN}:{site.sink.port} (route {DOMAIN})"
+    assert lines[1] == "configured: tls dane sts opportunistic"
+    assert lines[2].startswith(f"MTA-STS: mode enforce, policy {ID}, fetched ") and lines[2].endswith(f"; mx {MX}")
+    assert lines[3] == f"{MX}[127.0.0.1]:{site.sink.port}"
+    assert "    MX: not signed" in lines and "    TLSA: not believed, since what leads to it is not signed" in lines
+    assert f"    demanded: verified, by sts: MTA-STS: {DOMAIN} demands it of its hosts" in lines
+    assert f"    names: {MX}" in lines and "tried" not in text and site.sink.connections == 0
+    lines = told(culver, DOMAIN, "--try")
+    assert re.search(r"    tried: TLSv1\.3 \S+ pkix", "\n".join(lines))
+    assert site.sink.connections == 1 and len(site.web.asked) == 1
+
+
+def test_tls_says_what_is_not_met(culver, site):
+    site.hop(None).page(policy()).names().start()
+    assert any("tried:" in line and "STARTTLS" in line for line in told(culver, DOMAIN, "--try", check=1))
+
+
+def test_tls_of_a_host_that_is_passed_over(culver, site):
+    site.hop().page(policy(mx=["other.example"])).names().start()
+    assert any(line.startswith("    passed over: the MTA-STS policy") for line in told(culver, DOMAIN, check=1))
+
+
+def test_tls_tells_of_dane(culver, site):
+    site.hop(["whoever.test"]).page(policy())
+    tlsa = certificates.tlsa(os.path.join(culver.folder, "mx.pem"))
+    site.names(more=f"_{site.sink.port}._tcp.mx TLSA {tlsa}", sign=True).start()
+    lines = told(culver, DOMAIN, "--try")
+    assert "MTA-STS: not asked for, since DANE comes first" in lines and "    MX: signed" in lines
+    assert f"    TLSA: 1 of use at {MX}" in lines and any(line.startswith("    demanded: dane, by dane") for line in lines)
+    assert lines[-1].startswith("    tried: TLSv1.3 ") and lines[-1].endswith(" dane")
+
+
+def test_tls_of_other_domains(culver, site):
+    site.hop().page(policy()).names().start()
+    assert told(culver, OWN) == [f"{OWN}: its mail is delivered on this host"]
+    assert any("no host: " in line for line in told(culver, "nowhere.sts.example", check=1))
+    for wrong in ("", "a b", "-"):
+        assert culver.command("tls", wrong).returncode == 64
+    assert culver.command("tls").returncode == 64
+    culver.stop()
+    assert culver.command("tls", DOMAIN).returncode == 69

@@ -4,14 +4,17 @@ The next hops are Sinks with certificates of the test's own authority; what they
 test's own (dns.py).
 """
 
+import os
 import ssl
 
 import pytest
 
 import certificates
 import dns
+import exim
 import mail
 import peers
+import postfix
 import smtp
 from culver import block
 
@@ -257,6 +260,13 @@ def dane(culver, names, sink, *records, damage=None, tls=None):
     return route(configure(culver, server, anchor), f"mx:{HOST}:{sink.port}", tls).start()
 
 
+def counted(culver):
+    """What TLSRPT will be told of the last connection."""
+    told = culver.wait_event("tls-result", domain=HOST, host=NAME)
+    assert told["address"] == "127.0.0.1" and told["local"] in ("127.0.0.1", "")
+    return told["policy"], told["result"]
+
+
 @pytest.mark.parametrize("selector", [0, 1])
 @pytest.mark.parametrize("matching", [0, 1, 2])
 def test_the_certificate_that_tlsa_tells_of(culver, authority, names, hop, selector, matching):
@@ -265,6 +275,7 @@ def test_the_certificate_that_tlsa_tells_of(culver, authority, names, hop, selec
     sink = hop(pair)
     dane(culver, names, sink, certificates.tlsa(pair[0], 3, selector, matching))
     assert outcome(culver)["tls"].endswith(" dane")
+    assert counted(culver) == ("dane", "success")
 
 
 @pytest.mark.parametrize("host,event", [(NAME, "delivered"), (HOST, "delivered"), ("else.example", "deferred")])
@@ -284,6 +295,7 @@ def test_another_certificate_than_tlsa_tells_of(culver, authority, names, hop):
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and f"DANE: 1 TLSA records at {NAME}" in told["reply"]
     assert culver.wait_event("tls-failed")["by"] == "dane" and not sink.messages
+    assert counted(culver) == ("dane", "validation-failure")
 
 
 def test_records_of_which_none_is_usable_demand_encryption(culver, authority, names, hop):
@@ -292,6 +304,7 @@ def test_records_of_which_none_is_usable_demand_encryption(culver, authority, na
     sink = hop(pair)
     dane(culver, names, sink, certificates.tlsa(pair[0], 1, 1, 1), "0 0 1 " + "ab" * 32, "3 1 7 abcd")
     assert outcome(culver)["tls"].endswith(" none")
+    assert counted(culver) == ("dane", "tlsa-invalid")
 
 
 def test_tlsa_and_no_starttls_is_an_attack(culver, names, hop):
@@ -299,6 +312,7 @@ def test_tlsa_and_no_starttls_is_an_attack(culver, names, hop):
     dane(culver, names, sink, "3 1 1 " + "ab" * 32)
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and "does not offer STARTTLS" in told["reply"] and not sink.messages
+    assert counted(culver) == ("dane", "starttls-not-supported")
 
 
 def test_tlsa_that_is_signed_wrongly_stops_mail(culver, authority, names, hop):
@@ -314,6 +328,7 @@ def test_tlsa_that_is_signed_wrongly_stops_mail(culver, authority, names, hop):
     dane(culver, names, sink, certificates.tlsa(pair[0]), damage=damage)
     told = outcome(culver, "deferred")
     assert told["status"] == "4.7.5" and "TLSA" in told["reply"] and sink.connections == 0
+    assert counted(culver) == ("dane", "dnssec-invalid")
 
 
 def test_securely_no_tlsa_is_opportunistic(culver, hop, names):
@@ -333,3 +348,62 @@ def test_who_says_opportunistic_does_not_look_for_tlsa(culver, hop, names):
     sink = hop()
     dane(culver, names, sink, "3 1 1 " + "ab" * 32, tls="opportunistic")
     assert outcome(culver)["tls"] == ""
+
+
+# ---- real ones ----
+
+@pytest.mark.parametrize("kind", [postfix.Postfix, exim.Exim], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("how", ["opportunistic", "verified", "dane"])
+def test_a_real_next_hop(culver, authority, names, kind, how):
+    """Postfix (OpenSSL) and Exim (GnuTLS) have STARTTLS; what they took comes out of them as it was."""
+    pair = authority.issue("theirs", [NAME])
+    os.chmod(pair[1], 0o644)  # it reads its key as a user of its own
+    with smtp.Sink() as sink:
+        try:
+            stranger = kind(sink.port, pair=pair)
+        except peers.Unavailable as reason:
+            pytest.skip(str(reason))
+        try:
+            stranger.start()
+            record = f"_{stranger.port}._tcp.mx TLSA {certificates.tlsa(authority.certificate, 2, 1, 2)}\n" if how == "dane" else ""
+            server, anchor = names(DEEP + record, sign=True)
+            configure(culver, server, anchor)
+            words = [f"ca {authority.certificate}"] if how == "verified" else []
+            route(culver, f"mx:{HOST}:{stranger.port}", how if how != "dane" else None, *words).start()
+            content = mail.small("real", 300000)
+            with culver.smtp() as client:
+                client.ehlo()
+                smtp.check(client.message(culver.address, [f"x@{HOST}"], content), 250)
+            told = culver.wait_event("delivered", to=f"x@{HOST}")
+            assert told["tls"].startswith("TLSv1.3 ") and told["tls"].split()[-1] == {"verified": "pkix", "dane": "dane"}.get(how, "none")
+            stranger.wait_drained()
+            taken, = sink.messages
+            mail.below(taken.content, content)
+        finally:
+            stranger.close()
+
+
+# ---- sessions ----
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_session_is_resumed_by_the_agent_that_has_it(culver, authority, names, version):
+    """The host ends each connection after a message; the agent comes again with its ticket."""
+    pair = authority.issue("right", [NAME])
+    context = certificates.server_context(pair, version, version)
+    gone = []
+
+    def answer(verb, *_):
+        """Closes where a kept connection is used again."""
+        if verb == "." and not gone:
+            gone.append(1)
+        elif verb == "MAIL" and gone:
+            gone.clear()
+            return "close"
+        return None
+
+    with smtp.Sink(tls=context, answer=answer) as sink:
+        verified(culver, authority, names, sink)
+        for tag in ("one", "two"):
+            assert outcome(culver, tag=tag)["tls"].endswith(" pkix")
+        assert [resumed for _, _, resumed in sink.handshakes] == [False, True]
+        assert len(sink.messages) == 2
