@@ -36,23 +36,6 @@ struct explain {
 
 /* ---- where to ---- */
 
-static void
-add_smarthosts(struct buffer *to, const struct config_outbound *o)
-{
-	for (size_t i = 0; i < o->smarthost_count; i++) {
-		const struct config_host *h = &o->smarthosts[i];
-		const struct hop hop = {.is_mx = h->is_mx,
-					.is_literal = strchr(h->host, ':') != NULL,
-					.host = span_of(h->host),
-					.port = h->port,
-					.path = SPAN_NONE};
-
-		if (i > 0)
-			buffer_char(to, ' ');
-		hop_write(&hop, to);
-	}
-}
-
 /* NULL, or why there is no next hop */
 static const char *
 find_place(struct explain *e, struct span domain)
@@ -76,8 +59,8 @@ find_place(struct explain *e, struct span domain)
 		       "discarded";
 	if (route != NULL)
 		buffer_string(&e->place, route->hops);
-	else if (e->config->outbound.smarthost_count > 0)
-		add_smarthosts(&e->place, &e->config->outbound);
+	else if (e->config->outbound.hops != NULL)
+		buffer_string(&e->place, e->config->outbound.hops);
 	else
 		hop_write(&mx, &e->place);
 	return NULL;

@@ -208,12 +208,6 @@ struct config_name {
 	size_t domain; /* index of config->domains */
 };
 
-struct config_host {
-	char *host; /* name or address, without brackets */
-	uint16_t port;
-	bool is_mx; /* not the host: those that its MX records name */
-};
-
 /* who is asked for names */
 enum config_resolver {
 	CONFIG_RESOLVER_SYSTEM = 1, /* the name servers of /etc/resolv.conf */
@@ -316,8 +310,7 @@ struct config_budget {
 };
 
 struct config_outbound {
-	struct config_host *smarthosts; /* in their order */
-	size_t smarthost_count;
+	char *hops;	      /* the smarthosts, words of common/mail/hop.h; NULL: none */
 	uint64_t retry_first; /* ms */
 	uint64_t retry_max;   /* ms */
 	uint64_t lifetime;    /* ms */
@@ -348,7 +341,7 @@ struct config_auth {
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
-enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON };
+enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON, CONFIG_LOG_POSTFIX };
 
 struct config {
 	struct arena arena;

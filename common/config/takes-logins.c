@@ -237,7 +237,7 @@ parse_finish_logins(struct parse *p)
 			mistake_add(p->errors, use->at.file, use->at.line, use->at.column,
 				    "`%s`: expected the name of a `login` block", use->word);
 	}
-	if (is_used(&c->outbound.sent_as) && c->outbound.smarthost_count == 0)
+	if (is_used(&c->outbound.sent_as) && c->outbound.hops == NULL)
 		mistake_add(p->errors, p->outbound_at.file, p->outbound_at.line,
 			    p->outbound_at.column,
 			    "a login is for the hosts of `smarthost`; expected such a line beside "
