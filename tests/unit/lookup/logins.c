@@ -49,7 +49,6 @@ static void
 close_all(void)
 {
 	arena_free(&arena);
-	routes_free(&routes);
 	tables_free(tables);
 	config_free(config);
 }

@@ -74,15 +74,37 @@ each_login_has_a_place_and_a_site(void **state)
 	close(bob);
 }
 
+/* what needs no table is settled without lookup, and by the login of its block all the same */
 static void
-without_a_table_lookup_does_not_learn_the_sender(void **state)
+without_a_table_it_is_the_login_of_the_block(void **state)
 {
 	struct harness *h = *state;
+	static char hops[] = "192.0.2.2:25", login[] = "relay";
+	static char *words[] = {(char *)(uintptr_t) "/senders"};
+	h->config.outbound.hops = hops;
+	h->config.outbound.sent_as.login = login;
 	asked_count = 0;
 	(void)accept_message(h, "ann@s.example", "x@remote.example");
 	(void)answer_lookup(h, by_sender);
+	assert_int_equal(asked_count, 0);
+	h->parent = parent_of(h, JOBS_SMTP);
+	int agent = agent_for(h, "relay");
+	assert_true(hear_job(h, agent, &job));
+	say_result(agent, 1, FATE_DELIVERED, true, false);
+	/* with one the null sender needs no question, everybody else does */
+	h->config.outbound.sent_as.senders = (struct config_tables){words, 1};
+	(void)accept_message(h, "", "x@remote.example");
+	(void)answer_lookup(h, by_sender);
+	assert_int_equal(asked_count, 0);
+	assert_true(hear_job(h, agent, &job));
+	assert_string_equal(job.sender, "");
+	say_result(agent, 1, FATE_DELIVERED, true, false);
+	(void)accept_message(h, "ann@s.example", "x@remote.example");
+	(void)answer_lookup(h, by_sender);
 	assert_int_equal(asked_count, 1);
-	assert_string_equal(asked[0], "");
+	assert_false(hear_job(h, agent, &job));
+	close(agent_for(h, "ann"));
+	close(agent);
 }
 
 int
@@ -90,8 +112,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_login_has_a_place_and_a_site, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_a_table_lookup_does_not_learn_the_sender,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_table_it_is_the_login_of_the_block, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
