@@ -399,6 +399,16 @@ add_reach(struct start *s, const char *name, const struct config *c, struct buff
 	return 0;
 }
 
+/* the row's, but where an `endpoint` of the configuration is at another port: then any */
+static uint16_t
+network_port(const struct trust_row *row, const struct config *c)
+{
+	for (size_t i = 0; row->files == TRUST_REFRESH && i < c->login_count; i++)
+		if (c->logins[i].is_refresh && c->logins[i].endpoint_port != row->network_port)
+			return 0;
+	return row->network_port;
+}
+
 int
 trust_fill(const struct trust_row *row, const struct trust_people *people, const struct config *c,
 	   struct start *s, struct buffer *why)
@@ -414,7 +424,7 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	if (people->as_root && row->reads_drop)
 		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
-	s->network_port = row->network_port;
+	s->network_port = network_port(row, c);
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;
 	if (trust_has_room(row, people, c) &&
