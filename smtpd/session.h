@@ -95,7 +95,7 @@ struct session {
 	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
-	uint64_t mechanisms; /* offered by the last EHLO: AUTH_MECHANISM_BITs */
+	uint64_t mechanisms;		 /* offered by the last EHLO: AUTH_MECHANISM_BITs */
 	const char *auth;		 /* path; NULL: not there */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
 	bool may_expn;			 /* its address is in expn-from */
