@@ -48,8 +48,8 @@ LIBS_auth = $(LIBS_accounts)
 LIBS_auth-pam = -lpam
 LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 # HTTPS
-LIBS_fetch = -lcurl -lssl -lcrypto
-LIBS_delivery = -lpcre2-8 $(LIBS_tls)
+LIBS_fetch = -lcurl -lssl -lcrypto -ljansson
+LIBS_delivery = -lpcre2-8 $(LIBS_tls) -lidn
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)
 ifdef SANITIZE

@@ -7,7 +7,6 @@
 #define DELIVERY_DEMAND_H
 
 #include "common/config/config.h"
-#include "common/protocol/intake.h"
 #include "common/tls/policy.h"
 #include "delivery/hosts.h"
 #include "delivery/sts.h"
@@ -20,9 +19,9 @@ struct demand {
 	struct policy policy;	      /* lives until the next question to hosts or sts */
 };
 
-/* demand_decide - `tls` is that of the block which the place is of, `wanted` what the sender demands or waives (RFC 8689) */
+/* demand_decide - `tls` is that of the block which the place is of, `of_sender` what the message's sender demands or waives (RFC 8689) */
 void demand_decide(struct hosts *hosts, struct sts *sts, const struct config_hop_tls *tls,
-		   const struct hosts_address *host, enum intake_tls_demand wanted,
+		   const struct hosts_address *host, enum intake_tls_demand of_sender,
 		   struct demand *to);
 
 #endif

@@ -42,9 +42,7 @@ find_place(struct explain *e, struct span domain)
 	struct outside o;
 
 	if (own != NULL) {
-		const char *hops = own->relay != NULL		 ? own->relay
-				   : own->deliver == CONFIG_LMTP ? own->deliver_hops
-								 : NULL;
+		const char *hops = own->relay != NULL ? own->relay : own->deliver.hops;
 
 		e->block = span_of(own->names[0]);
 		buffer_string(&e->place, hops != NULL ? hops : "");

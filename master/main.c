@@ -187,6 +187,10 @@ take_configuration(struct master *m)
 	if (certificates_load(m, config, &certificates, &why) != 0)
 		refuse(&why);
 	certificates_put(&m->certificates, &certificates);
+	struct secrets_set secrets;
+	if (secrets_load(config, &secrets, &why) != 0)
+		refuse(&why);
+	secrets_put(&m->secrets, &secrets);
 	m->config = config;
 	buffer_free(&text);
 	buffer_free(&why);

@@ -14,6 +14,7 @@
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "master/certificates.h"
+#include "master/secrets.h"
 #include "master/sockets.h"
 #include "master/trust.h"
 
@@ -74,6 +75,7 @@ struct master {
 	struct trust_people people;
 	struct sockets sockets;
 	struct certificates certificates;
+	struct secrets secrets;
 	struct loop_timer look; /* at their files */
 	struct loop *loop;
 	int pid_fd; /* RUNTIME/master.pid, locked */

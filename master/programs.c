@@ -41,6 +41,7 @@ make_row(const struct program *p, int master_end, bool probe, struct start *s, s
 	s->tries = m->options.tries;
 	sockets_fill(&m->sockets, p->row, &m->people, s);
 	certificates_fill(&m->certificates, p->row, s);
+	secrets_fill(&m->secrets, m->config, p->row, s);
 	struct start_listen *l = &s->listens[s->listen_count++];
 	snprintf(l->name, sizeof(l->name), "master");
 	l->fd = master_end;
@@ -389,11 +390,15 @@ look(struct loop_timer *t)
 	struct master *m = t->owner;
 	if (m->is_stopping)
 		return;
-	if (certificates_look(m)) {
+	bool has_certificates = certificates_look(m);
+	bool has_logins = secrets_look(m);
+	if (has_certificates || has_logins) {
 		m->is_ready = false;
 		/* in the order of the map: who signs is there before who asks */
 		for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-			if (m->programs[i].row->files != TRUST_NO_FILES)
+			enum trust_files files = m->programs[i].row->files;
+			bool is_of_login = files == TRUST_LOGINS || files == TRUST_REFRESH;
+			if (is_of_login ? has_logins : files != TRUST_NO_FILES && has_certificates)
 				replace(&m->programs[i]);
 		}
 		report_changed(m);

@@ -101,12 +101,14 @@ exchange(struct master *m, struct buffer *why)
 {
 	static struct sockets next_sockets;
 	struct certificates_set certificates = {.count = 0, .authority_count = 0};
+	struct secrets_set secrets = {.count = 0};
 	struct buffer text;
 	int result = -1;
 	buffer_init(&text, CONFIG_TEXT_MAX);
 	struct config *next = reload_text(m, &text, why);
 	if (next == NULL || check_against_present(m, next, why) != 0 ||
-	    certificates_load(m, next, &certificates, why) != 0)
+	    certificates_load(m, next, &certificates, why) != 0 ||
+	    secrets_load(next, &secrets, why) != 0)
 		goto out;
 	int fd = exec_memfd("culver.conf", buffer_get(&text));
 	if (fd < 0) {
@@ -119,6 +121,7 @@ exchange(struct master *m, struct buffer *why)
 	}
 	sockets_swap(&m->sockets, &next_sockets);
 	certificates_put(&m->certificates, &certificates);
+	secrets_put(&m->secrets, &secrets);
 	close(m->config_fd);
 	m->config_fd = fd;
 	struct config *old = m->config;
@@ -128,6 +131,7 @@ exchange(struct master *m, struct buffer *why)
 	result = 0;
 out:
 	certificates_free(&certificates);
+	secrets_free(&secrets);
 	config_free(next);
 	buffer_free(&text);
 	return result;

@@ -79,6 +79,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.network_port = 443,
 		.room = TRUST_ROOM,
 		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
+		.files = TRUST_REFRESH,
 		.stage = TRUST_STOP_QUEUE,
 	},
 	{
@@ -118,6 +119,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.reaches = {"jobs", "resolver", "fetch", "log"},
 		.network_out = true,
 		.room = TRUST_ROOM,
+		.files = TRUST_LOGINS,
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
@@ -395,6 +397,12 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 					return -1;
 			}
 		}
+		for (size_t i = 0; i < c->route_count; i++) {
+			if (add_tables(s, d, c, &c->routes[i].sent_as.senders, why) != 0)
+				return -1;
+		}
+		if (add_tables(s, d, c, &c->outbound.sent_as.senders, why) != 0)
+			return -1;
 		return add_tables(s, d, c, &c->auth.senders, why);
 	case TRUST_ACCOUNTS:
 		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),
@@ -420,6 +428,16 @@ add_reach(struct start *s, const char *name, const struct config *c, struct buff
 	return 0;
 }
 
+/* the row's, but where an `endpoint` of the configuration is at another port: then any */
+static uint16_t
+network_port(const struct trust_row *row, const struct config *c)
+{
+	for (size_t i = 0; row->files == TRUST_REFRESH && i < c->login_count; i++)
+		if (c->logins[i].is_refresh && c->logins[i].endpoint_port != row->network_port)
+			return 0;
+	return row->network_port;
+}
+
 int
 trust_fill(const struct trust_row *row, const struct trust_people *people, const struct config *c,
 	   struct start *s, struct buffer *why)
@@ -435,7 +453,7 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	if (people->as_root && row->reads_drop)
 		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
-	s->network_port = row->network_port;
+	s->network_port = network_port(row, c);
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;
 	if (trust_has_room(row, people, c) &&

@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 13
+#define TRUST_PROGRAMS 14
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -62,11 +62,13 @@ struct trust_directory {
 	unsigned rights;
 };
 
-/* which files of `tls` master opens for a program */
+/* which files of `tls` and `login` master opens for a program */
 enum trust_files {
 	TRUST_NO_FILES,
 	TRUST_CERTIFICATES,
-	TRUST_KEYS, /* those before the present ones too (master/certificates.h) */
+	TRUST_KEYS,    /* those before the present ones too (master/certificates.h) */
+	TRUST_LOGINS,  /* passwords and tokens for other hosts (master/secrets.h) */
+	TRUST_REFRESH, /* what tokens for other hosts are fetched by */
 };
 
 struct trust_row {

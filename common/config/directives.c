@@ -339,6 +339,61 @@ const struct directive directives[] = {
 	 .otherwise = "the patterns that come with Culver, which are asked after these",
 	 IN(config_outbound, replies), .take = take_reply,
 	 .sentence = "what a host means that refuses with such a reply"},
+	{.word = "login", .arguments = "NAME", .where = PLACE_OUTBOUND, ONE,
+	 .otherwise = "none: nobody is logged in",
+	 IN(config_outbound, sent_as.login), .take = take_login_name,
+	 .sentence = "the login at the smarthosts"},
+	{.word = "sender-logins", .arguments = "TABLE...", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 256,
+	 .otherwise = "none: all mail goes by the one login",
+	 IN(config_outbound, sent_as.senders), .take = take_tables,
+	 .sentence = "tables of senders to the login, or none, by which their mail goes instead"},
+
+	/* ---- login ---- */
+	{.word = "login", .arguments = "NAME", .where = PLACE_GENERAL, .opens = PLACE_LOGIN,
+	 .needs_block = true, .repeats = true, ONE,
+	 .otherwise = "none: other hosts do not learn who we are",
+	 IN(config, logins), .take = take_login,
+	 .sentence = "who we are at another host; named by `login` and `sender-logins` of outbound and route"},
+	{.word = "user", .arguments = "USER", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: it must be there",
+	 IN(config_login, user), .take = take_login_user,
+	 .sentence = "the name that the host knows, often an address"},
+	{.word = "password", .arguments = "FILE", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: this or `token` must be there",
+	 IN(config_login, file), .take = take_login_file,
+	 .sentence = "a file whose first line is the password; nobody but its owner may read it"},
+	{.word = "token", .arguments = "FILE", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "see password",
+	 IN(config_login, file), .take = take_login_file,
+	 .sentence = "a file whose first line is an access token (OAuth2), looked at once a minute"},
+	{.word = "refresh", .arguments = "FILE", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "see password",
+	 IN(config_login, file), .take = take_login_file,
+	 .sentence = "a file whose first line is a refresh token (OAuth2), by which access tokens are fetched"},
+	{.word = "endpoint", .arguments = "URL", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: it must be there beside refresh",
+	 IN(config_login, endpoint_host), .take = take_login_endpoint,
+	 .sentence = "where tokens are fetched: https://HOST[:PORT]/PATH"},
+	{.word = "client", .arguments = "ID", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: it must be there beside refresh",
+	 IN(config_login, client), .take = take_login_user,
+	 .sentence = "who we are there, as it was registered"},
+	{.word = "client-secret", .arguments = "FILE", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: the client has no secret",
+	 IN(config_login, client_secret), .take = take_path,
+	 .sentence = "a file whose first line proves that"},
+	{.word = "scope", .arguments = "TEXT", .where = PLACE_LOGIN, ONE,
+	 .otherwise = "none: that of the refresh token",
+	 IN(config_login, scope), .take = take_login_user,
+	 .sentence = "what the tokens shall be good for"},
+	{.word = "mechanisms", .arguments = "MECHANISM...", .where = PLACE_LOGIN, .min_words = 1, .max_words = CONFIG_MECHANISMS,
+	 .otherwise = "scram-sha-256-plus scram-sha-1-plus scram-sha-256 scram-sha-1 plain login; with a token oauthbearer xoauth2",
+	 IN(config_login, mechanisms), .take = take_mechanisms,
+	 .sentence = "what may be used, the strongest that the host offers first, in the order of the default"},
+	{.word = "clear", .arguments = "yes|no", .where = PLACE_LOGIN, ONE,
+	 .standard = "no",
+	 IN(config_login, may_be_clear), .take = take_yes,
+	 .sentence = "a password or token may be said without TLS, to whoever hears it"},
 
 	/* ---- route ---- */
 	{.word = "route", .arguments = "DOMAIN|.DOMAIN", .where = PLACE_GENERAL, .opens = PLACE_ROUTE,
@@ -402,6 +457,14 @@ const struct directive directives[] = {
 	 .otherwise = "none: nobody may",
 	 IN(config_route, etrn_from), .take = take_etrn_from,
 	 .sentence = "clients that may ask by ETRN for the mail of the domain to be sent now"},
+	{.word = "login", .arguments = "NAME", .where = PLACE_ROUTE, ONE,
+	 .otherwise = "none: nobody is logged in",
+	 IN(config_route, sent_as.login), .take = take_login_name,
+	 .sentence = "the login at its hosts; that of outbound is not used here"},
+	{.word = "sender-logins", .arguments = "TABLE...", .where = PLACE_ROUTE, .min_words = 1, .max_words = 256,
+	 .otherwise = "none: all mail goes by the one login",
+	 IN(config_route, sent_as.senders), .take = take_tables,
+	 .sentence = "tables of senders to the login, or none, by which their mail goes instead"},
 
 	/* ---- site ---- */
 	{.word = "site", .arguments = "HOST|*.DOMAIN...", .where = PLACE_GENERAL, .opens = PLACE_SITE,
@@ -600,6 +663,8 @@ place_name(unsigned place)
 		return "limit of listen";
 	case PLACE_AUTH:
 		return "auth";
+	case PLACE_LOGIN:
+		return "login";
 	case PLACE_HOP_TLS:
 		return "tls of a next hop";
 	case PLACE_ANY:

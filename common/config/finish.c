@@ -264,6 +264,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 	finish_listens(p);
 	parse_finish_tls(p);
 	finish_submission(p);
+	parse_finish_logins(p);
 	finish_certificates(p);
 	parse_finish_routes(p);
 }

@@ -59,7 +59,7 @@ JOBS_ORDERS = {
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }
 
-QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N)]
+QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N), ("sender", S)]
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
@@ -97,9 +97,13 @@ RESOLVER_ANSWERS = {
                               ("records", [("preference", N), ("name", S), ("data", S)])]),
 }
 
-FETCH_CALLS = {"FETCH_STS_ASK": (1, [("domain", S), ("id", S)])}
+FETCH_CALLS = {
+    "FETCH_STS_ASK": (1, [("domain", S), ("id", S)]),
+    "FETCH_TOKEN_ASK": (2, [("login", S), ("is_refused", N)]),
+}
 FETCH_ANSWERS = {
     "FETCH_STS_ANSWER": (101, [("mode", N), ("age", N), ("left", N), ("id", S), ("reason", S), ("mx", [("pattern", S)])]),
+    "FETCH_TOKEN_ANSWER": (102, [("token", S), ("reason", S)]),
 }
 
 SIGNER_CALLS = {"SIGNER_READY": (1, [("key", N)]), "SIGNER_SIGN": (2, [("key", N), ("scheme", N), ("text", S)])}
