@@ -20,6 +20,7 @@
 #include "culver/top.h"
 #include "culver/trace.h"
 #include "culver/user.h"
+#include "culver/verified.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -76,6 +77,9 @@ static const struct verb verbs[] = {
 	 "The password is asked for, or read as a line from the standard input."},
 	{"budget", ALLOW_JSON, verb_budget, "who has sent how much, and what of it is held",
 	 "budget [--json]"},
+	{"verified", ALLOW_JSON, verb_verified, "what next hops have said of recipients",
+	 "verified [ADDRESS] [--json]\n"
+	 "       culver verified forget ADDRESS|all"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
 	{"help", 0, verb_help, "this list, or how one verb is used", "help [VERB]"},

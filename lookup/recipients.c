@@ -8,7 +8,11 @@
 static void
 set(struct lookup_verdict *v, enum lookup_class class, const struct lookup_leaf *why)
 {
-	*v = (struct lookup_verdict){.class = class, .status = SPAN_NONE, .text = SPAN_NONE};
+	*v = (struct lookup_verdict){.class = class,
+				     .status = SPAN_NONE,
+				     .text = SPAN_NONE,
+				     .ask = SPAN_NONE,
+				     .block = SPAN_NONE};
 	if (why == NULL)
 		return;
 	v->code = why->code;
@@ -16,11 +20,36 @@ set(struct lookup_verdict *v, enum lookup_class class, const struct lookup_leaf 
 	v->text = why->text;
 }
 
+/* at_next_hop - is it one for whom the next hop is asked? */
+static bool
+at_next_hop(const struct routes *r, const struct lookup_leaf *leaf)
+{
+	const struct config_domain *d;
+
+	if (leaf->kind != LOOKUP_SMTP)
+		return false;
+	d = config_domain_find(r->config, leaf->domain);
+	return d != NULL && d->is_verified;
+}
+
+/* there is somebody: `found` the last of them.  One alone may have to be asked for; of several one is enough. */
+static void
+set_local(const struct routes *r, const struct lookup_leaf *found, size_t count,
+	  struct lookup_verdict *v)
+{
+	set(v, LOOKUP_LOCAL, NULL);
+	if (count > 1 || !at_next_hop(r, found))
+		return;
+	v->ask = found->address;
+	v->block = found->domain;
+}
+
 void
 recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, struct arena *arena,
 		   struct lookup_verdict *v)
 {
-	const struct lookup_leaf *defer = NULL;
+	const struct lookup_leaf *defer = NULL, *found = NULL;
+	size_t count = 0;
 	struct lookup_leaf wrong;
 	struct routes_name n;
 	struct expansion e;
@@ -48,8 +77,9 @@ recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, 
 		case LOOKUP_SMTP:
 		case LOOKUP_DISCARD:
 		case LOOKUP_HOLD:
-			set(v, LOOKUP_LOCAL, NULL);
-			return;
+			found = &e.leaves[i];
+			count++;
+			break;
 		case LOOKUP_DEFER:
 			defer = &e.leaves[i];
 			break;
@@ -57,7 +87,9 @@ recipients_verdict(const struct routes *r, struct span address, int64_t now_ms, 
 			break;
 		}
 	}
-	if (defer != NULL)
+	if (found != NULL)
+		set_local(r, found, count, v);
+	else if (defer != NULL)
 		set(v, LOOKUP_TROUBLE, defer);
 	else
 		set(v, LOOKUP_REFUSED, &e.leaves[0]);

@@ -54,7 +54,9 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	*v = (struct lookup_verdict){.class = LOOKUP_REFUSED,
 				     .code = 553,
 				     .status = SPAN("5.7.1"),
-				     .text = SPAN("not an address of this login")};
+				     .text = SPAN("not an address of this login"),
+				     .ask = SPAN_NONE,
+				     .block = SPAN_NONE};
 	if (routes_name(r, question->address, &n) < 0)
 		return;
 	/* whole, without its extension, the domain alone */
@@ -72,7 +74,8 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	case TABLE_FOUND:
 		if (names(answer.value, question->login))
 			*v = (struct lookup_verdict){
-				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
+				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE,
+				.ask = SPAN_NONE, .block = SPAN_NONE};
 		return;
 	case TABLE_ABSENT:
 		return;
@@ -83,5 +86,7 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 		.class = LOOKUP_TROUBLE,
 		.code = 451,
 		.status = SPAN("4.3.0"),
-		.text = SPAN("the senders of a login cannot be looked up now, try again later")};
+		.text = SPAN("the senders of a login cannot be looked up now, try again later"),
+		.ask = SPAN_NONE,
+		.block = SPAN_NONE};
 }

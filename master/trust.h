@@ -17,9 +17,9 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 12
+#define TRUST_PROGRAMS 13
 #define TRUST_SERVES_MAX 4
-#define TRUST_REACHES_MAX 6
+#define TRUST_REACHES_MAX 8
 #define TRUST_DIRECTORIES_MAX 8
 #define TRUST_GROUP \
 	"culver" /* may connect to the inner sockets; each socket asks for the uid too */
@@ -52,6 +52,7 @@ enum trust_place {
 	TRUST_LOG_FILE, /* the directory that `log FILE` is in */
 	TRUST_TABLES,	/* each directory that holds a text table */
 	TRUST_ACCOUNTS, /* of `culver user` */
+	TRUST_VERIFIED, /* what next hops have answered */
 };
 
 struct trust_directory {

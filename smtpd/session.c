@@ -325,6 +325,7 @@ begin(struct session *s, const struct session_start *start)
 	s->config = start->config;
 	s->listen = start->listen;
 	s->auth = start->auth;
+	s->verify = start->verify;
 	s->limits = &start->listen->limits;
 	s->stage = STAGE_GREETED;
 	s->about = SPAN_NONE;

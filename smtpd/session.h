@@ -50,6 +50,7 @@ struct session_start {
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
 	const char *auth;
+	const char *verify;
 	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
@@ -94,6 +95,7 @@ struct session {
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
 	const char *auth;		 /* path; NULL: not there */
+	const char *verify;		 /* the same */
 	bool may_etrn;			 /* its address is in etrn-from of some route */
 	bool may_expn;			 /* its address is in expn-from */
 	struct sockaddr_storage address; /* of the network */

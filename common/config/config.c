@@ -227,6 +227,8 @@ place_phrase(unsigned place)
 		return "the `limit` of a `listen`";
 	case PLACE_AUTH:
 		return "the block of `auth`";
+	case PLACE_VERIFY:
+		return "the block of `verify`";
 	case PLACE_ANY:
 		break;
 	}
@@ -421,6 +423,7 @@ read_text(struct parse *p, struct span text)
 	parse_standards(p, PLACE_GENERAL | PLACE_LOG, c);
 	parse_standards(p, PLACE_OUTBOUND, &c->outbound);
 	parse_standards(p, PLACE_AUTH, &c->auth);
+	parse_standards(p, PLACE_VERIFY, &c->verify);
 	parse_standards(p, PLACE_LIMIT, &c->limits);
 	while (text.len > 0 && !p->no_memory) {
 		struct span line = span_cut(&text, '\n');

@@ -31,7 +31,8 @@ enum place {
 	PLACE_TLS = 512,	 /* tls { }			[struct config_tls] */
 	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
 	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
-	PLACE_ANY = 4095,
+	PLACE_VERIFY = 4096,	 /* verify { }			[struct config_verify] */
+	PLACE_ANY = 8191,
 };
 
 enum unit {
@@ -64,7 +65,7 @@ struct directive {
 
 extern const struct directive directives[];
 extern const size_t directive_count;
-#define DIRECTIVES_MAX 112
+#define DIRECTIVES_MAX 128
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);

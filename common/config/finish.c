@@ -84,6 +84,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		c->root_mail = join(p, state, "root");
 	if (c->auth.accounts == NULL)
 		c->auth.accounts = join(p, state, "accounts");
+	if (c->verify.cache == NULL)
+		c->verify.cache = join(p, state, "verified");
 	if (!p->has_log)
 		c->log_sink = defaults->log_to_stderr ? CONFIG_LOG_STDERR : CONFIG_LOG_SYSLOG;
 }

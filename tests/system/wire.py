@@ -85,6 +85,11 @@ AUTH_ANSWERS = {
     "AUTH_TROUBLE": (104, [("guesses", N)]),
 }
 
+VERIFY_CALLS = {"VERIFY_ASK": (1, [("address", S), ("block", S)])}
+VERIFY_ANSWERS = {
+    "VERIFY_ANSWER": (101, [("outcome", N), ("code", N), ("status", S), ("reply", S), ("host", S), ("asked_s", N), ("is_kept", N)]),
+}
+
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
 RESOLVER_ANSWERS = {
     "RESOLVER_ANSWER": (101, [("outcome", N), ("security", N), ("ttl", N), ("canonical", S), ("text", S),
@@ -113,11 +118,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "verify": VERIFY_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS,
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **VERIFY_CALLS, **VERIFY_ANSWERS,
           **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 
