@@ -49,7 +49,8 @@ print_json(const struct verified_row *row)
 	json_member(&text, "status", row->status);
 	json_member(&text, "reply", row->reply);
 	json_member(&text, "host", row->host);
-	buffer_format(&text, "\"code\":%u,\"asked\":%" PRId64 "}", row->code, row->asked_s);
+	buffer_format(&text, "\"code\":%u,\"asked\":%" PRId64 "}", row->code,
+		      row->asked_ms / 1000);
 	printf("%.*s\n", SPAN_ARG(buffer_get(&text)));
 	buffer_free(&text);
 }
@@ -58,7 +59,7 @@ static void
 print_row(void *owner, const struct verified_row *row)
 {
 	const struct culver_options *o = owner;
-	time_t asked = (time_t)row->asked_s;
+	time_t asked = (time_t)(row->asked_ms / 1000);
 	struct tm when;
 	char text[32] = "";
 

@@ -73,9 +73,11 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	switch (o) {
 	case TABLE_FOUND:
 		if (names(answer.value, question->login))
-			*v = (struct lookup_verdict){
-				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE,
-				.ask = SPAN_NONE, .block = SPAN_NONE};
+			*v = (struct lookup_verdict){.class = LOOKUP_LOCAL,
+						     .status = SPAN_NONE,
+						     .text = SPAN_NONE,
+						     .ask = SPAN_NONE,
+						     .block = SPAN_NONE};
 		return;
 	case TABLE_ABSENT:
 		return;

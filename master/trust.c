@@ -151,18 +151,12 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"resolver", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"signer", 0660, false},
-	{"auth", 0660, false},
-	{"verify", 0660, false},
-	{"runner", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"intake", 0660, false}, {"jobs", 0660, false},
+	{"signer", 0660, false}, {"auth", 0660, false},
+	{"verify", 0660, false}, {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -376,7 +370,8 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),
 				     d->rights, why);
 	case TRUST_VERIFIED:
-		return add_directory(s, d->name, c->verify.cache, strlen(c->verify.cache), d->rights, why);
+		return add_directory(s, d->name, c->verify.cache, strlen(c->verify.cache),
+				     d->rights, why);
 	}
 	return 0;
 }

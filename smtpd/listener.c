@@ -59,7 +59,7 @@ struct door {
 
 struct listener {
 	const struct config *config;
-	const char *program;			  /* smtpd or submit */
+	const char *program;				   /* smtpd or submit */
 	const char *intake, *lookup, *auth, *verify, *log; /* paths, as seen after confinement */
 	struct config_listen local; /* what `submission` is, in the words of `listen` */
 	struct loop_watch master;

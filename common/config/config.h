@@ -258,7 +258,7 @@ struct config_auth {
 
 /* `recipients verify`: how a next hop is asked, and for how long its answer holds */
 struct config_verify {
-	char *cache; /* directory of the answers */
+	char *cache;	      /* directory of the answers */
 	uint64_t positive[2]; /* ms: an address that was taken is believed; asked for again after */
 	uint64_t negative[2]; /* the same of one that was refused */
 	char *sender;	      /* of a probe; empty: the null reverse-path */

@@ -73,9 +73,10 @@ take_verify_times(struct parse *p, const struct directive *d, const struct gramm
 
 		if (number_parse_duration(word, d->min, d->max, &times[i]) == 0)
 			continue;
-		parse_mistake(p, line->words[i + 1].column,
-			      "`%.*s`: expected a time (like 90s, 5m, 1h30m, 2d) of at most 365 days",
-			      SPAN_ARG(word));
+		parse_mistake(
+			p, line->words[i + 1].column,
+			"`%.*s`: expected a time (like 90s, 5m, 1h30m, 2d) of at most 365 days",
+			SPAN_ARG(word));
 		return;
 	}
 	if (line->count == 2 && times[1] > times[0])

@@ -17,7 +17,7 @@ const struct wire_shape verify_answers[] = {
 		   WIRE_FIELD_SPAN(verify_answer, status, 0, VERIFY_STATUS_MAX),
 		   WIRE_FIELD_SPAN(verify_answer, reply, 0, VERIFY_REPLY_MAX),
 		   WIRE_FIELD_SPAN(verify_answer, host, 0, VERIFY_HOST_MAX),
-		   WIRE_FIELD_U64(verify_answer, asked_s, 0, UINT64_MAX),
+		   WIRE_FIELD_U64(verify_answer, asked_ms, 0, UINT64_MAX),
 		   WIRE_FIELD_U64(verify_answer, is_kept, 0, 1)),
 	{.name = NULL},
 };

@@ -11,8 +11,8 @@
 #include "common/protocol/wire.h"
 
 enum verify_type {		   /* numbers are never reused */
-		  VERIFY_ASK = 1,  /* <- VERIFY_ANSWER */
-		  VERIFY_ANSWER = 101,
+		   VERIFY_ASK = 1, /* <- VERIFY_ANSWER */
+		   VERIFY_ANSWER = 101,
 };
 
 enum verify_outcome {
@@ -34,13 +34,13 @@ struct verify_ask {
 };
 
 struct verify_answer {
-	uint64_t outcome;    /* enum verify_outcome */
-	uint64_t code;	     /* of the reply; 0: there was none */
-	struct span status;  /* its enhanced status; empty: none */
-	struct span reply;   /* its text, or why it cannot be asked */
-	struct span host;    /* who said so; empty: nobody */
-	uint64_t asked_s;    /* wall clock: when */
-	uint64_t is_kept;    /* 1: an earlier answer, which still holds */
+	uint64_t outcome;   /* enum verify_outcome */
+	uint64_t code;	    /* of the reply; 0: there was none */
+	struct span status; /* its enhanced status; empty: none */
+	struct span reply;  /* its text, or why it cannot be asked */
+	struct span host;   /* who said so; empty: nobody */
+	uint64_t asked_ms;   /* wall clock: when */
+	uint64_t is_kept;   /* 1: an earlier answer, which still holds */
 };
 
 extern const struct wire_shape verify_calls[];

@@ -208,10 +208,10 @@ take_row(sqlite3_stmt *statement, struct verified_row *row)
 	sqlite3_int64 code = sqlite3_column_int64(statement, 3);
 
 	*row = (struct verified_row){.outcome = (enum verify_outcome)outcome,
-				     .asked_s = sqlite3_column_int64(statement, 2),
+				     .asked_ms = sqlite3_column_int64(statement, 2),
 				     .code = (unsigned)code};
 	return (outcome == VERIFY_TAKEN || outcome == VERIFY_REFUSED) && code >= 0 && code <= 599 &&
-	       row->asked_s >= 0 && take_text(statement, 0, row->address, sizeof(row->address)) &&
+	       row->asked_ms >= 0 && take_text(statement, 0, row->address, sizeof(row->address)) &&
 	       take_text(statement, 4, row->status, sizeof(row->status)) &&
 	       take_text(statement, 5, row->reply, sizeof(row->reply)) &&
 	       take_text(statement, 6, row->host, sizeof(row->host));
@@ -221,8 +221,7 @@ enum verified_outcome
 verified_find(struct verified_store *s, struct span address, struct verified_row *row,
 	      char reason[VERIFIED_REASON_MAX])
 {
-	sqlite3_stmt *statement =
-		prepare(s, "SELECT " COLUMNS " FROM verified WHERE address = ?");
+	sqlite3_stmt *statement = prepare(s, "SELECT " COLUMNS " FROM verified WHERE address = ?");
 	enum verified_outcome outcome = VERIFIED_TROUBLE;
 	int step = SQLITE_ERROR;
 
@@ -251,7 +250,7 @@ insert(struct verified_store *s, const struct verified_row *row)
 
 	if (statement != NULL && bind_text(statement, 1, span_of(row->address)) == 0 &&
 	    sqlite3_bind_int(statement, 2, (int)row->outcome) == SQLITE_OK &&
-	    sqlite3_bind_int64(statement, 3, row->asked_s) == SQLITE_OK &&
+	    sqlite3_bind_int64(statement, 3, row->asked_ms) == SQLITE_OK &&
 	    sqlite3_bind_int(statement, 4, (int)row->code) == SQLITE_OK &&
 	    bind_text(statement, 5, span_of(row->status)) == 0 &&
 	    bind_text(statement, 6, span_of(row->reply)) == 0 &&
@@ -280,10 +279,10 @@ delete_rows(struct verified_store *s, struct span address)
 static int
 make_room(struct verified_store *s, enum verify_outcome outcome)
 {
-	sqlite3_stmt *statement = prepare(
-		s, "DELETE FROM verified WHERE address IN (SELECT address FROM verified"
-		   " WHERE outcome = ?1 ORDER BY asked LIMIT"
-		   " max(0, (SELECT rows FROM counted WHERE outcome = ?1) - ?2))");
+	sqlite3_stmt *statement =
+		prepare(s, "DELETE FROM verified WHERE address IN (SELECT address FROM verified"
+			   " WHERE outcome = ?1 ORDER BY asked LIMIT"
+			   " max(0, (SELECT rows FROM counted WHERE outcome = ?1) - ?2))");
 	int step = SQLITE_ERROR;
 
 	if (statement != NULL && sqlite3_bind_int(statement, 1, (int)outcome) == SQLITE_OK &&
@@ -329,8 +328,9 @@ verified_list(struct verified_store *s, struct span address,
 	      void (*tell)(void *owner, const struct verified_row *row), void *owner,
 	      char reason[VERIFIED_REASON_MAX])
 {
-	sqlite3_stmt *statement = prepare(
-		s, "SELECT " COLUMNS " FROM verified WHERE ?1 = '' OR address = ?1 ORDER BY address");
+	sqlite3_stmt *statement =
+		prepare(s, "SELECT " COLUMNS
+			   " FROM verified WHERE ?1 = '' OR address = ?1 ORDER BY address");
 	enum verified_outcome outcome = VERIFIED_ABSENT;
 	struct verified_row row;
 	int step = SQLITE_ERROR;

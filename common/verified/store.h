@@ -5,7 +5,7 @@
  * for the disk, and what a crash has damaged is set aside (verified_open) and begun anew.  An address has one row.  Rows of addresses that were taken and of
  * those that were refused are bounded apart, each kind by the oldest of its own: who tries names at random pushes out no good one.
  *
- * One process uses a struct store at a time; times are wall clock, in seconds, and come from the caller.
+ * One process uses a struct store at a time; times are wall clock, in milliseconds, and come from the caller.
  */
 #ifndef COMMON_VERIFIED_STORE_H
 #define COMMON_VERIFIED_STORE_H
@@ -28,7 +28,7 @@ struct verified_store;
 
 struct verified_row {
 	enum verify_outcome outcome; /* TAKEN or REFUSED */
-	int64_t asked_s;	     /* when it was answered so */
+	int64_t asked_ms;	     /* when it was answered so */
 	unsigned code;
 	char address[VERIFY_ADDRESS_MAX + 1];
 	char status[VERIFY_STATUS_MAX + 1];

@@ -334,8 +334,8 @@ places_start(struct places *p, struct loop *loop, const struct probe_start *star
 		if (hops == NULL)
 			continue;
 		struct place *place = &p->places[p->count++];
-		*place = (struct place){
-			.places = p, .block = &c->domains[i], .hops = span_of(hops)};
+		*place =
+			(struct place){.places = p, .block = &c->domains[i], .hops = span_of(hops)};
 		place->task = (struct loop_task){.step = go_on_step, .owner = place};
 	}
 }
@@ -381,7 +381,8 @@ places_ask(struct places *p, struct place *place, struct span address, struct wa
 		return NULL;
 	}
 	if (q == NULL && (place->waiting >= PLACES_QUEUE_MAX || p->is_stopping)) {
-		snprintf(why->reply, sizeof(why->reply), "too many questions wait for this next hop");
+		snprintf(why->reply, sizeof(why->reply),
+			 "too many questions wait for this next hop");
 		return NULL;
 	}
 	if (q == NULL) {

@@ -17,8 +17,8 @@
 #include "common/system/loop.h"
 #include "delivery/verify/probe.h"
 
-#define PLACES_QUEUE_MAX 1000	/* questions that wait for one place; more are not asked */
-#define PLACES_PROBE_MS 60000	/* a probe that takes longer for one question is ended */
+#define PLACES_QUEUE_MAX 1000 /* questions that wait for one place; more are not asked */
+#define PLACES_PROBE_MS 60000 /* a probe that takes longer for one question is ended */
 #define PLACES_DOWN_MS 30000
 #define PLACES_CATCH_ALL 100
 

@@ -24,7 +24,7 @@
 #include "delivery/hosts.h"
 #include "delivery/sockets.h"
 
-#define FIRST 3u /* below are /dev/null and stderr */
+#define FIRST 3u	 /* below are /dev/null and stderr */
 #define COMMAND_MAX 1200 /* an address of 512 bytes, quoted, and the words around it */
 
 struct probe {

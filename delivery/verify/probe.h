@@ -13,7 +13,7 @@
 #include "common/config/config.h"
 #include "common/protocol/verify.h"
 
-#define PROBE_IDLE_MS 5000 /* without a question: QUIT; peers do not like to be kept waiting */
+#define PROBE_IDLE_MS 5000   /* without a question: QUIT; peers do not like to be kept waiting */
 #define PROBE_REPLY_MS 30000 /* for one reply; its parent waits no longer for all of them */
 
 /* what the child sends, as it lies in its memory: both ends are one binary */

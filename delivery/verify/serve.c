@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/system/clock.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/system/service.h"
@@ -36,6 +36,13 @@ serve_of(const struct client *c)
 	return c->base.service->owner;
 }
 
+/* wall clock: what is kept outlives this boot */
+static int64_t
+now_ms(void)
+{
+	return (int64_t)(clock_wall_us() / 1000);
+}
+
 /* ---- what is kept ---- */
 
 static void
@@ -58,7 +65,7 @@ keep(struct serve *s, const struct question *q, const struct probe_answer *a)
 	if (a->outcome == VERIFY_UNKNOWN)
 		return;
 	row = (struct verified_row){
-		.outcome = a->outcome, .asked_s = (int64_t)time(NULL), .code = (unsigned)a->code};
+		.outcome = a->outcome, .asked_ms = now_ms(), .code = (unsigned)a->code};
 	memcpy(row.address, q->address, sizeof(row.address));
 	memcpy(row.status, a->status, sizeof(row.status));
 	memcpy(row.reply, a->reply, sizeof(row.reply));
@@ -75,7 +82,7 @@ find(struct serve *s, struct span address, struct verified_row *row, bool *is_ol
 	char reason[VERIFIED_REASON_MAX] = "";
 	enum verified_outcome outcome = verified_find(s->store, address, row, reason);
 	const uint64_t *times;
-	int64_t age_s;
+	int64_t age_ms;
 
 	if (outcome == VERIFIED_ABSENT)
 		return false;
@@ -85,9 +92,9 @@ find(struct serve *s, struct span address, struct verified_row *row, bool *is_ol
 	}
 	times = row->outcome == VERIFY_TAKEN ? s->config->positive : s->config->negative;
 	/* of the future: the clock was set back, and who knows how old it is */
-	age_s = (int64_t)time(NULL) - row->asked_s;
-	*is_old = (uint64_t)age_s * 1000 >= times[1];
-	return age_s >= 0 && (uint64_t)age_s * 1000 < times[0];
+	age_ms = now_ms() - row->asked_ms;
+	*is_old = age_ms >= (int64_t)times[1];
+	return age_ms >= 0 && age_ms < (int64_t)times[0];
 }
 
 /* ---- answers ---- */
@@ -110,7 +117,7 @@ send_kept(struct client *c, uint32_t request, const struct verified_row *row)
 					.status = span_of(row->status),
 					.reply = span_of(row->reply),
 					.host = span_of(row->host),
-					.asked_s = (uint64_t)row->asked_s,
+					.asked_ms = (uint64_t)row->asked_ms,
 					.is_kept = 1};
 
 	return send_answer(c, request, &m);
@@ -124,7 +131,7 @@ send_probed(struct client *c, uint32_t request, const struct probe_answer *a)
 					.status = span_of(a->status),
 					.reply = span_of(a->reply),
 					.host = span_of(a->host),
-					.asked_s = (uint64_t)time(NULL)};
+					.asked_ms = (uint64_t)now_ms()};
 
 	return send_answer(c, request, &m);
 }
@@ -181,7 +188,8 @@ client_take(struct service_client *base, struct span datagram)
 	bool is_old = false;
 
 	if (wire_peek(datagram, &h) < 0 || h.flags != 0 ||
-	    (shape = wire_find(verify_calls, h.type)) == NULL || wire_decode(datagram, shape, &m) < 0)
+	    (shape = wire_find(verify_calls, h.type)) == NULL ||
+	    wire_decode(datagram, shape, &m) < 0)
 		return "malformed message";
 	struct place *place = places_find(&s->places, m.block);
 	if (place == NULL)

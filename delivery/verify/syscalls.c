@@ -17,8 +17,8 @@ const struct syscall_group verify_syscalls[] = {
 		      SYSCALL_IF(kill, 2, SIGKILL)),
 	SYSCALL_GROUP("the database, which is open", SYSCALL(ftruncate), SYSCALL(fdatasync),
 		      SYSCALL(clock_nanosleep)),
-	SYSCALL_GROUP("sqlite looks for a journal, and finds none in this room",
-		      SYSCALL(faccessat), SYSCALL(faccessat2), SYSCALL(geteuid)),
+	SYSCALL_GROUP("sqlite looks for a journal, and finds none in this room", SYSCALL(faccessat),
+		      SYSCALL(faccessat2), SYSCALL(geteuid)),
 #ifdef SYS_stat
 	SYSCALL_GROUP("the same by their old names", SYSCALL(access), SYSCALL(stat),
 		      SYSCALL(lstat)),

@@ -87,7 +87,7 @@ AUTH_ANSWERS = {
 
 VERIFY_CALLS = {"VERIFY_ASK": (1, [("address", S), ("block", S)])}
 VERIFY_ANSWERS = {
-    "VERIFY_ANSWER": (101, [("outcome", N), ("code", N), ("status", S), ("reply", S), ("host", S), ("asked_s", N), ("is_kept", N)]),
+    "VERIFY_ANSWER": (101, [("outcome", N), ("code", N), ("status", S), ("reply", S), ("host", S), ("asked_ms", N), ("is_kept", N)]),
 }
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}

@@ -395,8 +395,11 @@ three_places(void)
 	snprintf(trace, sizeof(trace), "%s/state/trace", directory);
 	snprintf(accounts, sizeof(accounts), "%s/state/accounts", directory);
 	snprintf(verified, sizeof(verified), "%s/state/verified", directory);
-	return (struct config){
-		.runtime = runtime, .spool = spool, .trace = trace, .auth.accounts = accounts, .verify.cache = verified};
+	return (struct config){.runtime = runtime,
+			       .spool = spool,
+			       .trace = trace,
+			       .auth.accounts = accounts,
+			       .verify.cache = verified};
 }
 
 static void

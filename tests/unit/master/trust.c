@@ -17,9 +17,8 @@ static struct buffer why;
 static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/aliases",
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
-	    accounts[] = "/var/lib/culver/accounts",
-	    verified[] = "/var/lib/culver/verified", drop[] = "/var/lib/culver/drop",
-	    log_file[] = "/var/log/culver/log";
+	    accounts[] = "/var/lib/culver/accounts", verified[] = "/var/lib/culver/verified",
+	    drop[] = "/var/lib/culver/drop", log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
@@ -199,9 +198,9 @@ only_delivery_verify_and_resolver_may_go_out_and_only_smtpd_is_given_the_network
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		const char *name = trust_map[i].program;
 		fill(name, &people, &configuration);
-		assert_int_equal(row.network_out,
-				 strcmp(name, "delivery") == 0 || strcmp(name, "verify") == 0 ||
-					 strcmp(name, "resolver") == 0);
+		assert_int_equal(row.network_out, strcmp(name, "delivery") == 0 ||
+							  strcmp(name, "verify") == 0 ||
+							  strcmp(name, "resolver") == 0);
 		assert_int_equal(trust_map[i].serves_network, strcmp(name, "smtpd") == 0);
 	}
 }
