@@ -49,8 +49,7 @@ print_json(const struct verified_row *row)
 	json_member(&text, "status", row->status);
 	json_member(&text, "reply", row->reply);
 	json_member(&text, "host", row->host);
-	buffer_format(&text, "\"code\":%u,\"asked\":%" PRId64 "}", row->code,
-		      row->asked_ms / 1000);
+	buffer_format(&text, "\"code\":%u,\"asked\":%" PRId64 "}", row->code, row->asked_ms / 1000);
 	printf("%.*s\n", SPAN_ARG(buffer_get(&text)));
 	buffer_free(&text);
 }

@@ -101,7 +101,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.network_out = true,
 		.room = TRUST_ROOM,
 		.directories = {{"verified", TRUST_VERIFIED, NULL, START_READ | START_WRITE}},
-		.stage = TRUST_STOP_LOOKUP,
+		.stage = TRUST_STOP_QUEUE,
 	},
 	{
 		/* root, no room, no filter: what it gave up its users' commands could not have; it answers local alone */

@@ -63,7 +63,8 @@ judge(const struct verification *v, size_t n, const struct verify_answer *a)
 	      event_string("outcome", outcome_word((enum verify_outcome)a->outcome)),
 	      event_text("host", a->host), event_number("code", (int64_t)a->code),
 	      event_text("status", a->status), event_text("reply", a->reply),
-	      event_number("kept", (int64_t)a->is_kept), event_number("at", (int64_t)(a->asked_ms / 1000)));
+	      event_number("kept", (int64_t)a->is_kept),
+	      event_number("at", (int64_t)(a->asked_ms / 1000)));
 	switch ((enum verify_outcome)a->outcome) {
 	case VERIFY_TAKEN:
 		return;

@@ -39,7 +39,7 @@ struct verify_answer {
 	struct span status; /* its enhanced status; empty: none */
 	struct span reply;  /* its text, or why it cannot be asked */
 	struct span host;   /* who said so; empty: nobody */
-	uint64_t asked_ms;   /* wall clock: when */
+	uint64_t asked_ms;  /* wall clock: when */
 	uint64_t is_kept;   /* 1: an earlier answer, which still holds */
 };
 

@@ -83,8 +83,7 @@ static const char *
 list(struct verified_store *s, const char *address)
 {
 	listed[0] = '\0';
-	enum verified_outcome outcome =
-		verified_list(s, span_of(address), add, NULL, reason);
+	enum verified_outcome outcome = verified_list(s, span_of(address), add, NULL, reason);
 	assert_int_equal(outcome, listed[0] != '\0' ? VERIFIED_DONE : VERIFIED_ABSENT);
 	return listed;
 }
@@ -216,8 +215,9 @@ a_damaged_database_is_set_aside_and_begun_anew(void **state)
 		assert_int_equal(fwrite(content, 1, at, f), at);
 		for (size_t i = at; i < at + 1024 && i < len; i++)
 			fputc(0x5a, f);
-		assert_int_equal(fwrite(content + at + 1024, 1, at + 1024 < len ? len - at - 1024 : 0, f),
-				 at + 1024 < len ? len - at - 1024 : 0);
+		assert_int_equal(
+			fwrite(content + at + 1024, 1, at + 1024 < len ? len - at - 1024 : 0, f),
+			at + 1024 < len ? len - at - 1024 : 0);
 		fclose(f);
 		s = verified_open(folder, VERIFIED_OWNER, &was_damaged, reason);
 		assert_non_null(s);
