@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/config/config.h"
+#include "common/mail/hop.h"
 #include "culver/human.h"
 #include "culver/names.h"
 #include "culver/options.h"
@@ -94,10 +95,12 @@ put_networks(const struct config *c, struct buffer *to)
 static void
 put_relayhost(const struct config *c, struct buffer *to)
 {
-	if (c->outbound.smarthost_count == 0)
+	struct span rest = c->outbound.hops != NULL ? span_of(c->outbound.hops) : SPAN_NONE;
+	struct hop first;
+	if (hop_parse(span_word(&rest), &first) < 0)
 		return;
-	const struct config_host *h = &c->outbound.smarthosts[0];
-	buffer_format(to, h->is_mx ? "%s:%u" : "[%s]:%u", h->host, (unsigned)h->port);
+	buffer_format(to, first.is_mx ? "%.*s:%u" : "[%.*s]:%u", SPAN_ARG(first.host),
+		      (unsigned)first.port);
 }
 
 static void

@@ -36,7 +36,6 @@ main(void)
 	tables_preload(tables); /* as whom we serve: a table that he cannot read is told now */
 	start_serving(s);
 	serve(listen, &routes, clients_max);
-	routes_free(&routes);
 	users_free(users);
 	tables_free(tables);
 	events_end();

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config/outside.h"
 #include "common/mail/domain.h"
 #include "common/mail/hop.h"
 #include "common/system/events.h"
@@ -17,37 +18,10 @@
 #include "lookup/virtual.h"
 
 #define SMTP_PORT 25
-#define HOSTS_MAX 8192 /* bytes of all smarthosts as one text */
+#define LITERAL_MAX 128 /* bytes of a hop that is an address */
 
 /* the names that every system has to answer for (RFC 2142, RFC 5321 section 4.5.1), whether there is such a user or not */
 static const char *const duty_names[] = {"root", "postmaster", "abuse", "mailer-daemon"};
-
-/* the smarthosts as hops */
-static char *
-hosts_text(const struct config_outbound *o)
-{
-	struct buffer b;
-
-	buffer_init(&b, HOSTS_MAX);
-	for (size_t i = 0; i < o->smarthost_count; i++) {
-		const struct config_host *h = &o->smarthosts[i];
-
-		struct hop hop = {.is_mx = h->is_mx,
-				  .is_literal = strchr(h->host, ':') != NULL,
-				  .host = span_of(h->host),
-				  .port = h->port,
-				  .path = SPAN_NONE};
-
-		if (i > 0)
-			buffer_char(&b, ' ');
-		hop_write(&hop, &b);
-	}
-	buffer_char(&b, '\0');
-	if (b.failed)
-		fatal(EXIT_CONFIGURATION, 0, "smarthost: the names of all are longer than %d bytes",
-		      HOSTS_MAX);
-	return b.at;
-}
 
 void
 routes_init(struct routes *r, const struct config *config, struct tables *tables,
@@ -55,11 +29,8 @@ routes_init(struct routes *r, const struct config *config, struct tables *tables
 {
 	struct passwd_user own;
 
-	*r = (struct routes){.config = config,
-			     .tables = tables,
-			     .users = users,
-			     .as_root = as_root,
-			     .hosts = hosts_text(&config->outbound)};
+	*r = (struct routes){
+		.config = config, .tables = tables, .users = users, .as_root = as_root};
 	if (as_root)
 		return;
 	switch (passwd_find_uid(getuid(), &own)) {
@@ -73,12 +44,6 @@ routes_init(struct routes *r, const struct config *config, struct tables *tables
 	case PASSWD_TROUBLE:
 		fatal(EXIT_TRY_LATER, errno, "the name of uid %u", (unsigned)getuid());
 	}
-}
-
-void
-routes_free(struct routes *r)
-{
-	free(r->hosts);
 }
 
 int
@@ -157,16 +122,13 @@ to_hops(struct span hops, struct span block, struct span address, struct lookup_
 				     .home = SPAN_NONE};
 }
 
-/* as the block of `route` says */
+/* as the block of `route` says that is no way out */
 static void
 by_route(const struct config_route *route, struct span address, struct lookup_leaf *leaf)
 {
 	const char *text = route->text;
 
 	switch (route->action) {
-	case CONFIG_ROUTE_HOPS:
-		to_hops(span_of(route->hops), span_of(route->name), address, leaf);
-		return;
 	case CONFIG_ROUTE_REFUSE:
 		routes_refuse(leaf, address, 550, "5.7.1",
 			      text != NULL ? text : "mail for this domain is not taken");
@@ -177,6 +139,7 @@ by_route(const struct config_route *route, struct span address, struct lookup_le
 	case CONFIG_ROUTE_HOLD:
 		no_place(leaf, LOOKUP_HOLD, address, 0, "", text != NULL ? text : route->name);
 		return;
+	case CONFIG_ROUTE_HOPS: /* that was outside_domain's */
 	case CONFIG_ROUTE_NONE: /* config_parse lets none through */
 	case CONFIG_ROUTE_DEFER:
 		break;
@@ -198,27 +161,36 @@ literal_hop(struct span domain, struct hop *hop)
 	return hop->is_literal;
 }
 
-/* to the hosts that the domain names itself */
+/* to_kept_hops - `hops` are copied */
 static void
-by_domain(struct span domain, struct span address, struct arena *arena, struct lookup_leaf *leaf)
+to_kept_hops(struct span hops, struct span block, struct span address, struct arena *arena,
+	     struct lookup_leaf *leaf)
 {
-	struct hop hop = {.host = domain, .port = SMTP_PORT, .path = SPAN_NONE};
-	struct span kept = SPAN_NONE;
+	struct span kept = arena_span(arena, hops);
+
+	if (kept.at == NULL)
+		routes_defer(leaf, address, 451, "4.3.0", "out of memory");
+	else
+		to_hops(kept, block, address, leaf);
+}
+
+/* an address literal goes to that address */
+static void
+by_literal(struct span domain, struct span address, struct arena *arena, struct lookup_leaf *leaf)
+{
+	struct hop hop = {.port = SMTP_PORT, .path = SPAN_NONE};
 	struct buffer b;
 
-	hop.is_mx = !domain_is_literal(domain);
-	if (hop.is_mx ? !domain_is_valid(domain) : !literal_hop(domain, &hop)) {
+	if (!domain_is_literal(domain) || !literal_hop(domain, &hop)) {
 		routes_refuse(leaf, address, 550, "5.1.2", "this is not the name of a domain");
 		return;
 	}
-	buffer_init(&b, HOSTS_MAX);
+	buffer_init(&b, LITERAL_MAX);
 	hop_write(&hop, &b);
-	if (!b.failed)
-		kept = arena_span(arena, buffer_get(&b));
-	if (b.failed || kept.at == NULL)
+	if (b.failed)
 		routes_defer(leaf, address, 451, "4.3.0", "out of memory");
 	else
-		to_hops(kept, SPAN("outbound"), address, leaf);
+		to_kept_hops(buffer_get(&b), SPAN(OUTSIDE_BLOCK), address, arena, leaf);
 	buffer_free(&b);
 }
 
@@ -230,6 +202,7 @@ next_hop(const struct routes *r, const struct routes_name *n, struct span addres
 	char lower[ADDRESS_MAX + 1];
 	struct span domain = span_from(lower, n->domain_text.len);
 	const struct config_route *route;
+	struct outside o;
 
 	if (span_copy(n->domain_text, lower, sizeof(lower)) < 0) {
 		routes_refuse(leaf, address, 550, "5.1.2", "this is not the name of a domain");
@@ -238,12 +211,14 @@ next_hop(const struct routes *r, const struct routes_name *n, struct span addres
 	for (size_t i = 0; i < domain.len; i++)
 		lower[i] = ascii_lower(lower[i]);
 	route = config_route_find(r->config, domain);
-	if (route != NULL)
+	if (outside_domain(r->config, domain, &o))
+		to_kept_hops(o.hops, o.block, address, arena, leaf);
+	else if (route != NULL)
 		by_route(route, address, leaf);
-	else if (r->hosts[0] != '\0')
-		to_hops(span_of(r->hosts), SPAN("outbound"), address, leaf);
+	else if (domain_is_literal(domain) && r->config->outbound.hops != NULL)
+		to_hops(span_of(r->config->outbound.hops), SPAN(OUTSIDE_BLOCK), address, leaf);
 	else
-		by_domain(domain, address, arena, leaf);
+		by_literal(domain, address, arena, leaf);
 }
 
 /* mailbox - `user` is copied: it mostly stands in a struct of the caller's stack */

@@ -38,7 +38,6 @@ struct routes {
 	struct users *users;
 	bool as_root;
 	char own_user[PASSWD_NAME_MAX + 1]; /* as an ordinary user: who; empty: nobody knows him */
-	char *hosts;			    /* the smarthosts as a job names them; empty: none */
 };
 
 /* an address taken apart */
@@ -55,7 +54,6 @@ struct routes_name {
 /* routes_init - own_user is asked of NSS unless `as_root`; fatal() when memory is out */
 void routes_init(struct routes *r, const struct config *config, struct tables *tables,
 		 struct users *users, bool as_root);
-void routes_free(struct routes *r);
 
 /* routes_name - -1: no address, nobody can have it; spans point into `address`, the configuration and *n itself */
 int routes_name(const struct routes *r, struct span address, struct routes_name *n)

@@ -55,7 +55,7 @@ static const char *
 send_list(struct client *c, bool more)
 {
 	struct serve *s = serve_of(c);
-	bool is_verdicts = c->type != LOOKUP_ROUTES;
+	bool is_verdicts = c->type == LOOKUP_RECIPIENTS || c->type == LOOKUP_SENDER;
 	struct lookup_verdicts verdicts = {.verdicts = wire_list_get(&s->list)};
 	struct lookup_leaves leaves = {.leaves = wire_list_get(&s->list)};
 	const struct wire_shape *shape =

@@ -242,11 +242,16 @@ is_quick(const struct manager *q, const struct place *p)
 	return p->site->agents > 0 && p->answer_us > 0 && p->answer_us <= q->early.sync_us;
 }
 
+/* whoever waits there would only hear that it was in vain */
 static bool
-has_backlog(const struct place *p)
+has_backlog(const struct place *p, uint64_t wait_ms)
 {
-	uint32_t agents = p->site->agents > 0 ? p->site->agents : 1;
-	return p->site->batches > agents * EARLY_BACKLOG_JOBS;
+	int64_t agents = p->site->agents > 0 ? p->site->agents : 1;
+	int64_t batches = p->site->batches;
+	if (batches <= agents * EARLY_BACKLOG_JOBS)
+		return false;
+	return p->answer_us == 0 ||
+	       batches * p->answer_us / agents > (int64_t)wait_ms * 1000 / EARLY_BACKLOG_PART;
 }
 
 /* milliseconds; 0: it may not be waited for */
@@ -254,19 +259,22 @@ static uint64_t
 wait_for(struct manager *q, const struct place *p)
 {
 	struct config_early_delivery e = config_early_of(q->config, p->domain);
-	if (p->is_stale || p->site->is_dead || p->site->back_off_ms != 0 || has_backlog(p) ||
+	uint64_t wait_ms = 0;
+	if (p->is_stale || p->site->is_dead || p->site->back_off_ms != 0 ||
 	    site_rate_wait_us(p->site, clock_monotonic_us()) > 0 || is_place_ours(q, p) != NOT_OURS)
 		return 0;
 	switch (e.how) {
 	case CONFIG_EARLY_WAIT:
-		return e.wait;
+		wait_ms = e.wait;
+		break;
 	case CONFIG_EARLY_UNSAID:
 	case CONFIG_EARLY_AUTO:
-		return is_quick(q, p) ? EARLY_AUTO_MS : 0;
+		wait_ms = is_quick(q, p) ? EARLY_AUTO_MS : 0;
+		break;
 	case CONFIG_EARLY_OFF:
 		break;
 	}
-	return 0;
+	return has_backlog(p, wait_ms) ? 0 : wait_ms;
 }
 
 static bool

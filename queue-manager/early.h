@@ -24,7 +24,10 @@ struct early;
 
 #define EARLY_AUTO_MS 250    /* `early-delivery auto` waits no longer */
 #define EARLY_LEAVES_MAX 10  /* recipients, after all aliases */
-#define EARLY_BACKLOG_JOBS 8 /* more jobs than that wait there for each agent: a backlog */
+/* a backlog: more jobs than that wait there for each agent ... */
+#define EARLY_BACKLOG_JOBS 8
+/* ... and their answers, each as quick as ever, would take more than such a part of the wait */
+#define EARLY_BACKLOG_PART 2
 /*
  * a mailbox that answers within this is quick: its answer contains the fsync that stands for ours, so that it is not
  * compared with one

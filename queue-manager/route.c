@@ -1,7 +1,7 @@
 /*
  * route - asks lookup
  *
- * See route.h, common/protocol/lookup.h.  An answer that expands a recipient is journaled (children, then `expanded`); the children are
+ * See route.h, common/protocol/lookup.h.  What the configuration alone settles is not asked (common/config/outside.h).  An answer that expands a recipient is journaled (children, then `expanded`); the children are
  * asked for in their turn, so that there is one way from an address to a place.  What comes from lookup is checked like what comes from
  * anybody: a wrong answer ends the connection, and the questions are asked again of the next lookup.
  */
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/outside.h"
 #include "common/protocol/lookup.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
@@ -118,10 +119,30 @@ unreadable(struct manager *q, struct message *m, int error)
 		message_due(q, m, message_tick(q) + SCHEDULE_PAUSE_MS / MESSAGE_TICK_MS + 1);
 }
 
+static void
+send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
+{
+	destination_sent(q, m->recipients[number - 1].domain, p);
+	queue_add(q, p, m, number);
+}
+
+/* settled - is a recipient none of ours, so that the configuration alone says where it goes?  It is on its way then. */
+static bool
+settled(struct manager *q, struct message *m, uint32_t number, const struct journal_entry *e)
+{
+	struct outside o;
+
+	if (!outside_address(q->config, e->text, &o))
+		return false;
+	message_set(q, m, number, RECIPIENT_ASKED);
+	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block, SPAN_NONE), m, number);
+	return true;
+}
+
 /*
  * ask_for - one datagram about as many of its recipients as fit; the message is in use by the caller
  *
- * False: nothing was asked.
+ * False: nothing was asked, and nothing settled.
  */
 static bool
 ask_for(struct manager *q, struct message *m)
@@ -130,7 +151,7 @@ ask_for(struct manager *q, struct message *m)
 	struct route *r = &q->route;
 	struct route_ask *a = free_ask(r);
 	struct journal_entry e;
-	uint32_t most = may_ask(m), count = 0;
+	uint32_t most = may_ask(m), count = 0, sent = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
 	if (most > message_in(m, RECIPIENT_WAITING))
@@ -142,7 +163,7 @@ ask_for(struct manager *q, struct message *m)
 		fatal(EXIT_OS, ENOMEM, "%u questions", most);
 	wire_list_start(&list);
 	/* from where the last question ended, and once around: nobody is looked at twice for nothing */
-	for (uint32_t steps = 0, i = m->route_from; steps < m->count && count < most;
+	for (uint32_t steps = 0, i = m->route_from; steps < m->count && count + sent < most;
 	     steps++, i++) {
 		if (i >= m->count)
 			i = 0;
@@ -152,6 +173,11 @@ ask_for(struct manager *q, struct message *m)
 			unreadable(q, m, errno);
 			break;
 		}
+		if (settled(q, m, i + 1, &e)) {
+			m->route_from = i + 1;
+			sent++;
+			continue;
+		}
 		const struct lookup_question question = {i + 1, e.text, e.direct, e.line};
 		if (wire_list_add(&list, WIRE_LIST_ROOM, &lookup_question_shape, &question) != 0)
 			break;
@@ -160,7 +186,7 @@ ask_for(struct manager *q, struct message *m)
 	}
 	if (count == 0 || m->is_gone) {
 		free(numbers);
-		return false;
+		return sent > 0;
 	}
 	if (++r->last_request == 0)
 		r->last_request = 1;
@@ -195,13 +221,6 @@ place_of(struct manager *q, const struct lookup_leaf *l)
 				      l->user, l->domain, l->home);
 	p->quota = l->quota;
 	return p;
-}
-
-static void
-send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
-{
-	destination_sent(q, m->recipients[number - 1].domain, p);
-	queue_add(q, p, m, number);
 }
 
 /* one leaf, and the recipient itself: it goes there */

@@ -1,15 +1,16 @@
 /*
  * checks - who may send what to whom
  *
- * Called by envelope.c for RCPT and by queries.c for VRFY.  lookup says what an address is; here is decided what that means for
- * this client: what is ours is taken from everybody, what is not only from relay-from.  Everything that goes wrong on the way
- * is 451: no trouble falls through to acceptance.
+ * Called by envelope.c for RCPT and by queries.c for VRFY.  lookup says what an address is, the configuration what is none of ours; here is
+ * decided what that means for this client: what is ours is taken from everybody, what is not only from relay-from.  Everything that goes wrong
+ * on the way is 451: no trouble falls through to acceptance.
  */
 #include "smtpd/checks.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/config/outside.h"
 #include "common/protocol/wire.h"
 #include "common/system/channel.h"
 #include "common/system/clock.h"
@@ -62,7 +63,7 @@ connect_once(struct checks *c)
 	return c->fd < 0 ? -1 : 0;
 }
 
-/* what lookup found, for this client */
+/* what was found, for this client */
 static void
 judge(const struct session *s, const struct lookup_verdict *v, struct check *to)
 {
@@ -98,18 +99,32 @@ judge(const struct session *s, const struct lookup_verdict *v, struct check *to)
 			 refused ? "no such recipient" : "try again later");
 }
 
+/* settled - does the configuration alone say what `address` is? */
+static bool
+settled(const struct session *s, struct span address, struct check *to)
+{
+	const struct lookup_verdict relay = {.class = LOOKUP_RELAY};
+	struct outside o;
+
+	if (!outside_address(s->config, address, &o))
+		return false;
+	judge(s, &relay, to);
+	return true;
+}
+
 /*
- * sends `count` questions from `first` on, as many as fit, and says how many; CHANNEL_CLOSED: they were not taken, since a new
+ * sends the questions of `open` from `first` on, as many as fit, and says how many; CHANNEL_CLOSED: they were not taken, since a new
  * generation of lookup is there to be asked
  */
 static enum channel_outcome
-ask(struct checks *c, const struct span *addresses, size_t first, size_t count, size_t *asked)
+ask(struct checks *c, const struct span *addresses, const size_t *open, size_t first, size_t count,
+    size_t *asked)
 {
 	size_t n = first;
 
 	wire_list_start(&questions);
 	for (; n < count; n++) {
-		struct lookup_question q = {.number = n, .address = addresses[n]};
+		struct lookup_question q = {.number = n, .address = addresses[open[n]]};
 		if (wire_list_add(&questions, WIRE_LIST_ROOM, &lookup_question_shape, &q) == -1)
 			break;
 	}
@@ -121,9 +136,9 @@ ask(struct checks *c, const struct span *addresses, size_t first, size_t count, 
 			      &m, NULL, clock_monotonic_ms() + CHECKS_WAIT_MS);
 }
 
-/* the parts of one answer; false: none, or not all of it, came */
+/* the parts of one answer, number N of which is about checks[open[N]]; false: none, or not all of it, came */
 static bool
-hear(struct session *s, size_t first, size_t asked, struct check *checks)
+hear(struct session *s, const size_t *open, size_t first, size_t asked, struct check *checks)
 {
 	struct checks *c = &s->checks;
 	const struct wire_shape *shape = wire_find(lookup_answers, LOOKUP_VERDICTS);
@@ -145,7 +160,7 @@ hear(struct session *s, size_t first, size_t asked, struct check *checks)
 		}
 		while (wire_list_next(&m.verdicts, &lookup_verdict_shape, &v)) {
 			if (v.number >= first && v.number - first < asked)
-				judge(s, &v, &checks[v.number]);
+				judge(s, &v, &checks[open[v.number]]);
 		}
 	} while (h.flags & WIRE_MORE);
 	return true;
@@ -155,18 +170,25 @@ void
 checks_recipients(struct session *s, const struct span *addresses, size_t count,
 		  struct check *checks)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
-	size_t done = 0, asked;
+	int64_t deadline_ms;
+	size_t open[CHECKS_MAX], open_count = 0, done = 0, asked;
 	int attempts = 0;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (settled(s, addresses[i], &checks[i]))
+			continue;
 		set(&checks[i], 451, "4.3.0", "addresses cannot be looked up now, try again later");
-	while (done < count) {
+		open[open_count++] = i;
+	}
+	if (open_count == 0)
+		return;
+	deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
+	while (done < open_count) {
 		enum channel_outcome outcome =
 			connect_once(&s->checks) == 0
-				? ask(&s->checks, addresses, done, count, &asked)
+				? ask(&s->checks, addresses, open, done, open_count, &asked)
 				: CHANNEL_BROKEN;
-		if (outcome == CHANNEL_OK && hear(s, done, asked, checks)) {
+		if (outcome == CHANNEL_OK && hear(s, open, done, asked, checks)) {
 			done += asked;
 			attempts = 0;
 			continue;
@@ -187,6 +209,7 @@ checks_sender(struct session *s, struct span address, struct span login, struct 
 	const struct lookup_sender m = {.address = address, .login = login};
 	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
 	struct checks *c = &s->checks;
+	const size_t it = 0;
 
 	set(check, 451, "4.3.0", "addresses cannot be looked up now, try again later");
 	for (int attempts = 0; attempts < CHECKS_ATTEMPTS_MAX;) {
@@ -195,7 +218,7 @@ checks_sender(struct session *s, struct span address, struct span login, struct 
 		if (connect_once(c) == 0)
 			outcome = wire_send_wait(c->fd, wire_find(lookup_calls, LOOKUP_SENDER), 0,
 						 ++c->request, &m, NULL, deadline_ms);
-		if (outcome == CHANNEL_OK && hear(s, 0, 1, check))
+		if (outcome == CHANNEL_OK && hear(s, &it, 0, 1, check))
 			return;
 		checks_release(c);
 		if (outcome != CHANNEL_CLOSED || clock_monotonic_ms() >= deadline_ms)

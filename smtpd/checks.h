@@ -41,9 +41,9 @@ void checks_init(struct checks *c, const char *path);
 void checks_release(struct checks *c);
 
 /*
- * checks_recipients - asks lookup about `count` canonical addresses (at most CHECKS_MAX), and fills as many `checks`
+ * checks_recipients - judges `count` canonical addresses (at most CHECKS_MAX), and fills as many `checks`
  *
- * Waits for lookup, CHECKS_WAIT_MS at most; trouble of any kind is 451 4.3.0 for those without an answer, never a permission.
+ * lookup is asked about those that the configuration alone does not settle (common/config/outside.h).  Waits for lookup, CHECKS_WAIT_MS at most; trouble of any kind is 451 4.3.0 for those without an answer, never a permission.
  */
 void checks_recipients(struct session *s, const struct span *addresses, size_t count,
 		       struct check *checks);

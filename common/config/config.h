@@ -167,12 +167,6 @@ struct config_name {
 	size_t domain; /* index of config->domains */
 };
 
-struct config_host {
-	char *host; /* name or address, without brackets */
-	uint16_t port;
-	bool is_mx; /* not the host: those that its MX records name */
-};
-
 /* who is asked for names */
 enum config_resolver {
 	CONFIG_RESOLVER_SYSTEM = 1, /* the name servers of /etc/resolv.conf */
@@ -235,8 +229,7 @@ struct config_budget {
 };
 
 struct config_outbound {
-	struct config_host *smarthosts; /* in their order */
-	size_t smarthost_count;
+	char *hops;	      /* the smarthosts, words of common/mail/hop.h; NULL: none */
 	uint64_t retry_first; /* ms */
 	uint64_t retry_max;   /* ms */
 	uint64_t lifetime;    /* ms */

@@ -265,7 +265,7 @@ const struct directive directives[] = {
 	 .sentence = "how mail for other domains leaves"},
 	{.word = "smarthost", .arguments = "HOST:PORT|mx:DOMAIN[:PORT]...", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 256,
 	 .otherwise = "none",
-	 IN(config_outbound, smarthosts), .take = take_smarthosts,
+	 IN(config_outbound, hops), .take = take_smarthosts,
 	 .sentence = "the hosts that take all mail for other domains, tried in their order"},
 	{.word = "retry", .arguments = "FIRST [MAX]", .where = PLACE_OUTBOUND, .min_words = 1, .max_words = 2,
 	 .standard = "5m 4h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(7),

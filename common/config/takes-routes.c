@@ -193,6 +193,16 @@ parse_hops(struct parse *p, const struct grammar_line *line)
 	return hops_of(p, line, smtp_hop, SMTP_EXPECTED);
 }
 
+void
+take_smarthosts(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		void *object)
+{
+	struct config_outbound *out = object;
+
+	(void)d;
+	out->hops = parse_hops(p, line);
+}
+
 static void
 take_hops(struct parse *p, const struct grammar_line *line, void *object,
 	  bool (*take)(struct span word, struct hop *hop), const char *expected)

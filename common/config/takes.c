@@ -437,39 +437,6 @@ take_domain(struct parse *p, const struct directive *d, const struct grammar_lin
 }
 
 void
-take_smarthosts(struct parse *p, const struct directive *d, const struct grammar_line *line,
-		void *object)
-{
-	struct config_outbound *out = object;
-	size_t count = argument_count(line);
-
-	(void)d;
-	out->smarthost_count = 0;
-	out->smarthosts = arena_alloc(&p->config->arena, count * sizeof(*out->smarthosts));
-	if (out->smarthosts == NULL) {
-		p->no_memory = true;
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct config_host *host = &out->smarthosts[out->smarthost_count];
-		struct span word = *argument(line, i);
-		struct span name;
-
-		host->is_mx = span_starts(word, SPAN("mx:"));
-		if (host->is_mx ? value_mx(span_skip(word, 3), &name, &host->port) < 0
-				: value_host_port(word, &name, &host->port) < 0) {
-			parse_mistake(p, column(line, i),
-				      "`%.*s`: expected HOST:PORT, like mail.example.org:25, "
-				      "192.0.2.1:25 or [2001:db8::1]:25, or mx:DOMAIN",
-				      SPAN_ARG(word));
-			continue;
-		}
-		host->host = parse_keep_lower(p, name);
-		out->smarthost_count++;
-	}
-}
-
-void
 take_retry(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	   void *object)
 {

@@ -4,6 +4,7 @@
 #include "common/mail/hop.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "common/mail/domain.h"
 #include "common/text/number.h"
@@ -61,6 +62,14 @@ hop_parse(struct span word, struct hop *hop)
 		return -1;
 	*hop = found;
 	return 0;
+}
+
+struct span
+hop_mx(struct span domain, uint16_t port, char *to, size_t size)
+{
+	int len = snprintf(to, size, "mx:%.*s:%u", SPAN_ARG(domain), (unsigned)port);
+
+	return len > 0 && (size_t)len < size ? span_from(to, (size_t)len) : SPAN_NONE;
 }
 
 void

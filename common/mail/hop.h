@@ -12,6 +12,7 @@
 #define COMMON_MAIL_HOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/text/buffer.h"
@@ -28,6 +29,8 @@ struct hop {
 
 /* hop_parse - the word whole; -1: it is none.  Spans point into `word`. */
 int hop_parse(struct span word, struct hop *hop) __attribute__((warn_unused_result));
+/* hop_mx - "mx:DOMAIN:PORT" in `to`; empty: no room */
+struct span hop_mx(struct span domain, uint16_t port, char *to, size_t size);
 /* the same word again */
 void hop_write(const struct hop *hop, struct buffer *to);
 

@@ -101,7 +101,10 @@ read_some(struct stream *s, short *wants)
 	if (s->layer != NULL)
 		return s->layer->read(s->owner, s->in + s->in_len, STREAM_IN_MAX - s->in_len,
 				      wants);
-	return recv(s->fd, s->in + s->in_len, STREAM_IN_MAX - s->in_len, 0);
+	size_t room = STREAM_IN_MAX - s->in_len;
+	ssize_t n = recv(s->fd, s->in + s->in_len, room, 0);
+	s->is_drained = n > 0 && (size_t)n < room;
+	return n;
 }
 
 static enum stream_outcome
@@ -185,8 +188,13 @@ fill(struct stream *s)
 		s->in_at = 0;
 	}
 	for (;;) {
-		short wants;
-		ssize_t n = read_some(s, &wants);
+		short wants = POLLIN;
+		ssize_t n = -1;
+		errno = EAGAIN;
+		/* the peer waits for what we have to say: it had sent no more a moment ago */
+		if (!s->is_drained || s->out_len == 0 || s->layer != NULL)
+			n = read_some(s, &wants);
+		s->is_drained = n > 0 && s->is_drained;
 		if (n > 0) {
 			s->in_len += (size_t)n;
 			s->received += (uint64_t)n;

@@ -47,7 +47,8 @@ struct stream {
 	int64_t deadline_ms; /* monotonic; set by the caller before each wait that has a limit of its own */
 	uint64_t received; /* bytes, since the start */
 	uint64_t sent;
-	bool is_lent; /* `in` and `out` are the caller's */
+	bool is_lent;	 /* `in` and `out` are the caller's */
+	bool is_drained; /* the last receive took all that was there */
 	char *in;
 	size_t in_at, in_len;
 	char *out;

@@ -67,7 +67,7 @@ an_empty_text_is_all_defaults(void **state)
 	assert_int_equal(c->min_uid, 100);
 	assert_false(c->repair_line_ends);
 	assert_int_equal(c->listen_count, 0);
-	assert_int_equal(c->outbound.smarthost_count, 0);
+	assert_null(c->outbound.hops);
 	assert_int_equal(c->outbound.retry_first, 5 * 60 * 1000);
 	assert_int_equal(c->outbound.retry_max, 4 * 3600 * 1000);
 	assert_int_equal(c->outbound.lifetime, 5u * 86400 * 1000);
@@ -122,12 +122,8 @@ each_directive_fills_its_field(void **state)
 	assert_int_equal(c->extension, '-');
 	assert_int_equal(c->min_uid, 1000);
 	assert_true(c->repair_line_ends);
-	assert_int_equal(c->outbound.smarthost_count, 3);
-	assert_string_equal(c->outbound.smarthosts[0].host, "relay.example.net");
-	assert_int_equal(c->outbound.smarthosts[0].port, 587);
-	assert_string_equal(c->outbound.smarthosts[1].host, "192.0.2.7");
-	assert_string_equal(c->outbound.smarthosts[2].host, "2001:db8::7");
-	assert_int_equal(c->outbound.smarthosts[2].port, 26);
+	assert_string_equal(c->outbound.hops,
+			    "relay.example.net:587 192.0.2.7:25 [2001:db8::7]:26");
 	assert_int_equal(c->outbound.retry_first, 60000);
 	assert_int_equal(c->outbound.retry_max, 5400000);
 	assert_int_equal(c->outbound.lifetime, 2 * 86400000);
@@ -429,10 +425,7 @@ the_resolver_asks_whom_the_file_names(void **state)
 	assert_string_equal(c->trust_anchor, "/etc/keys");
 	assert_false(c->is_unvalidated);
 	assert_false(c->hosts);
-	assert_true(c->outbound.smarthosts[0].is_mx);
-	assert_string_equal(c->outbound.smarthosts[0].host, "example.net");
-	assert_int_equal(c->outbound.smarthosts[0].port, 25);
-	assert_int_equal(c->outbound.smarthosts[1].port, 587);
+	assert_string_equal(c->outbound.hops, "mx:example.net:25 mx:b.example:587");
 	config_free(c);
 	c = parse_with("resolver recursive\ntrust-anchor none\n", &root);
 	assert_int_equal(c->resolver, CONFIG_RESOLVER_RECURSIVE);

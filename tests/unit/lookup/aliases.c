@@ -65,7 +65,6 @@ close_all(void)
 	arena_free(&arena);
 	tables_free(routes.tables);
 	users_free(routes.users);
-	routes_free(&routes);
 	config_free(config);
 }
 

@@ -38,7 +38,6 @@ static void
 close_all(void)
 {
 	arena_free(&arena);
-	routes_free(&routes);
 	config_free(config);
 }
 

@@ -495,9 +495,14 @@ early_is_automatic_only_where_it_is_quicker_than_the_disk(void **state)
 	p->site->back_off_ms = 1000;
 	assert_false(is_early(h, to_smarthost)); /* in trouble */
 	p->site->back_off_ms = 0;
-	p->site->batches += EARLY_BACKLOG_JOBS * p->site->agents + 1;
+	uint32_t jobs = (EARLY_BACKLOG_JOBS + 1) * p->site->agents;
+	p->site->batches += jobs;
+	assert_true(is_early(h, to_smarthost)); /* many, but they are quick */
+	p->site->batches -= jobs;
+	jobs = EARLY_AUTO_MS * 1000 / EARLY_BACKLOG_PART / 1500 * p->site->agents + 1;
+	p->site->batches += jobs;
 	assert_false(is_early(h, to_smarthost)); /* a backlog */
-	p->site->batches -= EARLY_BACKLOG_JOBS * p->site->agents + 1;
+	p->site->batches -= jobs;
 	close(agent);
 	turns(h);
 	assert_false(is_early(h, to_smarthost)); /* nobody is connected */

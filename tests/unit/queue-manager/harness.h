@@ -44,10 +44,41 @@ struct harness {
 	int parent;    /* our end of a parent; -1 */
 };
 
+/* ours, sorted: lookup is asked about them; about all others it is not */
+#define OURS(text) \
+	{ \
+		.name = { text, sizeof(text) - 1 } \
+	}
+static struct config_name our_names[] = {
+	OURS("a.example"),
+	OURS("ay.example"),
+	OURS("b"),
+	OURS("b.example"),
+	OURS("c.example"),
+	OURS("example.org"),
+	OURS("list.example"),
+	OURS("n.example"),
+	OURS("new.example"),
+	OURS("o"),
+	OURS("other.example"),
+	OURS("sub.y.example"),
+	OURS("w.example"),
+	OURS("x.example"),
+	OURS("y"),
+	OURS("y.example"),
+	OURS("z"),
+	OURS("z.example"),
+};
+static struct config_domain ours;
+
 __attribute__((unused)) static void
 default_config(struct config *c)
 {
-	*c = (struct config){.outbound = {.retry_first = 300000,
+	*c = (struct config){.names = our_names,
+			     .name_count = sizeof(our_names) / sizeof(our_names[0]),
+			     .domains = &ours,
+			     .domain_count = 1,
+			     .outbound = {.retry_first = 300000,
 					  .retry_max = 4 * 3600000,
 					  .lifetime = 5 * 86400000,
 					  .refuse_dead = 3 * 86400000}};

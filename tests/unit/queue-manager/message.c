@@ -347,6 +347,40 @@ message_is_routed_but_not_delivered_before_keep(void **state)
 	session_close(&s);
 }
 
+/* the WANT is for `hosts`, and its agent gets a job of so many recipients */
+static void
+assert_goes_to(struct harness *h, const char *hosts, unsigned count)
+{
+	struct jobs_want want;
+	assert_int_equal(hear(h, h->parent, &w), JOBS_WANT);
+	decode(&w, jobs_orders, &want);
+	assert_true(span_equal(want.hosts, span_of(hosts)));
+	const struct jobs_agent a = {w.header.request};
+	int agent = connect_to(h, "jobs");
+	say(agent, jobs_calls, JOBS_AGENT, 1, &a);
+	turns(h);
+	assert_true(hear_job(h, agent, &job));
+	assert_int_equal(job.count, count);
+	close(agent);
+}
+
+static void
+what_is_none_of_ours_is_routed_without_lookup(void **state)
+{
+	struct harness *h = *state;
+	h->parent = parent_of(h, JOBS_SMTP);
+	uint64_t id = accept_message(h, "a@b.example", "x@far.test y@far.test");
+	assert_goes_to(h, "mx:far.test:25", 2);
+	assert_int_equal(answer_lookup(h, to_smarthost), 0);
+	/* beside one that lookup knows */
+	uint64_t other = accept_message(h, "a@b.example", "x@y.example x@near.test");
+	assert_goes_to(h, "mx:near.test:25", 1);
+	assert_int_equal(message_in(message_find(h->q, other), RECIPIENT_ASKED), 1);
+	assert_int_equal(answer_lookup(h, to_smarthost), 1);
+	assert_int_equal(message_in(message_find(h->q, other), RECIPIENT_ASKED), 0);
+	assert_non_null(message_find(h->q, id));
+}
+
 static void
 message_abandoned_after_it_was_routed_leaves_nothing(void **state)
 {
@@ -567,6 +601,7 @@ main(void)
 		TEST(message_of_the_future_is_delivered),
 		TEST(message_is_routed_but_not_delivered_before_keep),
 		TEST(message_abandoned_after_it_was_routed_leaves_nothing),
+		TEST(what_is_none_of_ours_is_routed_without_lookup),
 		TEST(message_survives_agents_that_die),
 		TEST(message_is_asked_for_again_when_lookup_dies),
 		TEST(message_believes_no_answer_that_was_not_asked_for),

@@ -403,7 +403,7 @@ a_herd_follows_the_window(void **state)
 		/* as if they had been deferred here; no file is made for each */
 		struct message *m = message_new(world.q, (UINT64_C(1) << 52) + (uint64_t)i, 0,
 						SPAN("s@b.example"));
-		assert_int_equal(message_add(world.q, m, 0, SPAN("u@x"), 0, 0), 0);
+		assert_int_equal(message_add(world.q, m, 0, SPAN("\"u\"@x"), 0, 0), 0);
 		m->is_queued = m->is_kept = true;
 		message_later(world.q, m, 1, message_tick(world.q) + 100000000);
 		m->is_held = i % 2 == 1; /* half of them are held meanwhile: left out */

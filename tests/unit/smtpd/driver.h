@@ -399,10 +399,18 @@ static void
 driver_configure(struct driver *d)
 {
 	static char hostname[] = "mx.example.org";
+	static struct config_domain ours;
+	/* lookup is asked about them */
+	static struct config_name names[] = {{.name = {"example.org", 11}},
+					     {.name = {"mx.example.org", 14}}};
 
 	d->relay_from = (struct config_network){.family = AF_INET, .address = {127}, .bits = 8};
 	d->config = (struct config){
 		.hostname = hostname,
+		.domains = &ours,
+		.domain_count = 1,
+		.names = names,
+		.name_count = 2,
 		.relay_from = &d->relay_from,
 		.relay_from_count = 1,
 		.listens = &d->listen,

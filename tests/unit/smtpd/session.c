@@ -778,6 +778,12 @@ lookup_gone_is_no_permission(void **state)
 	ask(d, "RCPT TO:<c@example.org>", "451 4.3.0 ");
 	ask(d, "VRFY c@example.org", "451 4.3.0 ");
 	ask(d, "DATA", "554 5.5.1 ");
+	/* the configuration alone knows what is none of ours */
+	ask(d, "RCPT TO:<x@elsewhere.example>", "250 2.1.5 ");
+	quit(d);
+	greeted(d, FAULT_LOOKUP_CLOSES, STRANGER);
+	ask(d, "MAIL FROM:<a@b.example>", "250 ");
+	ask(d, "RCPT TO:<x@elsewhere.example>", "550 5.7.1 ");
 	quit(d);
 }
 
