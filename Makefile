@@ -46,7 +46,7 @@ LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
 LIBS_auth = $(LIBS_accounts)
 LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
-LIBS_delivery = -lpcre2-8
+LIBS_delivery = -lpcre2-8 $(LIBS_tls)
 LIBS_verify = $(LIBS_delivery) -lsqlite3
 LIBS_verified = -lsqlite3
 # tests of the files that do it

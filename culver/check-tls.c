@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +113,31 @@ check_pair(const struct config_pair *pair, struct buffer *output)
 	return mistakes;
 }
 
+/* whom delivery believes: one certificate at least, where somebody must be verified by it */
+static size_t
+check_believed(const struct config_hop_tls *tls, struct buffer *output)
+{
+	struct stat st;
+	const char *wrong;
+	size_t len;
+	char *text;
+	BIO *bio;
+	X509 *first;
+
+	if (tls->ca == NULL)
+		return 0;
+	text = read_file(tls->ca, &st, &len, &wrong);
+	if (text == NULL)
+		return tell(output, tls->ca, wrong);
+	bio = BIO_new_mem_buf(text, (int)len);
+	first = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509_free(first);
+	BIO_free(bio);
+	free(text);
+	ERR_clear_error();
+	return first == NULL ? tell(output, tls->ca, "there is no certificate (PEM) in it") : 0;
+}
+
 size_t
 check_tls(const struct config *c, struct buffer *output)
 {
@@ -121,5 +148,10 @@ check_tls(const struct config *c, struct buffer *output)
 		return tell(output, "tls", "OpenSSL does not start");
 	for (size_t i = 0; i < c->pair_count; i++)
 		mistakes += check_pair(&c->pairs[i], output);
+	mistakes += check_believed(&c->outbound.tls, output);
+	for (size_t i = 0; i < c->route_count; i++)
+		mistakes += check_believed(&c->routes[i].tls, output);
+	for (size_t i = 0; i < c->domain_count; i++)
+		mistakes += check_believed(&c->domains[i].tls, output);
 	return mistakes;
 }

@@ -18,11 +18,14 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/demand.h"
+#include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
 struct agent {
 	const struct config *config;
 	struct span place;
+	const struct config_hop_tls *tls; /* of the block that the place is of */
 	struct hosts hosts;
 	char told_site[JOBS_SITE_MAX + 1]; /* queue-manager knows of it */
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
@@ -211,13 +214,51 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
+/* the connection to a->peer, under what is demanded of it; -1 and *trouble; *is_down: nobody could reach it */
+static int
+open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
+{
+	struct connection *c = &a->connection;
+	struct dane dane;
+	struct policy policy;
+	struct verdict why;
+	bool is_open;
+
+	*is_down = false;
+	demand_decide(&a->hosts, &a->peer, a->tls, &dane, &policy);
+	if (policy.is_passed_over) {
+		outcome_tell(c, &a->peer, &policy);
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
+			    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		return -1;
+	}
+	is_open = connect_open(c, &a->peer, a->config,
+			       &(struct tls_demand){a->tls, &policy, a->peer.text},
+			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
+			       &why) == 0;
+	outcome_tell(c, &a->peer, &policy);
+	if (is_open)
+		return 0;
+	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
+	*is_down = why.code == 0 && !c->is_tls_trouble;
+	*trouble = (struct trouble){.verdict = why,
+				    .meaning = c->is_tls_trouble ? REPLY_ORDINARY
+					       /* it was there, and did not want one more */
+					       : why.code / 100 == 4 ? REPLY_BUSY
+								     : REPLY_CONNECTING};
+	return -1;
+}
+
 /* the next of the hosts that takes mail; false: none does */
 static bool
 connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 {
 	const struct hosts_address *host;
-	struct verdict why;
+	struct trouble trouble;
+	bool is_down;
 
+	report->tls = "";
 	while ((host = hosts_next(&a->hosts)) != NULL) {
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
@@ -229,20 +270,14 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			report->lost = true;
 		if (report->lost)
 			return false;
-		if (connect_open(&a->connection, &a->peer, a->config,
-				 hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
-				 &why) == 0)
+		if (open_connection(a, &trouble, &is_down) == 0)
 			return true;
 		attempt->is_tried = true;
 		if (!attempt->has_reply)
-			attempt->trouble = (struct trouble){
-				.verdict = why,
-				/* it was there, and did not want one more */
-				.meaning = why.code / 100 == 4 ? REPLY_BUSY : REPLY_CONNECTING};
+			attempt->trouble = trouble;
 		EVENT("host-passed-over", event_string("host", a->peer.text),
-		      event_string("reason", why.text));
-		/* one that turns us away is there, and not what others should be kept from */
-		if (why.code == 0 && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
+		      event_string("reason", trouble.verdict.text));
+		if (is_down && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
 			report->lost = true;
 	}
 	return false;
@@ -339,6 +374,9 @@ serve(struct agent *a)
 			idle_ms = clock_monotonic_ms() + AGENT_IDLE_MS;
 			break;
 		case JOBS_EVENT_OTHER:
+			/* TLS has things to say of its own, of which nobody above it hears */
+			if (tls_is_quiet(&a->connection.stream))
+				break;
 			/* unasked for: 421 or the close; for the next job there will be a new connection */
 			connect_drop(&a->connection);
 			break;
@@ -354,7 +392,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct config *config, const char *resolver, struct span place, int channel)
+agent_serve(const struct config *config, const char *resolver, struct span place, struct span block,
+	    int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -364,11 +403,13 @@ agent_serve(const struct config *config, const char *resolver, struct span place
 	}
 	a->config = config;
 	a->place = place;
+	a->tls = config_hop_tls_of(config, block);
 	hosts_init(&a->hosts, config, resolver);
 	arena_init(&a->arena, AGENT_JOB_MAX);
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
+	tls_forget();
 	hosts_free(&a->hosts);
 	arena_free(&a->arena);
 	free(a);

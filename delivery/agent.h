@@ -13,7 +13,12 @@
 #define AGENT_RECIPIENTS_MAX 100000 /* of one job */
 #define AGENT_JOB_MAX (64u << 20)   /* bytes that are kept of a job's envelope */
 
-/* agent_serve - until queue-manager closes the channel or the agent leaves; `resolver`: path of its socket; the exit status */
-int agent_serve(const struct config *config, const char *resolver, struct span place, int channel);
+/*
+ * agent_serve - until queue-manager closes the channel or the agent leaves; the exit status
+ *
+ * `resolver`: path of its socket; `block`: whose place it is, as in a leaf of lookup ("outbound", a route, a domain).
+ */
+int agent_serve(const struct config *config, const char *resolver, struct span place,
+		struct span block, int channel);
 
 #endif

@@ -38,7 +38,7 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agents *a = owner;
 
 	confine_child();
-	return agent_serve(a->config, a->resolver, want->hosts, channel);
+	return agent_serve(a->config, a->resolver, want->hosts, want->domain, channel);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "common/system/events.h"
 #include "common/text/number.h"
 #include "delivery/sockets.h"
+#include "delivery/starttls.h"
 
 const char *
 connect_name(const struct connection *c)
@@ -25,8 +27,10 @@ connect_name(const struct connection *c)
 void
 connect_drop(struct connection *c)
 {
-	if (c->open)
+	if (c->open) {
+		tls_leave(&c->stream);
 		stream_close(&c->stream);
+	}
 	c->open = false;
 }
 
@@ -141,7 +145,8 @@ connect_extension(struct connection *c, struct span text)
 		     {SPAN("8BITMIME"), &c->eight_bit},
 		     {SPAN("DSN"), &c->dsn},
 		     {SPAN("SMTPUTF8"), &c->utf8},
-		     {SPAN("CHUNKING"), &c->chunking}};
+		     {SPAN("CHUNKING"), &c->chunking},
+		     {SPAN("STARTTLS"), &c->offers_starttls}};
 	struct span word = span_word(&text);
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -270,9 +275,19 @@ greeting(struct connection *c, struct verdict *why)
 	return 0;
 }
 
-int
-connect_open(struct connection *c, const struct hosts_address *host, const struct config *config,
-	     int64_t wait_ms, struct verdict *why)
+/* RFC 3207, section 4.2: what was announced in plain text counts for nothing under TLS */
+static void
+forget_extensions(struct connection *c)
+{
+	c->pipelining = c->eight_bit = c->size = c->dsn = c->utf8 = c->chunking = false;
+	c->offers_starttls = false;
+	c->size_max = c->recipients_max = c->transactions_max = 0;
+}
+
+/* TCP, or a socket; -1 and *why */
+static int
+open_stream(struct connection *c, const struct hosts_address *host, const struct config *config,
+	    int64_t wait_ms, struct verdict *why)
 {
 	int fd;
 
@@ -293,7 +308,91 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 		return -1;
 	}
 	c->open = true;
-	if (greeting(c, why) == 0 && hello(c, config->hostname, why) == 0)
+	return 0;
+}
+
+/* up to MAIL; PLAIN is as good as DONE */
+static enum starttls_outcome
+begin(struct connection *c, const struct config *config, const struct tls_demand *demand,
+      struct verdict *why)
+{
+	bool is_implicit = demand != NULL && starttls_is_implicit(demand->config, c->peer->port);
+	enum starttls_outcome outcome = STARTTLS_PLAIN;
+
+	if (is_implicit)
+		outcome = starttls_implicit(c, demand, why);
+	if (outcome == STARTTLS_FAILED)
+		return outcome;
+	if (greeting(c, why) != 0 || hello(c, config->hostname, why) != 0)
+		return STARTTLS_FAILED;
+	if (is_implicit || demand == NULL)
+		return outcome;
+	outcome = starttls_run(c, demand, why);
+	if (outcome != STARTTLS_DONE)
+		return outcome;
+	forget_extensions(c);
+	return hello(c, config->hostname, why) == 0 ? STARTTLS_DONE : STARTTLS_FAILED;
+}
+
+/* hosts whose TLS does not work, of this agent; the oldest makes room */
+static struct {
+	char host[JOBS_HOST_MAX + 1];
+	int64_t until_ms;
+} broken[8];
+static size_t next_broken;
+
+static bool
+is_known_broken(const struct hosts_address *host)
+{
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		if (strcmp(broken[i].host, host->text) == 0 &&
+		    clock_monotonic_ms() < broken[i].until_ms)
+			return true;
+	return false;
+}
+
+static void
+remember_broken(const struct hosts_address *host)
+{
+	size_t i = next_broken++ % (sizeof(broken) / sizeof(broken[0]));
+
+	snprintf(broken[i].host, sizeof(broken[i].host), "%s", host->text);
+	broken[i].until_ms = clock_monotonic_ms() + CONNECT_BROKEN_TLS_MS;
+}
+
+int
+connect_open(struct connection *c, const struct hosts_address *host, const struct config *config,
+	     const struct tls_demand *demand, int64_t wait_ms, struct verdict *why)
+{
+	bool is_optional = demand->policy->level <= POLICY_OPPORTUNISTIC;
+	struct connection first;
+
+	if (demand->policy->level == POLICY_NONE &&
+	    !starttls_is_implicit(demand->config, host->port))
+		demand = NULL;
+	else if (is_optional && is_known_broken(host))
+		demand = NULL;
+	if (open_stream(c, host, config, wait_ms, why) != 0)
+		return -1;
+	switch (begin(c, config, demand, why)) {
+	case STARTTLS_DONE:
+	case STARTTLS_PLAIN:
+		return 0;
+	case STARTTLS_FAILED:
+		connect_quit(c);
+		return -1;
+	case STARTTLS_BROKEN:
+		break;
+	}
+	remember_broken(host);
+	first = *c; /* closed */
+	if (open_stream(c, host, config, wait_ms, why) != 0)
+		return -1;
+	c->has_tls_result = true;
+	c->tls_result = first.tls_result;
+	c->local = first.local;
+	memcpy(c->tls_wrong, first.tls_wrong, sizeof(c->tls_wrong));
+	if (begin(c, config, NULL, why) != STARTTLS_FAILED)
 		return 0;
 	connect_quit(c);
 	return -1;
@@ -311,5 +410,7 @@ connect_quit(struct connection *c)
 	if (stream_put(&c->stream, SPAN("QUIT\r\n")) == STREAM_OK &&
 	    connect_reply(c, CONNECT_QUIT_MS, &r) == EXCHANGE_TIMEOUT)
 		EVENT("quit-unanswered", event_string("host", connect_name(c)));
+	/* under TLS the end is said, too, so that no one between can have cut it */
+	(void)!stream_finish(&c->stream);
 	connect_drop(c);
 }

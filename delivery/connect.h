@@ -1,6 +1,9 @@
 /*
  * connect - a connection to one host: TCP or a Unix socket, greeting, EHLO or LHLO (RFC 5321, sections 3.1, 3.2 and 4.5.3.2; RFC 2033)
  *
+ * Between EHLO and MAIL stands TLS (starttls.h), as far as the host is to be had for it.  Where nobody demands it and the handshake fails, there is a new
+ * connection without it, and for a while none with this host tries it again.
+ *
  * One connection is kept from message to message.  A host that does not take mail now (unreachable, 4xx or 5xx as greeting, no HELO) is
  * passed over for the next one; when it was the last the recipients are deferred, never failed, since this says
  * nothing of them.
@@ -15,6 +18,7 @@
 #include "common/mail/reply.h"
 #include "common/system/stream.h"
 #include "delivery/hosts.h"
+#include "delivery/tls.h"
 
 /* RFC 5321, section 4.5.3.2: how long each answer is waited for */
 #define CONNECT_TCP_MS INT64_C(30000)
@@ -25,6 +29,8 @@
 #define CONNECT_HELO_MS INT64_C(300000)
 /* not the RFC's: nobody waits for a mail system to say goodbye */
 #define CONNECT_QUIT_MS INT64_C(2000)
+/* a host whose TLS does not work is spoken to without it for so long, by this agent */
+#define CONNECT_BROKEN_TLS_MS INT64_C(3600000)
 
 struct connection {
 	struct stream stream;
@@ -35,6 +41,14 @@ struct connection {
 	bool needs_reset;		  /* the last transaction was left unfinished */
 	bool is_lmtp;			  /* RFC 2033 */
 	int64_t reply_max_ms;		  /* `reply-time`; 0: none but the RFC's */
+	char tls[JOBS_TLS_MAX + 1];	  /* as in jobs_result; "": plain text */
+	/* what TLSRPT counts of the attempt (RFC 8460), and what is told with it */
+	bool has_tls_result;
+	enum policy_result tls_result;
+	char tls_wrong[LAYER_WRONG_MAX];
+	struct sockaddr_storage local; /* our end, where has_tls_result */
+	bool is_tls_trouble; /* it ended since what is demanded is not to be had: nothing is wrong with the host for others */
+	bool offers_starttls;
 	/* what EHLO announced */
 	bool pipelining, eight_bit, size, dsn, utf8, chunking;
 	uint64_t size_max; /* 0: announced without a number, or not announced */
@@ -49,10 +63,14 @@ enum exchange {
 	EXCHANGE_NONSENSE, /* what came is no reply */
 };
 
-/* connect_open - greeted and ready for MAIL; TCP is waited for so long; -1 and *why, the connection is closed then */
+/*
+ * connect_open - greeted, under what TLS is demanded, and ready for MAIL; TCP is waited for so long; -1 and *why, the connection is closed then
+ *
+ * Without a reply (why->code 0) the host was not there, but for is_tls_trouble.
+ */
 int connect_open(struct connection *c, const struct hosts_address *host,
-		 const struct config *config, int64_t wait_ms, struct verdict *why)
-	__attribute__((warn_unused_result));
+		 const struct config *config, const struct tls_demand *demand, int64_t wait_ms,
+		 struct verdict *why) __attribute__((warn_unused_result));
 /* says QUIT and waits a moment for the answer; fine when closed */
 void connect_quit(struct connection *c);
 /* without a word */

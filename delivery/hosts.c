@@ -144,9 +144,9 @@ name_address(struct hosts_address *a, struct span name)
 	char text[INET6_ADDRSTRLEN] = "";
 	size_t len;
 
+	a->port = port_of(&a->address);
 	inet_ntop(a->address.ss_family, ip_of(&a->address, &len), text, sizeof(text));
-	snprintf(a->text, sizeof(a->text), "%.*s[%s]:%u", SPAN_ARG(name), text,
-		 (unsigned)port_of(&a->address));
+	snprintf(a->text, sizeof(a->text), "%.*s[%s]:%u", SPAN_ARG(name), text, (unsigned)a->port);
 }
 
 static void
@@ -158,6 +158,12 @@ add_address(struct hosts *h, struct span name, int family, const void *bytes)
 		return;
 	a->len = set_ip(&a->address, family, bytes, h->hop.port);
 	a->is_lmtp = h->hop.is_lmtp;
+	a->domain = h->hop.is_mx ? h->hop.host : SPAN_NONE;
+	a->is_named_securely = h->is_named_securely;
+	a->is_secure = false;
+	a->canonical[0] = '\0';
+	if (h->hop.is_literal || span_copy(name, a->name, sizeof(a->name)) < 0)
+		a->name[0] = '\0';
 	name_address(a, name);
 	h->address_count++;
 }
@@ -197,6 +203,21 @@ ask(struct hosts *h, const struct resolver_question *questions, size_t count,
 			    clock_monotonic_ms() + RESOLVER_WAIT_MS, found);
 }
 
+/* with what DANE needs to know of it */
+static void
+add_known(struct hosts *h, struct span name, int family, const struct resolver_found *found,
+	  size_t n)
+{
+	struct hosts_address *a = &h->addresses[h->address_count];
+
+	if (h->address_count == HOSTS_ADDRESSES_MAX)
+		return;
+	add_address(h, name, family, found->records[n].data.at);
+	a->is_secure = found->security == RESOLVER_SECURE;
+	if (span_copy(found->canonical, a->canonical, sizeof(a->canonical)) < 0)
+		a->canonical[0] = '\0';
+}
+
 /* IPv6 and IPv4 in turns, so that a host is soon tried by either */
 static void
 add_found(struct hosts *h, struct span name, const struct resolver_found found[2])
@@ -208,7 +229,7 @@ add_found(struct hosts *h, struct span name, const struct resolver_found found[2
 		for (size_t f = 0; f < 2; f++)
 			if (found[f].outcome == RESOLVER_FOUND && i < found[f].count &&
 			    found[f].records[i].data.len == lengths[f])
-				add_address(h, name, families[f], found[f].records[i].data.at);
+				add_known(h, name, families[f], &found[f], i);
 }
 
 /* a host without an address */
@@ -410,6 +431,7 @@ find_mx(struct hosts *h)
 	struct resolver_found mx;
 
 	ask(h, &question, 1, &mx);
+	h->is_named_securely = mx.security == RESOLVER_SECURE;
 	switch (mx.outcome) {
 	case RESOLVER_FOUND:
 		take_mx(h, &mx);
@@ -463,6 +485,7 @@ take_hop(struct hosts *h, struct span word)
 {
 	h->target_count = h->next_target = 0;
 	h->address_count = h->next_address = 0;
+	h->is_named_securely = true;
 	if (hop_parse(word, &h->hop) < 0) {
 		h->hop = (struct hop){.host = SPAN_NONE, .path = SPAN_NONE};
 		note(h, FATE_DEFERRED, 0, "4.3.5", "%.*s is no HOST:PORT", SPAN_ARG(word));
@@ -570,6 +593,22 @@ hosts_next(struct hosts *h)
 	if (h->why.fate == 0)
 		note(h, FATE_DEFERRED, 0, "4.3.5", "no host is named where this should go");
 	return NULL;
+}
+
+void
+hosts_dane(struct hosts *h, const struct hosts_address *a, struct dane *to)
+{
+	const struct dane_host host = {.name = span_of(a->name),
+				       .canonical = span_of(a->canonical),
+				       .port = a->port,
+				       .is_secure = a->is_secure};
+
+	*to = (struct dane){.outcome = DANE_ABSENT, .base = SPAN_NONE, .text = SPAN_NONE};
+	/* RFC 7672, section 2.2.1: of what is not signed all is in doubt, and nothing is asked */
+	if (!a->is_named_securely || a->name[0] == '\0')
+		return;
+	arena_reset(&h->arena);
+	dane_find(&h->client, &host, &h->arena, to);
 }
 
 bool

@@ -25,6 +25,7 @@
 #include "common/protocol/resolver-client.h"
 #include "common/text/arena.h"
 #include "common/text/span.h"
+#include "common/tls/dane.h"
 
 #define HOSTS_MX_MAX 20	      /* hosts of one domain that are tried; more are left out */
 #define HOSTS_ADDRESSES_MAX 8 /* of one host */
@@ -35,6 +36,12 @@ struct hosts_address {
 	struct sockaddr_storage address;
 	socklen_t len;
 	bool is_lmtp;
+	char name[RESOLVER_NAME_MAX + 1];      /* of the host; "": an address or a path alone */
+	char canonical[RESOLVER_NAME_MAX + 1]; /* where its CNAMEs lead */
+	uint16_t port;
+	struct span domain;	/* whose MX names it, in the words of the place; empty: none */
+	bool is_named_securely; /* by the configuration, or by a signed MX */
+	bool is_secure;		/* its address is signed */
 	char text[JOBS_HOST_MAX + 1]; /* NAME[ADDRESS]:PORT, or the path, as results name it */
 };
 
@@ -57,7 +64,8 @@ struct hosts {
 	struct span avoid; /* what the caller wants tried last */
 	struct hosts_address last[HOSTS_LAST_MAX];
 	size_t last_count, next_last;
-	bool is_mx_alone; /* the place is one hop */
+	bool is_named_securely; /* the targets: by the configuration, or by a signed MX */
+	bool is_mx_alone;	/* the place is one hop */
 	char site[JOBS_SITE_MAX +
 		  1]; /* of a place that is the MX of one domain, once they are known */
 	/* where no hop gave an address: why.  A failure is one of `domain`, and for no other recipient than those. */
@@ -79,6 +87,8 @@ void hosts_free(struct hosts *h);
 void hosts_start(struct hosts *h, struct span place, struct span avoid);
 /* hosts_next - the next address, which lives until the next call; NULL: that was all.  Waits for the resolver. */
 const struct hosts_address *hosts_next(struct hosts *h);
+/* hosts_dane - the TLSA records of an address's host; asks only where all that leads there is signed; *to lives until the next question */
+void hosts_dane(struct hosts *h, const struct hosts_address *a, struct dane *to);
 /* is there perhaps another one?  Asks nobody. */
 bool hosts_has_more(const struct hosts *h);
 

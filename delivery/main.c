@@ -1,7 +1,7 @@
 /*
  * delivery - SMTP client: a parent, and one agent process for each open connection
  *
- * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file.
+ * Started by master.  Connects to jobs (queue-manager), resolver, log, and the hosts that queue-manager names; opens no file once it is confined.
  */
 #include "common/config/config.h"
 #include "common/system/confine.h"
@@ -12,6 +12,7 @@
 #include "delivery/replies.h"
 #include "delivery/sockets.h"
 #include "delivery/syscalls.h"
+#include "delivery/tls.h"
 
 static const struct confine_limits limits = {
 	.descriptors = 64,
@@ -29,6 +30,7 @@ main(void)
 	hosts_load_local();
 	sockets_start(s, config);
 	(void)replies_load(config);
+	tls_start(config);
 	confine(s, delivery_syscalls, &limits);
 	start_serving(s);
 	agents_serve(config, start_path(s, "jobs"), start_path(s, "resolver"));

@@ -14,12 +14,13 @@ report_start(struct report *r, struct jobs_agent_end *end, size_t recipients)
 	r->open = recipients;
 	r->lost = false;
 	r->relayed = JOBS_RELAYED_FINAL;
+	r->tls = "";
 	r->holds = false;
 }
 
 static void
 send_result(struct report *r, uint32_t number, const struct verdict *v, const char *host,
-	    enum reply_meaning meaning, bool last)
+	    const char *tls, enum reply_meaning meaning, bool last)
 {
 	struct replies_meaning said = replies_mean(v);
 
@@ -33,6 +34,7 @@ send_result(struct report *r, uint32_t number, const struct verdict *v, const ch
 		.status = span_of(v->status),
 		.text = span_of(v->text),
 		.host = span_of(host),
+		.tls = span_of(tls),
 		.last = last,
 		.relayed = v->fate == FATE_DELIVERED ? r->relayed : JOBS_RELAYED_FINAL,
 		.meaning = said.meaning != REPLY_ORDINARY ? said.meaning : meaning,
@@ -49,7 +51,7 @@ report_tell(struct report *r, uint32_t number, const struct verdict *v, const ch
 {
 	r->open--;
 	if (r->open > 0) {
-		send_result(r, number, v, host, meaning, false);
+		send_result(r, number, v, host, r->tls, meaning, false);
 		return;
 	}
 	r->holds = true;
@@ -57,12 +59,13 @@ report_tell(struct report *r, uint32_t number, const struct verdict *v, const ch
 	r->verdict = *v;
 	r->meaning = meaning;
 	snprintf(r->host, sizeof(r->host), "%s", host);
+	snprintf(r->held_tls, sizeof(r->held_tls), "%s", r->tls);
 }
 
 void
 report_finish(struct report *r)
 {
 	if (r->holds)
-		send_result(r, r->number, &r->verdict, r->host, r->meaning, true);
+		send_result(r, r->number, &r->verdict, r->host, r->held_tls, r->meaning, true);
 	r->holds = false;
 }

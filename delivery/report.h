@@ -18,12 +18,14 @@ struct report {
 	struct jobs_agent_end *end;
 	size_t open;		   /* recipients that were not told yet */
 	enum jobs_relayed relayed; /* of what the connection at hand delivers */
+	const char *tls;	   /* of the connection at hand, as in jobs_result */
 	bool lost; /* queue-manager is gone: nothing can be told, nothing more must be delivered */
 	/* the last recipient's result, until report_finish */
 	bool holds;
 	uint32_t number;
 	struct verdict verdict;
 	char host[JOBS_HOST_MAX + 1];
+	char held_tls[JOBS_TLS_MAX + 1];
 	enum reply_meaning meaning;
 };
 

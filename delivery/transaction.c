@@ -616,6 +616,7 @@ transaction_run(struct connection *c, struct message *m, struct report *report,
 	report->relayed = c->dsn       ? JOBS_RELAYED_PASSED
 			  : c->is_lmtp ? JOBS_RELAYED_FINAL
 				       : JOBS_RELAYED_SILENT;
+	report->tls = c->tls;
 	if (is_too_large(&t))
 		return TRANSACTION_DONE;
 	decide_utf8(&t);

@@ -231,7 +231,8 @@ answer_of(const struct jobs_result *r)
 			       .host = r->host,
 			       .relayed = (enum jobs_relayed)r->relayed,
 			       .meaning = (enum reply_meaning)r->meaning,
-			       .pause_ms = r->pause_ms};
+			       .pause_ms = r->pause_ms,
+			       .tls = r->tls};
 }
 
 static const char *

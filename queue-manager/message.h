@@ -192,6 +192,7 @@ struct messages {
 struct answer {
 	uint64_t code;
 	struct span status, reply, host;
+	struct span tls;	    /* as in jobs_result */
 	enum jobs_relayed relayed;  /* of what was delivered */
 	enum reply_meaning meaning; /* of what was refused */
 	uint64_t pause_ms;	    /* that was asked for; 0: none */

@@ -229,6 +229,8 @@ place_phrase(unsigned place)
 		return "the block of `auth`";
 	case PLACE_VERIFY:
 		return "the block of `verify`";
+	case PLACE_HOP_TLS:
+		return "the block of `tls` in `outbound`, `route` or `domain`";
 	case PLACE_ANY:
 		break;
 	}

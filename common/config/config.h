@@ -91,6 +91,30 @@ struct config_tls {
 	size_t pair_count;		/* 0: no TLS */
 };
 
+/* what is demanded of a next hop at least */
+enum config_hop_level {
+	CONFIG_HOP_OPPORTUNISTIC, /* TLS where it is to be had */
+	CONFIG_HOP_NONE,	  /* plain text */
+	CONFIG_HOP_REQUIRED,	  /* TLS, whoever the host is */
+	CONFIG_HOP_VERIFIED,	  /* and a certificate that an authority stands for */
+};
+
+enum config_hop_implicit { CONFIG_HOP_BY_PORT, CONFIG_HOP_IMPLICIT, CONFIG_HOP_STARTTLS };
+
+/* TLS with the next hops of a block; config_hop_tls_of */
+struct config_hop_tls {
+	bool is_given;
+	enum config_hop_level level;
+	bool dane, sts; /* what the domain publishes itself is demanded, too (RFC 7672, RFC 8461) */
+	struct config_words
+		names; /* verified: one of them is the host's; none: by which it is known */
+	char *ca;      /* file of authorities; NULL: those of the system */
+	enum config_tls_policy policy;
+	enum config_hop_implicit implicit; /* TLS from the first byte on */
+};
+
+#define CONFIG_HOP_NAMES_MAX 16
+
 struct config_listen {
 	struct sockaddr_storage address;
 	socklen_t address_len;
@@ -159,6 +183,7 @@ struct config_domain {
 	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
 	bool forward;	    /* users have a .forward */
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 };
 
 /* a local name; config->names has each, sorted by bytes */
@@ -190,6 +215,7 @@ struct config_route {
 	char *hops; /* words of common/mail/hop.h, parted by blanks; NULL unless HOPS */
 	char *text; /* refuse, defer, hold: what is said; NULL: none was given */
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 	struct config_network
 		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
 	size_t etrn_from_count;
@@ -238,6 +264,7 @@ struct config_outbound {
 	/* ms: a site that has been dead for so long gets no new mail, which is returned at once; 0: never */
 	uint64_t refuse_dead;
 	struct config_early_delivery early;
+	struct config_hop_tls tls;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;
 };
@@ -399,6 +426,8 @@ const struct config_route *config_route_find(const struct config *c, struct span
  * `block` as in a leaf of lookup: "outbound", the name of a route, or the first name of a domain.
  */
 struct config_early_delivery config_early_of(const struct config *c, struct span block);
+/* config_hop_tls_of - of a block, named so: its own, else what a host of the public network wants: DANE and MTA-STS where they are published, else opportunistic */
+const struct config_hop_tls *config_hop_tls_of(const struct config *c, struct span block);
 /* the longest that any place may be waited for, ms; `standard` is what auto means; 0: none may */
 uint64_t config_early_longest(const struct config *c, uint64_t standard);
 

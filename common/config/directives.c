@@ -258,6 +258,12 @@ const struct directive directives[] = {
 	 IN(config_domain, early), .take = take_early,
 	 .sentence = "the same, for mail of these domains only"},
 
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_DOMAIN, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_domain, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the next hops of `relay` and `deliver lmtp`"},
+
 	/* ---- outbound ---- */
 	{.word = "outbound", .where = PLACE_GENERAL, .opens = PLACE_OUTBOUND, .needs_block = true,
 	 .otherwise = "the default of each directive",
@@ -284,6 +290,11 @@ const struct directive directives[] = {
 	 IN(config_outbound, early), .take = take_early,
 	 .sentence = "the same, for mail that takes no route"},
 
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_OUTBOUND, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_outbound, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the hosts that mail goes to, where it takes no route: TLS, and proof of who they are"},
 	{.word = "refuse-dead", .arguments = "TIME|never", .where = PLACE_OUTBOUND, ONE,
 	 .standard = "3d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
 	 IN(config_outbound, refuse_dead), .take = take_time_or_never,
@@ -327,6 +338,30 @@ const struct directive directives[] = {
 	 .otherwise = "the general one", .unit = UNIT_TIME, .min = SHORTEST, .max = CONFIG_EARLY_WAIT_MAX_MS,
 	 IN(config_route, early), .take = take_early,
 	 .sentence = "the same, for this route only"},
+
+	{.word = "tls", .arguments = "[dane] [sts] none|opportunistic|required|verified", .where = PLACE_ROUTE, .opens = PLACE_HOP_TLS,
+	 .min_words = 1, .max_words = 3,
+	 .otherwise = "dane sts opportunistic",
+	 IN(config_route, tls), .take = take_hop_tls,
+	 .sentence = "what is demanded of the next hops of this route"},
+
+	/* ---- tls of a next hop ---- */
+	{.word = "names", .arguments = "NAME...", .where = PLACE_HOP_TLS, .min_words = 1, .max_words = CONFIG_HOP_NAMES_MAX,
+	 .otherwise = "the name of the host, unless an unsigned MX gave it; that of the domain whose MX it is",
+	 IN(config_hop_tls, names), .take = take_hop_names,
+	 .sentence = "beside `verified`: the names of which the certificate must have one; .example.org is all below it"},
+	{.word = "ca", .arguments = "FILE", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "/etc/ssl/certs/ca-certificates.crt",
+	 IN(config_hop_tls, ca), .take = take_path,
+	 .sentence = "the certificates of the authorities that are believed (PEM)"},
+	{.word = "policy", .arguments = "modern|intermediate|old", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "old; intermediate beside `verified`",
+	 IN(config_hop_tls, policy), .take = take_tls_policy,
+	 .sentence = "TLS 1.3 alone; also 1.2 with ciphers that are good today; or whatever OpenSSL still speaks"},
+	{.word = "implicit", .arguments = "yes|no", .where = PLACE_HOP_TLS, ONE,
+	 .otherwise = "yes at port 465, else no",
+	 IN(config_hop_tls, implicit), .take = take_hop_implicit,
+	 .sentence = "a connection begins with TLS, instead of with a greeting and STARTTLS"},
 
 	{.word = "etrn-from", .arguments = "NETWORK...|none", .where = PLACE_ROUTE, ANY,
 	 .otherwise = "none: nobody may",
@@ -532,6 +567,8 @@ place_name(unsigned place)
 		return "auth";
 	case PLACE_VERIFY:
 		return "verify";
+	case PLACE_HOP_TLS:
+		return "tls of a next hop";
 	case PLACE_ANY:
 		break;
 	}

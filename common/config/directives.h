@@ -31,8 +31,9 @@ enum place {
 	PLACE_TLS = 512,	 /* tls { }			[struct config_tls] */
 	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
 	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
-	PLACE_VERIFY = 4096,	 /* verify { }			[struct config_verify] */
-	PLACE_ANY = 8191,
+	PLACE_HOP_TLS = 4096,	 /* tls { } of a next hop	[struct config_hop_tls] */
+	PLACE_VERIFY = 8192,	 /* verify { }			[struct config_verify] */
+	PLACE_ANY = 16383,
 };
 
 enum unit {

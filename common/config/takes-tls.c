@@ -79,16 +79,16 @@ void
 take_tls_policy(struct parse *p, const struct directive *d, const struct grammar_line *line,
 		void *object)
 {
-	struct config_tls *tls = object;
+	enum config_tls_policy *policy =
+		(enum config_tls_policy *)(void *)((char *)object + d->field);
 	struct span word = line->words[1].text;
 
-	(void)d;
 	if (span_equal(word, SPAN("modern")))
-		tls->policy = CONFIG_TLS_MODERN;
+		*policy = CONFIG_TLS_MODERN;
 	else if (span_equal(word, SPAN("intermediate")))
-		tls->policy = CONFIG_TLS_INTERMEDIATE;
+		*policy = CONFIG_TLS_INTERMEDIATE;
 	else if (span_equal(word, SPAN("old")))
-		tls->policy = CONFIG_TLS_OLD;
+		*policy = CONFIG_TLS_OLD;
 	else
 		parse_mistake(p, line->words[1].column,
 			      "`%.*s`: expected `modern`, `intermediate` or `old`", SPAN_ARG(word));

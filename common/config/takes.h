@@ -33,6 +33,9 @@ TAKE(tls);	   /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(hop_tls); /* words, and a block; in it: */
+TAKE(hop_names);
+TAKE(hop_implicit);
 TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
 TAKE(table);	  /* adds to named_tables */

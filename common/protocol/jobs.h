@@ -50,6 +50,7 @@ jobs_parent_kind(enum jobs_kind kind)
 
 #define JOBS_REPLY_MAX 512
 #define JOBS_HOST_MAX 300
+#define JOBS_TLS_MAX 100
 #define JOBS_SITE_MAX 2048		   /* bytes of a site's name */
 #define JOBS_AVOID_MAX 4096		   /* bytes of the hosts to be tried last */
 #define JOBS_QUOTA_MAX (UINT64_C(1) << 60) /* bytes of a mailbox */
@@ -66,9 +67,10 @@ struct jobs_agent {
 /* where to: which members count depends on the kind; the rest are empty */
 struct jobs_want {
 	uint64_t kind;
-	struct span hosts;  /* smtp: hops (common/mail/hop.h), parted by blanks, in their order */
-	struct span user;   /* mailbox: login name */
-	struct span domain; /* mailbox: the domain block that decides `deliver` */
+	struct span hosts; /* smtp: hops (common/mail/hop.h), parted by blanks, in their order */
+	struct span user;  /* mailbox: login name */
+	struct span
+		domain; /* mailbox: the domain block that decides `deliver`; smtp: "outbound", or the route or domain that named the hosts */
 	struct span
 		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
 	uint64_t quota; /* mailbox of a virtual user: bytes; 0: none */
@@ -168,6 +170,8 @@ struct jobs_result {
 	uint64_t meaning; /* enum reply_meaning, of what was refused */
 	uint64_t
 		pause_ms; /* what the reply asks for, of REPLY_RATE and REPLY_GREYLIST; 0: nothing */
+	struct span
+		tls; /* smtp: version, cipher, and what is known of the host by its certificate; empty: plain text */
 };
 
 /* the canonical MX set: NAME:PORT in lower case, in the order of bytes, parted by blanks; what is too long ends in `...` */

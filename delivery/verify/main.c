@@ -11,6 +11,7 @@
 #include "common/system/start.h"
 #include "delivery/hosts.h"
 #include "delivery/sockets.h"
+#include "delivery/tls.h"
 #include "delivery/verify/serve.h"
 #include "delivery/verify/syscalls.h"
 
@@ -52,6 +53,7 @@ main(void)
 	events_start("verify", start.log);
 	hosts_load_local();
 	sockets_start(s, config);
+	tls_start(config);
 	struct verified_store *store = open_store(start_directory(s, "verified"));
 	confine(s, verify_syscalls, &limits);
 	start_serving(s);

@@ -245,6 +245,7 @@ start_probing(struct place *place)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 		goto out;
 	start.place = place->hops;
+	start.block = span_of(place->block->names[0]);
 	events_flush();
 	g->pid = fork();
 	if (g->pid == 0)

@@ -41,7 +41,7 @@ struct question {
 
 struct places {
 	struct loop *loop;
-	struct probe_start start; /* but for `place` */
+	struct probe_start start; /* but for `place` and `block` */
 	struct place *places;
 	size_t count;
 	/* done - the answer to a question, whose waiters are let go of by it; the question ends behind it */

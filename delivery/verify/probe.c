@@ -21,8 +21,10 @@
 #include "common/system/fatal.h"
 #include "common/text/utf8.h"
 #include "delivery/connect.h"
+#include "delivery/demand.h"
 #include "delivery/hosts.h"
 #include "delivery/sockets.h"
+#include "delivery/tls.h"
 
 #define FIRST 3u	 /* below are /dev/null and stderr */
 #define COMMAND_MAX 1200 /* an address of 512 bytes, quoted, and the words around it */
@@ -47,25 +49,47 @@ fill(struct probe_answer *a, const struct verdict *why, const char *host)
 
 /* ---- the connection ---- */
 
+/* the connection to p->peer, under what is demanded of it; -1 and *why; *is_down: nobody could reach it */
+static int
+open_connection(struct probe *p, struct verdict *why, bool *is_down)
+{
+	const struct config_hop_tls *tls = config_hop_tls_of(p->start->config, p->start->block);
+	struct connection *c = &p->connection;
+	struct dane dane;
+	struct policy policy;
+
+	*is_down = false;
+	demand_decide(&p->hosts, &p->peer, tls, &dane, &policy);
+	if (policy.is_passed_over) {
+		verdict_set(why, FATE_DEFERRED, 0, "4.7.5", "nothing is sent to %s: %s",
+			    p->peer.text, policy.why);
+		return -1;
+	}
+	if (connect_open(
+		    c, &p->peer, p->start->config, &(struct tls_demand){tls, &policy, p->peer.text},
+		    hosts_has_more(&p->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS, why) == 0)
+		return 0;
+	*is_down = why->code == 0 && !c->is_tls_trouble;
+	return -1;
+}
+
 /* false: no host takes one */
 static bool
 connect_place(struct probe *p, struct probe_answer *a)
 {
 	struct verdict why;
 	const struct hosts_address *host;
-	bool is_tried = false;
+	bool is_tried = false, is_down = true;
 
 	hosts_start(&p->hosts, p->start->place, SPAN_NONE);
 	while ((host = hosts_next(&p->hosts)) != NULL) {
 		p->peer = *host;
 		is_tried = true;
-		if (connect_open(&p->connection, &p->peer, p->start->config,
-				 hosts_has_more(&p->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
-				 &why) == 0)
+		if (open_connection(p, &why, &is_down) == 0)
 			return true;
 	}
 	fill(a, is_tried ? &why : &p->hosts.why, is_tried ? p->peer.text : "");
-	a->is_down = true;
+	a->is_down = is_down;
 	return false;
 }
 

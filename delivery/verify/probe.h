@@ -31,7 +31,8 @@ struct probe_start {
 	const struct config *config;
 	const char *resolver; /* path of its socket */
 	const char *log;
-	struct span place; /* hops */
+	struct span place; /* hops, */
+	struct span block; /* and the domain block that has them, by its first name */
 };
 
 /* probe_serve - questions come in at `channel`, an address a datagram, until it is closed; the exit status */

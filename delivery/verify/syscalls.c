@@ -10,7 +10,8 @@
 const struct syscall_group verify_syscalls[] = {
 	SYSCALL_GROUP("clients of the socket `verify`", SYSCALL(accept4), SYSCALL(shutdown)),
 	SYSCALL_GROUP("TCP to the next hop", SYSCALL_IF(socket, 1, AF_INET),
-		      SYSCALL_IF(socket, 1, AF_INET6), SYSCALL(setsockopt), SYSCALL(getsockopt)),
+		      SYSCALL_IF(socket, 1, AF_INET6), SYSCALL(setsockopt), SYSCALL(getsockopt),
+		      SYSCALL(getsockname)),
 	SYSCALL_GROUP_CHILD,
 	SYSCALL_GROUP("a probe, its way back (the helper for LMTP sockets too), and its end",
 		      SYSCALL_IF(socketpair, 1, AF_UNIX), SYSCALL(close_range),

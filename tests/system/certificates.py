@@ -87,3 +87,52 @@ def implicit(port, context=None, host=None, timeout=60):
     """A client that begins with the handshake."""
     plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     return Client((context or client_context()).wrap_socket(plain, server_hostname=host), timeout=timeout)
+
+
+class Authority:
+    """A certificate authority of the test's own: .certificate (path); .issue makes what it stands for."""
+
+    def __init__(self, folder, name="authority"):
+        self.folder, self.name = folder, name
+        self.certificate, self.key = os.path.join(folder, f"{name}.pem"), os.path.join(folder, f"{name}.key")
+        _openssl("req", "-x509", *KINDS["ecdsa"], "-nodes", "-keyout", self.key, "-out", self.certificate, "-days", "30",
+                 "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE")
+        os.chmod(self.certificate, 0o644)
+
+    def issue(self, name, hosts, days=30):
+        """(certificate with its authority's behind it, key): paths; `days` below 0: one that is over."""
+        base = os.path.join(self.folder, name)
+        _openssl("req", "-new", *KINDS["ecdsa"], "-nodes", "-keyout", f"{base}.key", "-out", f"{base}.csr", "-subj", f"/CN={hosts[0]}")
+        with open(f"{base}.ext", "w", encoding="ascii") as file:
+            file.write("subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts) + "\nextendedKeyUsage=serverAuth\n")
+        _openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.certificate, "-CAkey", self.key, "-days", str(days),
+                 "-extfile", f"{base}.ext", "-out", f"{base}.leaf")
+        with open(f"{base}.pem", "w", encoding="ascii") as file:
+            for part in (f"{base}.leaf", self.certificate):
+                with open(part, encoding="ascii") as one:
+                    file.write(one.read())
+        return f"{base}.pem", f"{base}.key"
+
+
+def _openssl(*words):
+    done = subprocess.run(["openssl", *words], capture_output=True, text=False, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def server_context(pair, low=ssl.TLSVersion.TLSv1_2, high=ssl.TLSVersion.MAXIMUM_SUPPORTED):
+    """A server's, with (certificate, key)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    context.minimum_version, context.maximum_version = low, high
+    return context
+
+
+def tlsa(certificate, usage=3, selector=1, matching=1):
+    """The data of a TLSA record for the first certificate of a file, as zone files have it."""
+    data = _openssl("x509", "-in", certificate, "-outform", "DER")
+    if selector == 1:
+        key = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], capture_output=True, check=True).stdout
+        data = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, capture_output=True, check=True).stdout
+    data = {0: lambda: data, 1: lambda: hashlib.sha256(data).digest(), 2: lambda: hashlib.sha512(data).digest()}[matching]()
+    return f"{usage} {selector} {matching} {data.hex()}"

@@ -82,13 +82,13 @@ class Dovecot:
 
 
 class Taker(Dovecot):
-    """LMTP by TCP and by a Unix socket, for the users ann and bob."""
+    """LMTP by TCP and by a Unix socket, for the users ann and bob; with STARTTLS where there is a `pair` (certificate, key)."""
 
     protocols = ("lmtp",)
 
-    def __init__(self, entry):
+    def __init__(self, entry, pair=None):
         super().__init__()
-        self.entry = entry
+        self.entry, self.pair = entry, pair
         self.port = peers.free_port()
         self.socket = os.path.join(self.folder, "lmtp")
         os.mkdir(os.path.join(self.folder, "mail"), 0o755)
@@ -97,8 +97,10 @@ class Taker(Dovecot):
             file.write("ann:::::::\nbob:::::::\n")
 
     def settings(self):
+        tls = f"ssl = yes\nssl_cert = <{self.pair[0]}\nssl_key = <{self.pair[1]}" if self.pair else ""
         return f"""
 mail_location = maildir:{self.folder}/mail/%n
+{tls}
 passdb {{
   driver = passwd-file
   args = username_format=%n {self.folder}/users

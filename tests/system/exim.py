@@ -19,7 +19,7 @@ deliver_drop_privilege = true
 never_users =
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts =
+{tls}
 dsn_advertise_hosts = *
 pipelining_advertise_hosts = *
 smtp_accept_max = 100
@@ -77,8 +77,9 @@ class Exim(stranger.Stranger):
     def configure(self):
         replies = "".join(f"  {'defer' if reply.startswith('4') else 'deny'} local_parts = {who}\n    message = {reply}\n"
                           for who, reply in self.replies.items())
+        tls = "tls_advertise_hosts = *\ntls_certificate = {}\ntls_privatekey = {}" if self.pair else "tls_advertise_hosts ="
         self.write("etc/exim4/exim4.conf", CONFIG.format(
-            root=self.root, folder=self.folder, port=self.port, next_hop=self.next_hop, replies=replies,
+            tls=tls.format(*self.pair or ()), root=self.root, folder=self.folder, port=self.port, next_hop=self.next_hop, replies=replies,
             libraries=self.environment()["LD_LIBRARY_PATH"]))
 
     def daemon(self):

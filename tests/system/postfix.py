@@ -41,7 +41,7 @@ disable_dns_lookups = yes
 smtp_tls_security_level = may
 smtpd_client_connection_count_limit = 0
 enable_long_queue_ids = yes
-smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/postfix/replies, permit_mynetworks, reject
+{tls}smtpd_recipient_restrictions = check_recipient_access texthash:{folder}/postfix/replies, permit_mynetworks, reject
 """
 
 MASTER = """\
@@ -89,7 +89,8 @@ class Postfix(stranger.Stranger):
             self.make_folder(f"queue/{name}", 0 if whose == "root" else owner, drop if whose == "drop" else 0, mode)
 
     def configure(self):
-        values = {"folder": self.folder, "root": self.root, "port": self.port, "next_hop": self.next_hop}
+        tls = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n" if self.pair else ""
+        values = {"tls": tls.format(*self.pair or ()), "folder": self.folder, "root": self.root, "port": self.port, "next_hop": self.next_hop}
         for name, text in (("main.cf", MAIN), ("master.cf", MASTER)):
             self.write(f"postfix/{name}", text.format(**values))
         self.write("postfix/replies", "".join(f"{who}@ {reply}\n" for who, reply in self.replies.items()))

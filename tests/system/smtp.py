@@ -6,6 +6,7 @@ misbehave on purpose.
 
 import re
 import socket
+import ssl
 import threading
 
 REPLY_S = 60
@@ -156,14 +157,16 @@ class Sink:
     """A next hop in Python: keeps each message byte for byte; replies may be chosen.
 
     `answer(verb, argument, default)` may return another reply (bytes with CRLF), "close", or None for the usual one;
-    verb is CONNECT, EHLO, HELO, MAIL, RCPT, DATA, "." and so on.
+    verb is CONNECT, EHLO, HELO, MAIL, RCPT, DATA, "." and so on.  With `tls` (an ssl.SSLContext) it has STARTTLS, or begins with
+    the handshake (`implicit`); `handshakes` are those that were done: version, cipher, whether the session was an old one.
     """
 
-    def __init__(self, port=None, answer=None, host="127.0.0.1", extensions=("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES")):
+    def __init__(self, port=None, answer=None, host="127.0.0.1", extensions=("PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"), tls=None, implicit=False):
+        self.tls, self.implicit, self.handshakes = tls, implicit, []
         self.host, self.port, self.answer, self.extensions = host, port, answer, extensions
         self.messages, self.commands, self.connections = [], [], 0
         self._lock = threading.Lock()
-        self._open = set()
+        self._open, self._secure = set(), {}
         self._listener = None
 
     def start(self):
@@ -213,7 +216,11 @@ class Sink:
         finally:
             with self._lock:
                 self._open.discard(connection)
-            connection.close()
+                secure = self._secure.pop(connection, None)
+                self._open.discard(secure)
+            for one in (connection, secure):
+                if one:
+                    one.close()
 
     def _say(self, connection, verb, argument, default):
         chosen = self.answer(verb, argument, default) if self.answer else None
@@ -233,7 +240,17 @@ class Sink:
                 self.messages.append(taken)
         connection.sendall(reply)
 
+    def _shake(self, connection):
+        secure = self.tls.wrap_socket(connection, server_side=True)
+        with self._lock:
+            self._open.add(secure)
+            self._secure[connection] = secure
+            self.handshakes.append((secure.version(), secure.cipher()[0], secure.session_reused))
+        return secure
+
     def _session(self, connection, number):
+        if self.implicit:
+            connection = self._shake(connection)
         file = connection.makefile("rb", buffering=1 << 16)
         helo, sender, recipients, chunks = "", None, [], b""
         if not self._say(connection, "CONNECT", "", b"220 sink.test ESMTP\r\n"):
@@ -250,6 +267,8 @@ class Sink:
             if verb == "EHLO":
                 helo = argument
                 words = ["sink.test", *self.extensions]
+                if self.tls and not isinstance(connection, ssl.SSLSocket):
+                    words.append("STARTTLS")
                 self._say(connection, verb, argument, "".join(
                     f"250{' ' if at == len(words) - 1 else '-'}{word}\r\n" for at, word in enumerate(words)).encode())
             elif verb == "HELO":
@@ -284,6 +303,10 @@ class Sink:
                     self._say(connection, verb, argument, b"250 2.0.0 a chunk\r\n")
                 if last:
                     sender, recipients, chunks = None, [], b""
+            elif verb == "STARTTLS" and self.tls:
+                if self._say(connection, verb, argument, b"220 2.0.0 go ahead\r\n"):
+                    connection = self._shake(connection)
+                    file = connection.makefile("rb", buffering=1 << 16)
             elif verb == "RSET":
                 sender, recipients, chunks = None, [], b""
                 self._say(connection, verb, argument, b"250 2.0.0 fine\r\n")

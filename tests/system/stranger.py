@@ -25,19 +25,20 @@ FIRST_UID = 61000  # of the users that exist in the namespace alone
 
 
 class Stranger:
-    """One instance.  `replies`: {local part: what RCPT is answered}, a code, an enhanced status and a text each."""
+    """One instance.  `replies`: {local part: what RCPT is answered}, a code, an enhanced status and a text each.
+    `pair`: certificate and key (paths) for STARTTLS; None: it has none."""
 
     name = None
     users = ()  # that it looks for by name, each with a group of that name
     queues = ()  # folders of its own below which a message is a file
 
-    def __init__(self, next_hop, replies=None):
+    def __init__(self, next_hop, replies=None, pair=None):
         if os.geteuid() != 0:
             raise peers.Unavailable(f"{self.name} is started by root")
         if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
             raise peers.Unavailable(f"{self.name} needs a mount namespace, and there is none to be had here")
         self.root = self.unpacked()
-        self.next_hop, self.replies = next_hop, dict(replies or {})
+        self.next_hop, self.replies, self.pair = next_hop, dict(replies or {}), pair
         self.port = peers.free_port()
         self.folder = tempfile.mkdtemp(prefix=f"culver-{self.name}-", dir="/tmp")
         os.chmod(self.folder, 0o755)

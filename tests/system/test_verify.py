@@ -232,6 +232,16 @@ def test_a_dovecot_that_knows_its_users(culver, way):
         assert len(dovecot.letters("ann")) == 1
 
 
+def test_a_next_hop_without_the_tls_that_is_demanded_is_asked_nothing(culver):
+    """As a delivery would say nothing to it."""
+    with smtp.Sink(answer=knows("ann")) as sink:
+        verified(culver, sink.port, "    tls required")
+        assert rcpt(culver, "nobody")[0].code == 250
+        told = culver.wait_event("verified", to=f"nobody@{DOMAIN}")
+        assert told["outcome"] == "unknown" and "TLS" in told["reply"]
+        assert not asked(sink, "nobody") and not any(line.startswith("MAIL") for _, line in sink.commands)
+
+
 def test_kill_and_a_damaged_database(culver):
     with smtp.Sink(answer=knows("ann")) as sink:
         verified(culver, sink.port)

@@ -44,7 +44,7 @@ JOBS_CALLS = {
     "JOBS_CANNOT": (2, [("fate", N), ("status", S), ("text", S)]),
     "JOBS_AGENT": (3, [("want", N)]),
     "JOBS_RESULT": (4, [("number", N), ("fate", N), ("code", N), ("status", S), ("text", S), ("host", S), ("last", N),
-                        ("relayed", N), ("meaning", N), ("pause_ms", N)]),
+                        ("relayed", N), ("meaning", N), ("pause_ms", N), ("tls", S)]),
     "JOBS_LEAVE": (5, []),
     "JOBS_EXPANDED": (8, [("number", N), ("last", N), ("children", [("address", S), ("direct", N), ("line", N)])]),
     "JOBS_SITE": (6, [("name", S)]),

@@ -52,7 +52,8 @@ run_agent(void *arg)
 {
 	struct agent_thread *a = arg;
 
-	a->status = agent_serve(&a->config, NULL, span_of(a->place), a->agents_end);
+	a->status =
+		agent_serve(&a->config, NULL, span_of(a->place), SPAN("outbound"), a->agents_end);
 	return NULL;
 }
 

@@ -28,7 +28,9 @@ struct names_row {
 	enum resolver_rr rr;
 	enum resolver_outcome outcome;
 	unsigned preference;
-	const char *value; /* address, name of MX, text of trouble */
+	const char *value; /* address, name of MX or CNAME, text of trouble, RDATA of TLSA in hex */
+	enum resolver_security security; /* 0: insecure */
+	const char *canonical;		 /* NULL: the name itself */
 };
 
 struct names {
@@ -54,7 +56,7 @@ names_answer(struct names *n, int fd, uint32_t request, const struct resolver_as
 	wire_list_start(&n->list);
 	for (const struct names_row *row = n->rows; row->name != NULL; row++) {
 		struct resolver_record r = {.name = SPAN_NONE, .data = SPAN_NONE};
-		unsigned char bytes[16];
+		unsigned char bytes[16], rdata[128];
 
 		if (!span_equal(q->name, span_of(row->name)))
 			continue;
@@ -63,6 +65,10 @@ names_answer(struct names *n, int fd, uint32_t request, const struct resolver_as
 		if (row->rr != (enum resolver_rr)q->rr)
 			continue;
 		a.outcome = row->outcome;
+		if (row->security != 0)
+			a.security = row->security;
+		if (row->canonical != NULL)
+			a.canonical = span_of(row->canonical);
 		if (row->outcome == RESOLVER_TROUBLE)
 			a.text = span_of(row->value);
 		if (row->outcome != RESOLVER_FOUND)
@@ -70,6 +76,15 @@ names_answer(struct names *n, int fd, uint32_t request, const struct resolver_as
 		if (row->rr == RESOLVER_MX) {
 			r.preference = row->preference;
 			r.name = span_of(row->value);
+		} else if (row->rr == RESOLVER_CNAME) {
+			r.name = span_of(row->value);
+		} else if (row->rr == RESOLVER_TLSA) {
+			size_t len = 0;
+
+			while (len < sizeof(rdata) &&
+			       sscanf(row->value + 2 * len, "%2hhx", &rdata[len]) == 1)
+				len++;
+			r.data = span_from((const char *)rdata, len);
 		} else {
 			size_t len = row->rr == RESOLVER_A ? 4 : 16;
 
