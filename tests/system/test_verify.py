@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import time
 
+import certificates
 import exim
 import mail
 import peers
@@ -240,6 +241,16 @@ def test_a_next_hop_without_the_tls_that_is_demanded_is_asked_nothing(culver):
         told = culver.wait_event("verified", to=f"nobody@{DOMAIN}")
         assert told["outcome"] == "unknown" and "TLS" in told["reply"]
         assert not asked(sink, "nobody") and not any(line.startswith("MAIL") for _, line in sink.commands)
+
+
+def test_a_probe_speaks_tls_as_a_delivery_does(culver):
+    """Where the next hop has STARTTLS nothing of the envelope goes in the clear."""
+    authority = certificates.Authority(culver.folder)
+    with smtp.Sink(answer=knows("ann"), tls=certificates.server_context(authority.issue("hop", ["hop.test"]))) as sink:
+        verified(culver, sink.port, "    tls required")
+        assert [r.code for r in rcpt(culver, "ann", "nobody")] == [250, 550]
+        lines = [line for _, line in sink.commands]
+        assert len(sink.handshakes) == 1 and lines.index("STARTTLS") < min(n for n, line in enumerate(lines) if line.startswith("MAIL"))
 
 
 def test_kill_and_a_damaged_database(culver):

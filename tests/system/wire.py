@@ -66,7 +66,7 @@ LOOKUP_CALLS = {
     "LOOKUP_SENDER": (5, [("address", S), ("login", S)]),
 }
 LOOKUP_ANSWERS = {
-    "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
+    "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S), ("ask", S), ("block", S)])]),
     "LOOKUP_LEAVES": (102, [("leaves", [
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
         ("domain", S),
