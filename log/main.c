@@ -53,7 +53,7 @@ take_config(void *owner, struct config *c)
 	r->owned = c;
 	r->trace = c->trace;
 	EVENT("logging", event_string("sink", output_sink_name(r->output)),
-	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
+	      event_string("format", output_format_name(c->log_format)));
 }
 
 static void
@@ -89,7 +89,7 @@ main(void)
 	reload_watch(&reload, l, start_listen(s, "master")->fd, take_config, &restartable);
 	loop_signal(l, SIGTERM, stop, l);
 	EVENT("logging", event_string("sink", output_sink_name(&output)),
-	      event_string("format", c->log_format == CONFIG_LOG_JSON ? "json" : "text"));
+	      event_string("format", output_format_name(c->log_format)));
 	start_serving(s);
 	loop_run(l);
 	events_flush(); /* the last of our own */

@@ -11,6 +11,7 @@
 #include "common/protocol/trace.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
+#include "log/postfix.h"
 
 #define RENDERED_MAX (LINE_MAX_BYTES * 2 + TRACE_LINE_MAX) /* a line of text, whole */
 
@@ -24,6 +25,20 @@ output_sink_name(const struct output *o)
 		return "syslog";
 	case CONFIG_LOG_FILE:
 		return o->sink.path;
+	}
+	return "";
+}
+
+const char *
+output_format_name(enum config_log_format format)
+{
+	switch (format) {
+	case CONFIG_LOG_TEXT:
+		return "text";
+	case CONFIG_LOG_JSON:
+		return "json";
+	case CONFIG_LOG_POSTFIX:
+		return "postfix";
 	}
 	return "";
 }
@@ -93,6 +108,15 @@ again_fire(struct loop_timer *t)
 	loop_task_wake(o->loop, &o->batch);
 }
 
+static void
+set_host(struct output *o, const struct config *c)
+{
+	struct span rest = span_of(c->hostname);
+
+	if (span_copy(span_cut(&rest, '.'), o->host, sizeof(o->host)) < 0)
+		o->host[0] = '\0';
+}
+
 void
 output_open(struct output *o, struct loop *l, const struct config *c, int trace_directory,
 	    uid_t owner, gid_t group)
@@ -101,6 +125,8 @@ output_open(struct output *o, struct loop *l, const struct config *c, int trace_
 	o->batch = (struct loop_task){.step = batch_step, .owner = o};
 	o->again = (struct loop_timer){.fire = again_fire, .owner = o};
 	buffer_init(&o->line, RENDERED_MAX);
+	buffer_init(&o->lines, RENDERED_MAX);
+	set_host(o, c);
 	sink_init(&o->sink);
 	if (store_find(&o->store, trace_directory, c->limits.trace_size) < 0)
 		fatal(EXIT_OS, errno, "the trace store %s", c->trace);
@@ -117,8 +143,31 @@ output_reload(struct output *o, const struct config *c)
 	if (!sink_reopen(&o->sink, c->log_sink, c->log_file))
 		return false;
 	o->format = c->log_format;
+	set_host(o, c);
 	store_limit(&o->store, c->limits.trace_size);
 	return true;
+}
+
+/* each line to the sink as that wants it */
+static void
+add_postfix(struct output *o, const struct origin *from, const struct line *l)
+{
+	bool for_syslog = o->sink.kind == CONFIG_LOG_SYSLOG;
+	struct span rest;
+
+	buffer_clear(&o->lines);
+	render_postfix(&o->lines, from, l);
+	rest = buffer_get(&o->lines);
+	while (rest.len > 0) {
+		struct span one = span_cut(&rest, '\n');
+
+		buffer_clear(&o->line);
+		render_postfix_head(&o->line, l->time_us, o->host, for_syslog);
+		buffer_span(&o->line, one);
+		if (!for_syslog)
+			buffer_char(&o->line, '\n');
+		sink_add(&o->sink, buffer_get(&o->line));
+	}
 }
 
 void
@@ -128,14 +177,18 @@ output_event(struct output *o, const struct origin *from, const struct line *l)
 	buffer_clear(&o->line);
 	render_json(&o->line, from, l);
 	store_add(&o->store, buffer_get(&o->line));
-	if (o->sink.kind == CONFIG_LOG_SYSLOG) {
-		buffer_clear(&o->line);
-		render_syslog(&o->line, from, l, json);
-	} else if (!json) {
-		buffer_clear(&o->line);
-		render_text(&o->line, from, l);
+	if (o->format == CONFIG_LOG_POSTFIX) {
+		add_postfix(o, from, l);
+	} else {
+		if (o->sink.kind == CONFIG_LOG_SYSLOG) {
+			buffer_clear(&o->line);
+			render_syslog(&o->line, from, l, json);
+		} else if (!json) {
+			buffer_clear(&o->line);
+			render_text(&o->line, from, l);
+		}
+		sink_add(&o->sink, buffer_get(&o->line));
 	}
-	sink_add(&o->sink, buffer_get(&o->line));
 	loop_task_wake(o->loop, &o->batch);
 }
 
@@ -146,4 +199,5 @@ output_end(struct output *o)
 	sink_close(&o->sink);
 	store_close(&o->store);
 	buffer_free(&o->line);
+	buffer_free(&o->lines);
 }

@@ -20,6 +20,7 @@
 
 #define OUTPUT_AGAIN_MS 1000 /* after a failed write, when no new event comes first */
 #define OUTPUT_SLOW_MS 50    /* after a reader of stderr or syslog that is slow */
+#define OUTPUT_HOST_MAX 63   /* bytes of a label (RFC 1035, section 2.3.4) */
 #define OUTPUT_SAY_MS 10000  /* the same trouble is not told more often */
 
 /* trouble with one of the two outputs */
@@ -33,9 +34,12 @@ struct output {
 	struct sink sink;
 	struct store store;
 	enum config_log_format format;
+	char host[OUTPUT_HOST_MAX +
+		  1]; /* as a line of `format postfix` says it: without the domain */
 	struct loop_task batch;
 	struct loop_timer again;
-	struct buffer line; /* one event, as rendered */
+	struct buffer line;  /* one event, as rendered */
+	struct buffer lines; /* the same in the words of Postfix, before their heads */
 	struct output_trouble sink_trouble, store_trouble;
 };
 
@@ -48,6 +52,8 @@ void output_event(struct output *o, const struct origin *from, const struct line
 /* output_end - the last batch */
 void output_end(struct output *o);
 
+/* the word of culver.conf */
+const char *output_format_name(enum config_log_format format);
 /* "stderr", "syslog" or the path of the file */
 const char *output_sink_name(const struct output *o);
 

@@ -13,8 +13,7 @@
 
 #define VALUE_CUT_FIRST 4096 /* bytes of a value in JSON; halved until the line fits */
 #define VALUE_CUT_LEAST 8
-#define NUMBER_DIGITS_MAX 15	     /* what every reader of JSON keeps exact */
-#define SYSLOG_PRIORITY (2 << 3 | 6) /* mail.info */
+#define NUMBER_DIGITS_MAX 15 /* what every reader of JSON keeps exact */
 
 /* ---- text ---- */
 
@@ -120,16 +119,23 @@ render_json(struct buffer *to, const struct origin *from, const struct line *l)
 /* ---- syslog ---- */
 
 void
-render_syslog(struct buffer *to, const struct origin *from, const struct line *l, bool json)
+render_syslog_time(struct buffer *to, int64_t time_us)
 {
 	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	time_t seconds = (time_t)(l->time_us / 1000000);
+	time_t seconds = (time_t)(time_us / 1000000);
 	struct tm tm;
 	localtime_r(&seconds, &tm);
-	buffer_format(to, "<%d>%s %2d %02d:%02d:%02d culver/%s[%" PRId64 "]: ", SYSLOG_PRIORITY,
-		      months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		      from->program, from->pid);
+	buffer_format(to, "%s %2d %02d:%02d:%02d", months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
+		      tm.tm_min, tm.tm_sec);
+}
+
+void
+render_syslog(struct buffer *to, const struct origin *from, const struct line *l, bool json)
+{
+	buffer_format(to, "<%d>", RENDER_SYSLOG_PRIORITY);
+	render_syslog_time(to, l->time_us);
+	buffer_format(to, " culver/%s[%" PRId64 "]: ", from->program, from->pid);
 	if (json)
 		put_object(to, from, l, VALUE_CUT_FIRST);
 	else

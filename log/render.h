@@ -29,6 +29,10 @@ struct origin {
 void render_text(struct buffer *to, const struct origin *from, const struct line *l);
 /* never longer than TRACE_LINE_MAX, line end included: long values are cut and end in "..." */
 void render_json(struct buffer *to, const struct origin *from, const struct line *l);
+#define RENDER_SYSLOG_PRIORITY (2 << 3 | 6) /* mail.info */
+
+/* render_syslog_time - "Nov 24 08:02:31", local time */
+void render_syslog_time(struct buffer *to, int64_t time_us);
 /* a datagram for /dev/log (RFC 3164, section 4.1; facility mail, severity info), `json` says how its content is written; no line end */
 void render_syslog(struct buffer *to, const struct origin *from, const struct line *l, bool json);
 

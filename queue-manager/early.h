@@ -22,8 +22,8 @@ struct agent;
 struct answer;
 struct early;
 
-#define EARLY_AUTO_MS 250    /* `early-delivery auto` waits no longer */
-#define EARLY_LEAVES_MAX 10  /* recipients, after all aliases */
+#define EARLY_AUTO_MS 250   /* `early-delivery auto` waits no longer */
+#define EARLY_LEAVES_MAX 10 /* recipients, after all aliases */
 /* a backlog: more jobs than that wait there for each agent ... */
 #define EARLY_BACKLOG_JOBS 8
 /* ... and their answers, each as quick as ever, would take more than such a part of the wait */

@@ -71,6 +71,8 @@ struct transaction {
 	char once[INTAKE_ONCE_MAX + 1]; /* its key (once.h); empty: none */
 	uint64_t written;		/* of the head of the journal */
 	struct buffer head;		/* what is still to be written of it */
+	char client[INET6_ADDRSTRLEN];	/* for the event */
+	char login[INTAKE_LOGIN_MAX + 1];
 	struct message *message;
 	/* the refusal to come */
 	unsigned code;
@@ -294,6 +296,9 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->checksum = e->checksum;
 	t->written = 0;
 	(void)!span_copy(e->once, t->once, sizeof(t->once)); /* the shape has bounded it */
+	if (span_copy(e->client, t->client, sizeof(t->client)) != 0)
+		t->client[0] = '\0'; /* it is `uid:...`, or a name of ours */
+	(void)!span_copy(e->login, t->login, sizeof(t->login)); /* the shape has bounded it */
 	begin_head(t, e);
 	t->message = message_new(q, t->id, e->length, e->sender);
 	t->message->uses++;
@@ -369,13 +374,15 @@ origin_name(uint8_t origin)
 }
 
 static void
-tell_queued(const struct message *m)
+tell_queued(const struct transaction *t, const struct message *m)
 {
 	const struct event_field fields[] = {event_id(m->id),
 					     event_text("from", name_text(m->sender)),
 					     event_number("size", (int64_t)m->length),
 					     event_number("recipients", m->count),
 					     event_string("origin", origin_name(m->origin)),
+					     event_string("client", t->client),
+					     event_string("login", t->login),
 					     event_number("uid", (int64_t)m->uid - 1)};
 	size_t count = sizeof(fields) / sizeof(fields[0]);
 	event_emit("queued", fields, m->uid != 0 ? count : count - 1);
@@ -443,7 +450,7 @@ handle_commit(struct peer *p, const struct wire_header *h, const void *message)
 	once_add(q, t->once, t->id);
 	message_head(q, m, t->appender, is_whole ? head : SPAN_NONE, t->written);
 	t->appender = -1;
-	tell_queued(m);
+	tell_queued(t, m);
 	budget_came(q, m);
 	p->stage = QUEUED;
 	p->its_turn = true;

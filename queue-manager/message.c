@@ -424,7 +424,7 @@ message_failed(struct manager *q, struct message *m, uint32_t number, const stru
 		return;
 	EVENT("failed", event_id(m->id), event_text("to", to), event_text("host", a->host),
 	      event_number("code", (int64_t)a->code), event_text("status", a->status),
-	      event_text("reply", a->reply));
+	      event_text("reply", a->reply), event_number("delay_ms", age_ms(q, m)));
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
 	message_set_failed(q, m, number);
@@ -486,7 +486,8 @@ message_deferred(struct manager *q, struct message *m, uint32_t number, const st
 		return;
 	EVENT("deferred", event_id(m->id), event_text("to", to), event_text("host", a->host),
 	      event_number("code", (int64_t)a->code), event_text("status", a->status),
-	      event_text("reply", a->reply), event_text("tls", a->tls), event_string("next", next));
+	      event_text("reply", a->reply), event_text("tls", a->tls),
+	      event_number("delay_ms", age_ms(q, m)), event_string("next", next));
 	r->last = message_append(q, m, &e);
 	set_answered(m, r);
 	message_later(q, m, number, due);

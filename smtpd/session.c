@@ -78,9 +78,10 @@ tell_refused(const struct session *s, int code, const char *status, struct span 
 	const struct address *from = &s->transaction.sender;
 
 	EVENT("refused", event_string("session", s->id), event_string("client", s->client),
-	      event_string("helo", s->helo), event_text("from", span_from(from->text, from->len)),
-	      event_text("to", s->about), event_number("code", code),
-	      event_string("status", status != NULL ? status : ""), event_text("reason", text));
+	      event_string("verb", s->verb), event_string("helo", s->helo),
+	      event_text("from", span_from(from->text, from->len)), event_text("to", s->about),
+	      event_number("code", code), event_string("status", status != NULL ? status : ""),
+	      event_text("reason", text));
 }
 
 static void
@@ -259,6 +260,7 @@ act(struct session *s)
 		envelope_settle(s);
 	if (s->ended != NULL)
 		return;
+	s->verb = v != NULL ? v->word : "UNKNOWN";
 	if (v == NULL) {
 		session_reply(s, 500, "5.5.2", "command not recognised");
 	} else if (v->ends_group && stream_has_input(&s->stream)) {
@@ -328,6 +330,7 @@ begin(struct session *s, const struct session_start *start)
 	s->verify = start->verify;
 	s->limits = &start->listen->limits;
 	s->stage = STAGE_GREETED;
+	s->verb = "CONNECT";
 	s->about = SPAN_NONE;
 	s->author = SPAN_NONE;
 	s->tls_address = start->tls;
@@ -401,7 +404,8 @@ session_serve(const struct session_start *start)
 		act(s);
 	linger(s);
 	EVENT("disconnected", event_string("session", s->id), event_string("client", s->client),
-	      event_string("reason", s->ended), event_number("commands", (int64_t)s->commands),
+	      event_string("reason", s->ended), event_string("verb", s->verb),
+	      event_number("commands", (int64_t)s->commands),
 	      event_number("messages", (int64_t)s->messages));
 	events_end();
 }

@@ -107,7 +107,8 @@ struct session {
 	bool is_implicit;		       /* TLS comes before the greeting */
 	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
 	struct span word, rest;		       /* of the command at hand */
-	const char *ended;		       /* why: set, the session reads no further command */
+	const char *verb;  /* the last one, for events: CONNECT before the first, UNKNOWN */
+	const char *ended; /* why: set, the session reads no further command */
 	struct span about; /* the recipient that an answer is about, for the event; empty: none */
 	uint64_t commands, errors, messages;
 	volatile sig_atomic_t must_stop; /* set by the handler of SIGTERM */

@@ -288,7 +288,7 @@ struct config_verify {
 };
 
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
-enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON };
+enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON, CONFIG_LOG_POSTFIX };
 
 struct config {
 	struct arena arena;

@@ -221,10 +221,12 @@ void
 take_format(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	    void *object)
 {
-	static const char *const choices[] = {"text", "json", NULL};
+	static const char *const choices[] = {"text", "json", "postfix", NULL};
+	static const enum config_log_format formats[] = {CONFIG_LOG_TEXT, CONFIG_LOG_JSON,
+							 CONFIG_LOG_POSTFIX};
+	int choice = take_choice(p, line, 0, choices);
 
-	*FIELD(enum config_log_format, object, d) =
-		take_choice(p, line, 0, choices) == 1 ? CONFIG_LOG_JSON : CONFIG_LOG_TEXT;
+	*FIELD(enum config_log_format, object, d) = formats[choice > 0 ? choice : 0];
 }
 
 /* networks into a new array; what is wrong is told */

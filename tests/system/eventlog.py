@@ -156,6 +156,22 @@ class EventLog:
                 except BlockingIOError:
                     pass
 
+    def wait_text(self, pattern, deadline, count=1):
+        """Waits until the file holds so many matches, whatever its format; returns all of it."""
+        until = time.monotonic() + deadline
+        while True:
+            text = ""
+            if os.path.exists(self.path):
+                with open(self.path, encoding="utf-8", errors="backslashreplace") as file:
+                    text = file.read()
+            if len(re.findall(pattern, text, re.MULTILINE)) >= count:
+                return text
+            left = until - time.monotonic()
+            if left <= 0:
+                raise NoEvent(f"not within {deadline} s: {count} of {pattern}, in:\n{text}")
+            if select.select([self._inotify], [], [], left)[0]:
+                os.read(self._inotify, 65536)
+
     def tail(self, lines=TAIL_LINES):
         """The end of the log as text, for whoever reads a failure."""
         try:

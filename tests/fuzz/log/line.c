@@ -1,10 +1,14 @@
-/* line: what is taken is printable and bounded, renders to one line of text, and to JSON that is read again with the same values */
+/*
+ * line: what is taken is printable and bounded, renders to one line of text, to JSON that is read again with the same values, and to as many
+ * lines of Postfix as it may
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "common/protocol/trace.h"
 #include "common/text/json.h"
 #include "log/line.h"
+#include "log/postfix.h"
 #include "log/render.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +47,17 @@ check_json(const struct buffer *out, size_t fields)
 	check(out->len <= TRACE_LINE_MAX);
 }
 
+static void
+check_postfix(const struct buffer *out)
+{
+	size_t lines = 0;
+	for (size_t i = 0; i < out->len; i++) {
+		lines += out->at[i] == '\n';
+		check(out->at[i] == '\n' || (out->at[i] >= 0x20 && out->at[i] < 0x7f));
+	}
+	check(lines <= POSTFIX_LINES_MAX && (out->len == 0 || out->at[out->len - 1] == '\n'));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -61,6 +76,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		render_syslog(&out, &origin, &line, false);
 		buffer_char(&out, '\n');
 		check_text(&out);
+		buffer_clear(&out);
+		render_postfix(&out, &origin, &line);
+		check_postfix(&out);
 	}
 	buffer_free(&room);
 	buffer_free(&out);

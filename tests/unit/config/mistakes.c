@@ -297,7 +297,7 @@ values_that_are_none_are_told(void **state)
 		{"outbound {\n\tlifetime 366d\n}\n", "2:11", "to 365d"},
 		{"limit {\n\tmessage-size 1X\n}\n", "2:15", "from 1K to 4G"},
 		{"limit {\n\trecipients 1000001\n}\n", "2:13", "to 1000000"},
-		{"log stderr {\n\tformat xml\n}\n", "2:9", "expected `text` or `json`"},
+		{"log stderr {\n\tformat xml\n}\n", "2:9", "expected `text`, `json` or `postfix`"},
 		{"log stderr {\n\tformat jso\n}\n", "2:9", "did you mean `json`?"},
 	};
 

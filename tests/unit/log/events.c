@@ -54,14 +54,17 @@ static int
 setup(void **state)
 {
 	static struct config c;
+	static char hostname[] = "mx.example.org";
 	int own[2];
 	(void)state;
 	if (mkdir(store_path, 0700) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, own) < 0)
 		return -1;
 	events_start_on("log", own[0]);
-	c = (struct config){
-		.log_sink = CONFIG_LOG_FILE, .log_file = log_path, .log_format = CONFIG_LOG_TEXT};
+	c = (struct config){.hostname = hostname,
+			    .log_sink = CONFIG_LOG_FILE,
+			    .log_file = log_path,
+			    .log_format = CONFIG_LOG_TEXT};
 	c.limits.trace_size = 1u << 20;
 	memset(&start, 0, sizeof(start));
 	start.admin_uid = getuid();
