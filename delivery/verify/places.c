@@ -42,6 +42,7 @@ struct place {
 	struct span hops;
 	struct question *first, *last; /* waiting */
 	size_t waiting;
+	struct question *answered; /* while its waiters are told */
 	struct probing *probing;
 	size_t probing_count;
 	int64_t down_until_ms;
@@ -100,9 +101,13 @@ find_question(struct place *place, struct span address)
 static void
 answer(struct question *q, const struct probe_answer *a)
 {
-	struct places *p = q->place->places;
+	struct place *place = q->place;
+	struct places *p = place->places;
 
+	/* one of those who are told may leave over it, and have waited for it twice */
+	place->answered = q;
 	p->done(p->owner, q, a);
+	place->answered = NULL;
 	free(q);
 }
 
@@ -431,5 +436,7 @@ places_leave(struct places *p, const void *owner, void (*free_waiter)(struct wai
 		for (struct probing *g = p->places[i].probing; g != NULL; g = g->next)
 			if (g->question != NULL)
 				leave_question(g->question, owner, free_waiter);
+		if (p->places[i].answered != NULL)
+			leave_question(p->places[i].answered, owner, free_waiter);
 	}
 }

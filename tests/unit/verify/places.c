@@ -24,6 +24,7 @@ static struct loop_timer too_late;
 static char answers[4000];
 static size_t expected, came;
 static struct probe_answer last;
+static const void *leaves_when_told; /* a client that goes away over its first answer */
 
 static void
 free_waiter(struct waiter *w)
@@ -41,9 +42,13 @@ done(void *owner, struct question *q, const struct probe_answer *a)
 	while (q->waiters != NULL) {
 		struct waiter *w = q->waiters;
 
+		bool leaves = w->owner == leaves_when_told;
+
 		q->waiters = w->next;
 		free(w);
 		waiters++;
+		if (leaves)
+			places_leave(&places, leaves_when_told, free_waiter);
 	}
 	snprintf(answers + len, sizeof(answers) - len, "%s %s %zu; ", q->address, words[a->outcome],
 		 waiters);
@@ -205,6 +210,23 @@ who_asks_the_same_shares_the_answer_and_who_left_has_none(void **state)
 	end();
 }
 
+static void
+who_leaves_over_his_answer_is_told_no_second_time(void **state)
+{
+	static int one, two;
+	(void)state;
+	start(answer_one, 4);
+	leaves_when_told = &two;
+	ask("ann@c.test", &two);
+	ask("ann@c.test", &one);
+	ask("ann@c.test", &two);
+	ask("ann@c.test", &two);
+	sem_post(&sink.go);
+	assert_string_equal(await(1), "ann@c.test taken 2; ");
+	leaves_when_told = NULL;
+	end();
+}
+
 /* the kept connection is closed just when the next question comes: that says nothing of it */
 static void
 close_between(struct sink *s)
@@ -268,6 +290,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_connection_is_asked_one_thing_after_another),
 		cmocka_unit_test(who_asks_the_same_shares_the_answer_and_who_left_has_none),
+		cmocka_unit_test(who_leaves_over_his_answer_is_told_no_second_time),
 		cmocka_unit_test(a_connection_that_went_away_is_made_anew),
 		cmocka_unit_test(a_place_that_is_down_is_left_alone),
 		cmocka_unit_test(no_more_wait_than_may),
