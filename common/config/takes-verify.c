@@ -49,7 +49,8 @@ config_verified_hops(const struct config_domain *d)
 		return NULL;
 	if (d->relay != NULL)
 		return d->relay;
-	return d->deliver == CONFIG_LMTP ? d->deliver_hops : NULL;
+	/* of several ways to a mailbox none is the one to ask */
+	return d->deliver.ending == CONFIG_LMTP && d->delivery_count == 0 ? d->deliver.hops : NULL;
 }
 
 /* ---- verify { } ---- */
