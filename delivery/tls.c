@@ -204,6 +204,16 @@ warm_up(SSL_CTX *context)
 	ERR_clear_error();
 }
 
+static bool
+has_hops(const struct config_domain *d)
+{
+	bool has = d->relay != NULL || d->deliver.hops != NULL;
+
+	for (size_t i = 0; i < d->delivery_count; i++)
+		has |= d->deliveries[i].hops != NULL;
+	return has;
+}
+
 /* `each` sees how TLS is spoken by each block that has next hops */
 static void
 each_block(const struct config *c, void (*each)(const struct config_hop_tls *tls))
@@ -213,7 +223,7 @@ each_block(const struct config *c, void (*each)(const struct config_hop_tls *tls
 		if (c->routes[i].hops != NULL)
 			each(config_hop_tls_of(c, span_of(c->routes[i].name)));
 	for (size_t i = 0; i < c->domain_count; i++)
-		if (c->domains[i].relay != NULL || c->domains[i].deliver_hops != NULL)
+		if (has_hops(&c->domains[i]))
 			each(config_hop_tls_of(c, span_of(c->domains[i].names[0])));
 }
 
