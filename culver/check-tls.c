@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/system/clock.h"
+#include "common/tls/authorities.h"
 #include "common/tls/certificate.h"
 
 #define SOON_DAYS 14
@@ -113,9 +114,25 @@ check_pair(const struct config_pair *pair, struct buffer *output)
 	return mistakes;
 }
 
-/* whom delivery believes: one certificate at least, where somebody must be verified by it */
 static size_t
-check_believed(const struct config_hop_tls *tls, struct buffer *output)
+check_authorities(const char *path, struct buffer *output)
+{
+	struct authorities a = {NULL, NULL};
+	struct stat st;
+	const char *wrong;
+	size_t len;
+	char *text = read_file(path, &st, &len, &wrong);
+
+	if (text != NULL)
+		wrong = authorities_read(span_from(text, len), &a);
+	authorities_free(&a);
+	free(text);
+	return wrong != NULL ? tell(output, path, wrong) : 0;
+}
+
+/* whom delivery or fetch believes: one certificate at least; NULL: the system's own */
+static size_t
+check_believed(const char *ca, struct buffer *output)
 {
 	struct stat st;
 	const char *wrong;
@@ -124,18 +141,18 @@ check_believed(const struct config_hop_tls *tls, struct buffer *output)
 	BIO *bio;
 	X509 *first;
 
-	if (tls->ca == NULL)
+	if (ca == NULL)
 		return 0;
-	text = read_file(tls->ca, &st, &len, &wrong);
+	text = read_file(ca, &st, &len, &wrong);
 	if (text == NULL)
-		return tell(output, tls->ca, wrong);
+		return tell(output, ca, wrong);
 	bio = BIO_new_mem_buf(text, (int)len);
 	first = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	X509_free(first);
 	BIO_free(bio);
 	free(text);
 	ERR_clear_error();
-	return first == NULL ? tell(output, tls->ca, "there is no certificate (PEM) in it") : 0;
+	return first == NULL ? tell(output, ca, "there is no certificate (PEM) in it") : 0;
 }
 
 size_t
@@ -148,10 +165,13 @@ check_tls(const struct config *c, struct buffer *output)
 		return tell(output, "tls", "OpenSSL does not start");
 	for (size_t i = 0; i < c->pair_count; i++)
 		mistakes += check_pair(&c->pairs[i], output);
-	mistakes += check_believed(&c->outbound.tls, output);
+	for (size_t i = 0; i < c->authority_count; i++)
+		mistakes += check_authorities(c->authorities[i], output);
+	mistakes += check_believed(c->https_ca, output);
+	mistakes += check_believed(c->outbound.tls.ca, output);
 	for (size_t i = 0; i < c->route_count; i++)
-		mistakes += check_believed(&c->routes[i].tls, output);
+		mistakes += check_believed(c->routes[i].tls.ca, output);
 	for (size_t i = 0; i < c->domain_count; i++)
-		mistakes += check_believed(&c->domains[i].tls, output);
+		mistakes += check_believed(c->domains[i].tls.ca, output);
 	return mistakes;
 }
