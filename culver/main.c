@@ -68,7 +68,7 @@ static const struct verb verbs[] = {
 	 "       culver queue retry|hold|release|remove|bounce SELECTOR... [--dry-run]\n"
 	 "       culver queue redirect ADDRESS SELECTOR... [--dry-run]\n"
 	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= site=\n"
-	 "          user= state= older=2h larger=1M reason=TEXT"},
+	 "          user= login= state= older=2h larger=1M reason=TEXT"},
 	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},

@@ -93,6 +93,11 @@ struct config_tls {
 	size_t pair_count;		/* 0: no TLS */
 };
 
+/* fields that tell of the sender what his recipients need not know */
+enum config_private { CONFIG_PRIVATE_UNSAID, CONFIG_PRIVATE_KEEP, CONFIG_PRIVATE_REMOVE };
+/* must the authors in From and Sender be addresses of who sends? */
+enum config_alignment { CONFIG_ALIGNMENT_UNSAID, CONFIG_ALIGNMENT_OFF, CONFIG_ALIGNMENT_REJECT };
+
 /* what is demanded of a next hop at least */
 enum config_hop_level {
 	CONFIG_HOP_OPPORTUNISTIC, /* TLS where it is to be had */
@@ -124,8 +129,11 @@ struct config_listen {
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
 	bool offers_auth;	     /* of a submission address: always, and required */
-	struct config_tls tls;	     /* that of the block, else the general one */
-	bool implicit_tls;	     /* from the first byte on */
+	enum config_private
+		private_headers; /* of who has logged in; else the general one, and so is */
+	enum config_alignment from_alignment;
+	struct config_tls tls; /* that of the block, else the general one */
+	bool implicit_tls;     /* from the first byte on */
 };
 
 enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP };
@@ -306,7 +314,11 @@ struct config {
 	size_t relay_from_count;
 	struct config_network *expn_from; /* clients that may say EXPN */
 	size_t expn_from_count;
-	char extension;	       /* between user and extension; 0: none */
+	struct config_words expn_logins;      /* and those who have logged in so, lower case, */
+	bool expn_all_logins;		      /* or however */
+	char extension;			      /* between user and extension; 0: none */
+	enum config_private private_headers;  /* of users of this host, and */
+	enum config_alignment from_alignment; /* where no `listen` says another */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
@@ -401,6 +413,8 @@ const struct config *config_take(void);
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
 bool config_may_expn(const struct config *c, const struct sockaddr *client);
+/* the same of who has logged in, in lower case */
+bool config_may_expn_login(const struct config *c, struct span login);
 /* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
 bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);

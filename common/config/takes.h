@@ -24,9 +24,12 @@ TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */
 TAKE(networks); /* relay-from */
 TAKE(expn_from);
-TAKE(etrn_from);   /* networks of a route */
-TAKE(extension);   /* a character; 0 for none */
-TAKE(listen);	   /* adds to listens */
+TAKE(expn_logins);
+TAKE(etrn_from); /* networks of a route */
+TAKE(extension); /* a character; 0 for none */
+TAKE(listen);	 /* adds to listens */
+TAKE(private);
+TAKE(alignment);
 TAKE(offers_auth); /* yes or no, of a listen */
 TAKE(auth);	   /* a block */
 TAKE(limits);	   /* a block of limits */

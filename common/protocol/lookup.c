@@ -55,7 +55,8 @@ const struct wire_shape lookup_calls[] = {
 				   &lookup_question_shape)),
 	WIRE_SHAPE(LOOKUP_SENDER, lookup_sender, 0,
 		   WIRE_FIELD_SPAN(lookup_sender, address, 1, ADDRESS_MAX_BYTES),
-		   WIRE_FIELD_SPAN(lookup_sender, login, 1, LOOKUP_LOGIN_MAX)),
+		   WIRE_FIELD_SPAN(lookup_sender, login, 0, LOOKUP_LOGIN_MAX),
+		   WIRE_FIELD_U64(lookup_sender, uid, 0, UINT32_MAX)),
 	{.name = NULL},
 };
 

@@ -488,6 +488,49 @@ who_logs_in_and_where_is_read(void **state)
 }
 
 static void
+what_is_done_with_headers_is_the_innermost_word(void **state)
+{
+	struct config *c = parse("auth {\n\tclear yes\n}\nlisten [::]:587 submission\n");
+
+	(void)state;
+	assert_int_equal(c->private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->from_alignment, CONFIG_ALIGNMENT_OFF);
+	assert_int_equal(c->listens[0].private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->listens[0].from_alignment, CONFIG_ALIGNMENT_OFF);
+	config_free(c);
+	c = parse(
+		"auth {\n\tclear yes\n}\nlisten [::]:587 submission\n"
+		"private-headers remove\nfrom-alignment reject\n"
+		"listen [::]:588 submission {\n\tprivate-headers keep\n\tfrom-alignment off\n}\n");
+	assert_int_equal(c->private_headers, CONFIG_PRIVATE_REMOVE);
+	assert_int_equal(c->listens[0].private_headers, CONFIG_PRIVATE_REMOVE);
+	assert_int_equal(c->listens[0].from_alignment, CONFIG_ALIGNMENT_REJECT);
+	assert_int_equal(c->listens[1].private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->listens[1].from_alignment, CONFIG_ALIGNMENT_OFF);
+	config_free(c);
+}
+
+static void
+logins_may_be_listed_for_expn(void **state)
+{
+	struct config *c = parse("expn-logins Ann@A.example bob\n");
+
+	(void)state;
+	assert_true(config_may_expn_login(c, SPAN("ann@a.example")));
+	assert_true(config_may_expn_login(c, SPAN("bob")));
+	assert_false(config_may_expn_login(c, SPAN("carl")));
+	assert_false(config_may_expn_login(c, SPAN_NONE));
+	config_free(c);
+	c = parse("expn-logins all\n");
+	assert_true(config_may_expn_login(c, SPAN("carl")));
+	assert_false(config_may_expn_login(c, SPAN_NONE));
+	config_free(c);
+	c = parse("hostname a.example\n");
+	assert_false(config_may_expn_login(c, SPAN("none")));
+	config_free(c);
+}
+
+static void
 budgets_have_amounts_and_senders(void **state)
 {
 	struct config *c = parse("budget {\n\tmessages 100/hour 1000/day\n\tbytes 1M/day\n}\n"
@@ -517,6 +560,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sites_have_limits_and_names),
+		cmocka_unit_test(what_is_done_with_headers_is_the_innermost_word),
+		cmocka_unit_test(logins_may_be_listed_for_expn),
 		cmocka_unit_test(budgets_have_amounts_and_senders),
 		cmocka_unit_test(an_empty_text_is_all_defaults),
 		cmocka_unit_test(each_directive_fills_its_field),
