@@ -17,9 +17,9 @@
 #include <string.h>
 
 #include "auth/sasl.h"
+#include "common/accounts/scram.h"
 #include "common/text/base64.h"
 
-#define NONCE_MAX 512 /* of a client */
 #define AUTH_MESSAGE_MAX (2 * SCRAM_MESSAGE_MAX + SCRAM_FIRST_MAX + 2)
 
 static enum verifier_hash
@@ -34,18 +34,6 @@ static bool
 is_plus(const struct sasl_exchange *x)
 {
 	return x->mechanism == AUTH_SCRAM_SHA_256_PLUS || x->mechanism == AUTH_SCRAM_SHA_1_PLUS;
-}
-
-/* the next piece up to a comma, which must be `name`=VALUE */
-static bool
-take_attribute(struct span *rest, char name, struct span *value)
-{
-	struct span piece = span_cut(rest, ',');
-
-	if (piece.len < 2 || piece.at[0] != name || piece.at[1] != '=')
-		return false;
-	*value = span_skip(piece, 2);
-	return true;
 }
 
 /* saslname: no comma, no =, but as =2C and =3D; -1: it is none */
@@ -72,15 +60,6 @@ decode_name(struct span name, char to[SCRAM_MESSAGE_MAX + 1])
 	}
 	to[len] = '\0';
 	return len > 0 ? 0 : -1;
-}
-
-static bool
-is_nonce(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] < '!' || s.at[i] > '~' || s.at[i] == ',')
-			return false;
-	return s.len > 0 && s.len <= NONCE_MAX;
 }
 
 /* ---- the first message ---- */
@@ -150,7 +129,7 @@ take_gs2_header(struct sasl_exchange *x, struct span *rest, struct span *other,
 		*rest = span_skip(*rest, 1);
 		return true;
 	}
-	if (!take_attribute(rest, 'a', other)) {
+	if (!scram_attribute(rest, 'a', other)) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return false;
 	}
@@ -201,8 +180,8 @@ take_first(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 		return;
 	x->bare_at = message.len - rest.len;
 	/* `m` in front: an extension that must be understood, and is not */
-	if (!take_attribute(&rest, 'n', &name) || !take_attribute(&rest, 'r', &nonce) ||
-	    !is_nonce(nonce)) {
+	if (!scram_attribute(&rest, 'n', &name) || !scram_attribute(&rest, 'r', &nonce) ||
+	    !scram_is_nonce(nonce)) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return;
 	}
@@ -231,13 +210,13 @@ parse_final(struct span message, struct final *f)
 {
 	struct span rest = message;
 
-	if (!take_attribute(&rest, 'c', &f->binding) || !take_attribute(&rest, 'r', &f->nonce))
+	if (!scram_attribute(&rest, 'c', &f->binding) || !scram_attribute(&rest, 'r', &f->nonce))
 		return false;
 	/* extensions may stand before the proof, which is the last */
 	while (rest.len > 0) {
 		size_t at = message.len - rest.len;
 
-		if (take_attribute(&rest, 'p', &f->proof)) {
+		if (scram_attribute(&rest, 'p', &f->proof)) {
 			f->without_proof = span_from(message.at, at - 1);
 			return rest.len == 0 && message.at[message.len - 1] != ',';
 		}
@@ -267,7 +246,7 @@ is_same_nonce(const struct sasl_exchange *x, struct span nonce)
 {
 	struct span first = span_of(x->server_first), ours;
 
-	return take_attribute(&first, 'r', &ours) && span_equal(ours, nonce);
+	return scram_attribute(&first, 'r', &ours) && span_equal(ours, nonce);
 }
 
 static void

@@ -130,9 +130,9 @@ check_authorities(const char *path, struct buffer *output)
 	return wrong != NULL ? tell(output, path, wrong) : 0;
 }
 
-/* whom delivery believes: one certificate at least, where somebody must be verified by it */
+/* whom delivery or fetch believes: one certificate at least; NULL: the system's own */
 static size_t
-check_believed(const struct config_hop_tls *tls, struct buffer *output)
+check_believed(const char *ca, struct buffer *output)
 {
 	struct stat st;
 	const char *wrong;
@@ -141,18 +141,18 @@ check_believed(const struct config_hop_tls *tls, struct buffer *output)
 	BIO *bio;
 	X509 *first;
 
-	if (tls->ca == NULL)
+	if (ca == NULL)
 		return 0;
-	text = read_file(tls->ca, &st, &len, &wrong);
+	text = read_file(ca, &st, &len, &wrong);
 	if (text == NULL)
-		return tell(output, tls->ca, wrong);
+		return tell(output, ca, wrong);
 	bio = BIO_new_mem_buf(text, (int)len);
 	first = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	X509_free(first);
 	BIO_free(bio);
 	free(text);
 	ERR_clear_error();
-	return first == NULL ? tell(output, tls->ca, "there is no certificate (PEM) in it") : 0;
+	return first == NULL ? tell(output, ca, "there is no certificate (PEM) in it") : 0;
 }
 
 size_t
@@ -167,10 +167,11 @@ check_tls(const struct config *c, struct buffer *output)
 		mistakes += check_pair(&c->pairs[i], output);
 	for (size_t i = 0; i < c->authority_count; i++)
 		mistakes += check_authorities(c->authorities[i], output);
-	mistakes += check_believed(&c->outbound.tls, output);
+	mistakes += check_believed(c->https_ca, output);
+	mistakes += check_believed(c->outbound.tls.ca, output);
 	for (size_t i = 0; i < c->route_count; i++)
-		mistakes += check_believed(&c->routes[i].tls, output);
+		mistakes += check_believed(c->routes[i].tls.ca, output);
 	for (size_t i = 0; i < c->domain_count; i++)
-		mistakes += check_believed(&c->domains[i].tls, output);
+		mistakes += check_believed(c->domains[i].tls.ca, output);
 	return mistakes;
 }

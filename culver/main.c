@@ -18,6 +18,7 @@
 #include "culver/status.h"
 #include "culver/stop.h"
 #include "culver/top.h"
+#include "culver/tls.h"
 #include "culver/trace.h"
 #include "culver/user.h"
 
@@ -34,7 +35,8 @@ enum allowed {
 	ALLOW_DIRECTIVES = 8,
 	ALLOW_CONTENT = 16,
 	ALLOW_DRY_RUN = 32,
-	ALLOW_AFTER_KILL = 64
+	ALLOW_AFTER_KILL = 64,
+	ALLOW_TRY = 128
 };
 
 struct verb {
@@ -80,6 +82,8 @@ static const struct verb verbs[] = {
 	 "budget [--json]"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
+	{"tls", ALLOW_TRY, verb_tls, "what TLS is demanded of the hosts of a domain",
+	 "tls DOMAIN [-c FILE] [--try]"},
 	{"help", 0, verb_help, "this list, or how one verb is used", "help [VERB]"},
 };
 
@@ -149,6 +153,9 @@ take_option(char **argv, struct culver_options *o, struct words *w)
 	} else if (strcmp(word, "--probe") == 0) {
 		o->probe = true;
 		w->given |= ALLOW_PROBE;
+	} else if (strcmp(word, "--try") == 0) {
+		o->tries = true;
+		w->given |= ALLOW_TRY;
 	} else if (strcmp(word, "--content") == 0) {
 		o->content = true;
 		w->given |= ALLOW_CONTENT;

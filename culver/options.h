@@ -27,6 +27,7 @@ struct culver_options {
 	bool json;	    /* --json: one object a line */
 	bool strict;	    /* --strict: run, start */
 	bool probe;	    /* --probe: sandbox */
+	bool tries;	    /* --try: tls */
 	bool content;	    /* --content: queue show */
 	bool after_kill;    /* --after-kill: stop */
 	bool dry_run;	    /* --dry-run: queue, what changes something */

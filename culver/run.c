@@ -1,7 +1,7 @@
 /*
  * run - finds master and becomes it, or starts it and waits until it is ready
  *
- * Called by main.c and sandbox.c.  Promises: what is wrong with the configuration is said before anything is started, every mistake of
+ * Called by main.c, sandbox.c and tls.c.  Promises: what is wrong with the configuration is said before anything is started, every mistake of
  * it; `start` returns 0 only when every program serves, and else says why not.
  */
 #include "culver/run.h"
@@ -129,6 +129,20 @@ run_after_kill(const struct culver_options *o)
 		return status;
 	add(&c, "--stderr");
 	add(&c, "--after-kill");
+	return become_master(&c);
+}
+
+int
+run_explain(const struct culver_options *o, const char *domain)
+{
+	static struct command c;
+	int status = prepare(o, 1, &c);
+	if (status != 0)
+		return status;
+	add(&c, "--explain");
+	add(&c, domain);
+	if (o->tries)
+		add(&c, "--try");
 	return become_master(&c);
 }
 

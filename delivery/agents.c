@@ -8,6 +8,7 @@
 #include "common/protocol/jobs-parent.h"
 #include "common/system/confine.h"
 #include "delivery/agent.h"
+#include "delivery/credentials.h"
 #include "delivery/hosts.h"
 
 /* agents that were told to end may still say QUIT while others are asked for in their place */
@@ -15,7 +16,7 @@
 
 struct agents {
 	const struct config *config;
-	const char *resolver; /* path of its socket */
+	struct agent_paths paths;
 	struct verdict why;
 };
 
@@ -24,7 +25,8 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 {
 	struct agents *a = owner;
 
-	if (hosts_check(want->hosts, &a->why) == 0)
+	if (hosts_check(want->hosts, &a->why) == 0 &&
+	    credentials_check(a->config, want->home, &a->why) == 0)
 		return true;
 	cannot->fate = a->why.fate;
 	cannot->status = span_of(a->why.status);
@@ -38,16 +40,17 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agents *a = owner;
 
 	confine_child();
-	return agent_serve(a->config, a->resolver, want->hosts, want->domain, channel);
+	return agent_serve(&a->paths, a->config,
+			   &(struct agent_place){want->hosts, want->domain, want->home}, channel);
 }
 
 void
-agents_serve(const struct config *config, const char *path, const char *resolver)
+agents_serve(const struct config *config, const char *jobs, const struct agent_paths *paths)
 {
 	static struct agents agents;
 	struct jobs_parent_program program = {
 		.kind = JOBS_SMTP,
-		.path = path,
+		.path = jobs,
 		.agents_max = (size_t)config->limits.agents + AGENTS_ENDING_MAX,
 		.may_serve = may_serve,
 		.serve = serve,
@@ -55,6 +58,6 @@ agents_serve(const struct config *config, const char *path, const char *resolver
 	};
 
 	agents.config = config;
-	agents.resolver = resolver;
+	agents.paths = *paths;
 	jobs_parent_run(&program);
 }

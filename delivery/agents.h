@@ -5,8 +5,9 @@
 #define DELIVERY_AGENTS_H
 
 #include "common/config/config.h"
+#include "delivery/agent.h"
 
-/* agents_serve - until a signal ended it and the last agent is gone; `path` and `resolver` are the sockets `jobs` and `resolver` */
-void agents_serve(const struct config *config, const char *path, const char *resolver);
+/* agents_serve - until a signal ended it and the last agent is gone; `jobs` is the path of that socket */
+void agents_serve(const struct config *config, const char *jobs, const struct agent_paths *paths);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * master - starts the others, and starts them again
  *
- *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --after-kill]
+ *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --after-kill | --explain DOMAIN [--try]]
  *
- * Execed by `culver run`, `start` and `sandbox --probe`, and by `stop` after a kill.  Reads the configuration, binds every socket, makes the directories, execs the programs of
+ * Execed by `culver run`, `start`, `sandbox --probe` and `tls`, and by `stop` after a kill.  Reads the configuration, binds every socket, makes the directories, execs the programs of
  * the trust map, reloads at SIGHUP, stops in order at SIGTERM or SIGINT.  It parses nothing from the network and reads no mail.
  * Exit status: 0 after an ordered stop, 78 for a configuration or machine that is not right, 71 when the kernel refused something.
  */
@@ -29,7 +29,18 @@
 static void
 take_options(int argc, char **argv, struct master_options *o)
 {
-	enum { CONFIG = 1, PROGRAMS, BUILD_TREE, STRICT, STDERR, READY_FD, PROBE, AFTER_KILL };
+	enum {
+		CONFIG = 1,
+		PROGRAMS,
+		BUILD_TREE,
+		STRICT,
+		STDERR,
+		READY_FD,
+		PROBE,
+		AFTER_KILL,
+		EXPLAIN,
+		TRY
+	};
 	static const struct option options[] = {
 		{"config", required_argument, NULL, CONFIG},
 		{"programs", required_argument, NULL, PROGRAMS},
@@ -39,6 +50,8 @@ take_options(int argc, char **argv, struct master_options *o)
 		{"ready-fd", required_argument, NULL, READY_FD},
 		{"probe", no_argument, NULL, PROBE},
 		{"after-kill", no_argument, NULL, AFTER_KILL},
+		{"explain", required_argument, NULL, EXPLAIN},
+		{"try", no_argument, NULL, TRY},
 		{NULL, 0, NULL, 0},
 	};
 	uint64_t number;
@@ -72,6 +85,12 @@ take_options(int argc, char **argv, struct master_options *o)
 		case AFTER_KILL:
 			o->after_kill = true;
 			break;
+		case EXPLAIN:
+			o->explain = optarg;
+			break;
+		case TRY:
+			o->tries = true;
+			break;
 		default:
 			fatal(EXIT_CONFIGURATION, 0,
 			      "master is started by `culver run` or `culver start`");
@@ -88,7 +107,7 @@ tidy(const struct master_options *o)
 {
 	sigset_t later;
 	sigemptyset(&later);
-	if (!o->probe) {
+	if (!o->probe && o->explain == NULL) {
 		/* what comes before the loop waits for it: a SIGHUP now must not end us */
 		const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
 		for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -168,6 +187,10 @@ take_configuration(struct master *m)
 	if (certificates_load(m, config, &certificates, &why) != 0)
 		refuse(&why);
 	certificates_put(&m->certificates, &certificates);
+	struct secrets_set secrets;
+	if (secrets_load(config, &secrets, &why) != 0)
+		refuse(&why);
+	secrets_put(&m->secrets, &secrets);
 	m->config = config;
 	buffer_free(&text);
 	buffer_free(&why);
@@ -295,6 +318,9 @@ main(int argc, char **argv)
 	if (m.options.after_kill)
 		return after_kill(&m);
 	struct config *config = take_configuration(&m);
+	/* all that it needs belongs to the system that runs, and stays as it is */
+	if (m.options.explain != NULL)
+		return programs_explain(&m);
 	if (m.options.probe)
 		make_probe_runtime(config);
 	else

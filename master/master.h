@@ -14,6 +14,7 @@
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "master/certificates.h"
+#include "master/secrets.h"
 #include "master/sockets.h"
 #include "master/trust.h"
 
@@ -32,8 +33,10 @@ struct master_options {
 	bool strict;
 	bool to_stderr; /* the default of `log` */
 	bool probe;
-	bool after_kill; /* put in order what a killed master left, and start nothing */
-	int ready_fd;	 /* -1: nobody waits; else "ready\n" or a sentence goes there */
+	bool after_kill;     /* put in order what a killed master left, and start nothing */
+	const char *explain; /* a domain, for `culver tls`; NULL: no */
+	bool tries;
+	int ready_fd; /* -1: nobody waits; else "ready\n" or a sentence goes there */
 };
 
 enum process_condition { PROCESS_STARTING = 1, PROCESS_SERVING, PROCESS_STOPPING, PROCESS_RETIRED };
@@ -72,6 +75,7 @@ struct master {
 	struct trust_people people;
 	struct sockets sockets;
 	struct certificates certificates;
+	struct secrets secrets;
 	struct loop_timer look; /* at their files */
 	struct loop *loop;
 	int pid_fd; /* RUNTIME/master.pid, locked */
@@ -117,6 +121,8 @@ void programs_stop(struct master *m);
 void programs_reap(struct master *m);
 /* programs_probe - each program once, with row.probe: what it may not do; 0, or 1 when something forbidden was allowed */
 int programs_probe(struct master *m);
+/* programs_explain - a delivery that says what is demanded of the domain's hosts, on our standard output, beside a system that runs; its exit status */
+int programs_explain(struct master *m);
 
 /* ---- exec.c ---- */
 

@@ -194,6 +194,7 @@ places_make(const struct config *c, const struct trust_people *people, struct bu
 		{c->spool, 0700, trust_uid(people, "queue-manager"),
 		 trust_gid(people, "queue-manager")},
 		{c->trace, 0700, trust_uid(people, "log"), trust_gid(people, "log")},
+		{c->sts_cache, 0700, trust_uid(people, "fetch"), trust_gid(people, "fetch")},
 		/* written by who runs this (`culver user`), read by auth */
 		{c->auth.accounts, 0750, master, trust_gid(people, "auth")},
 	};

@@ -36,8 +36,12 @@ make_row(const struct program *p, int master_end, bool probe, struct start *s, s
 		return -1;
 	s->strict = m->options.strict;
 	s->probe = probe;
+	if (m->options.explain != NULL)
+		snprintf(s->explain, sizeof(s->explain), "%s", m->options.explain);
+	s->tries = m->options.tries;
 	sockets_fill(&m->sockets, p->row, &m->people, s);
 	certificates_fill(&m->certificates, p->row, s);
+	secrets_fill(&m->secrets, m->config, p->row, s);
 	struct start_listen *l = &s->listens[s->listen_count++];
 	snprintf(l->name, sizeof(l->name), "master");
 	l->fd = master_end;
@@ -386,11 +390,15 @@ look(struct loop_timer *t)
 	struct master *m = t->owner;
 	if (m->is_stopping)
 		return;
-	if (certificates_look(m)) {
+	bool has_certificates = certificates_look(m);
+	bool has_logins = secrets_look(m);
+	if (has_certificates || has_logins) {
 		m->is_ready = false;
 		/* in the order of the map: who signs is there before who asks */
 		for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-			if (m->programs[i].row->files != TRUST_NO_FILES)
+			enum trust_files files = m->programs[i].row->files;
+			bool is_of_login = files == TRUST_LOGINS || files == TRUST_REFRESH;
+			if (is_of_login ? has_logins : files != TRUST_NO_FILES && has_certificates)
 				replace(&m->programs[i]);
 		}
 		report_changed(m);
@@ -559,6 +567,28 @@ programs_stop(struct master *m)
 	m->stage = TRUST_STOP_DOOR;
 	begin_stage(m);
 	go_on_stopping(m);
+}
+
+/* ---- culver tls ---- */
+
+int
+programs_explain(struct master *m)
+{
+	struct program p = {.row = trust_find("delivery"), .master = m, .left = -1};
+	struct buffer row;
+	int pair[2], status;
+	buffer_init(&row, ROW_TEXT_MAX);
+	/* programs have one descriptor to speak by */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0 ||
+	    dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		fatal(EXIT_OS, errno, "descriptors");
+	pid_t pid = exec_row(&p, pair[1], false, &row);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		fatal(EXIT_OS, errno, "delivery");
+	close(pair[0]);
+	close(pair[1]);
+	buffer_free(&row);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SOFTWARE;
 }
 
 /* ---- culver sandbox --probe ---- */

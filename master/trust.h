@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 13
+#define TRUST_PROGRAMS 14
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 6
 #define TRUST_DIRECTORIES_MAX 8
@@ -52,6 +52,7 @@ enum trust_place {
 	TRUST_LOG_FILE, /* the directory that `log FILE` is in */
 	TRUST_TABLES,	/* each directory that holds a text table */
 	TRUST_ACCOUNTS, /* of `culver user` */
+	TRUST_STS,	/* policies that fetch keeps */
 };
 
 struct trust_directory {
@@ -61,11 +62,13 @@ struct trust_directory {
 	unsigned rights;
 };
 
-/* which files of `tls` master opens for a program */
+/* which files of `tls` and `login` master opens for a program */
 enum trust_files {
 	TRUST_NO_FILES,
 	TRUST_CERTIFICATES,
-	TRUST_KEYS, /* those before the present ones too (master/certificates.h) */
+	TRUST_KEYS,    /* those before the present ones too (master/certificates.h) */
+	TRUST_LOGINS,  /* passwords and tokens for other hosts (master/secrets.h) */
+	TRUST_REFRESH, /* what tokens for other hosts are fetched by */
 };
 
 struct trust_row {
@@ -76,7 +79,8 @@ struct trust_row {
 	bool serves_network; /* the `listen` sockets */
 	const char *reaches[TRUST_REACHES_MAX];
 	bool network_out;
-	bool reads_drop; /* is in TRUST_DROP_GROUP */
+	uint16_t network_port; /* of TCP; 0: any */
+	bool reads_drop;       /* is in TRUST_DROP_GROUP */
 	enum trust_room room;
 	struct trust_directory directories[TRUST_DIRECTORIES_MAX];
 	enum trust_files files;

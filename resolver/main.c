@@ -1,7 +1,7 @@
 /*
  * resolver - DNS for the others, with a cache and DNSSEC validation (libunbound)
  *
- * Answers delivery (where is this host, which are the MX of that domain?).  Asks the network at port 53 and nothing else; sees no mail.
+ * Answers delivery (where is this host, which are the MX of that domain?) and fetch.  Asks the network at port 53 and nothing else; sees no mail.
  * Configuration, hosts, keys and name servers are read before it confines itself.
  */
 #include "common/config/config.h"

@@ -12,26 +12,16 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "common/tls/exporter.h"
 #include "common/tls/layer.h"
 #include "smtpd/session.h"
-
-#define EXPORTER_SIZE 32 /* RFC 9266, section 2 */
-
-static bool
-covers_handshake(SSL *ssl)
-{
-	return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1;
-}
 
 static void
 take_exporter(SSL *ssl, struct binding *b)
 {
-	static const char label[] = "EXPORTER-Channel-Binding";
+	_Static_assert(sizeof(b->data) >= EXPORTER_SIZE, "the exporter must fit");
 
-	/* with an empty context, which in TLS 1.2 is another one than none */
-	if (covers_handshake(ssl) &&
-	    SSL_export_keying_material(ssl, b->data, EXPORTER_SIZE, label, sizeof(label) - 1,
-				       (const unsigned char *)"", 0, 1) == 1)
+	if (exporter_take(ssl, b->data))
 		b->len = EXPORTER_SIZE;
 }
 
@@ -41,7 +31,7 @@ take_unique(SSL *ssl, struct binding *b)
 {
 	size_t len;
 
-	if (SSL_version(ssl) != TLS1_2_VERSION || !covers_handshake(ssl))
+	if (SSL_version(ssl) != TLS1_2_VERSION || !exporter_covers_handshake(ssl))
 		return;
 	len = SSL_session_reused(ssl) ? SSL_get_finished(ssl, b->data, sizeof(b->data))
 				      : SSL_get_peer_finished(ssl, b->data, sizeof(b->data));

@@ -84,6 +84,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		c->root_mail = join(p, state, "root");
 	if (c->auth.accounts == NULL)
 		c->auth.accounts = join(p, state, "accounts");
+	if (c->sts_cache == NULL)
+		c->sts_cache = join(p, state, "sts");
 	if (!p->has_log)
 		c->log_sink = defaults->log_to_stderr ? CONFIG_LOG_STDERR : CONFIG_LOG_SYSLOG;
 }
@@ -262,6 +264,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 	finish_listens(p);
 	parse_finish_tls(p);
 	finish_submission(p);
+	parse_finish_logins(p);
 	finish_certificates(p);
 	parse_finish_routes(p);
 }

@@ -41,6 +41,12 @@ struct parse_use {
 	bool is_users;
 };
 
+/* a word that shall be the name of a login */
+struct parse_login_use {
+	const char *word;
+	struct parse_position at;
+};
+
 struct parse {
 	struct config *config;
 	struct config_errors *errors;
@@ -68,6 +74,10 @@ struct parse {
 	struct parse_use *uses;
 	size_t use_count;
 	struct parse_position *route_at; /* of each route, in the order of the file */
+	struct parse_position outbound_at;
+	struct parse_position login_at[CONFIG_LOGINS_MAX];
+	struct parse_login_use *login_uses;
+	size_t login_use_count;
 };
 
 /* parse_mistake - at this line; column from 1 */
@@ -96,6 +106,8 @@ char *parse_lmtp_hop(struct parse *p, const struct grammar_line *line, size_t at
 void parse_finish_routes(struct parse *p);
 /* parse_finish_tls - the certificates of each address, and their keys (takes-tls.c) */
 void parse_finish_tls(struct parse *p);
+/* parse_finish_logins - blocks that are not whole, names that no block has, logins where there is no host (takes-logins.c) */
+void parse_finish_logins(struct parse *p);
 /* parse_finish_clients - what a block of `tls` says of clients' certificates goes together; numbers its `client-ca` (takes-clients.c) */
 void parse_finish_clients(struct parse *p, const struct parse_position *at, struct config_tls *tls);
 /* parse_ask_nothing - the block is the general one, and the address is where other hosts bring mail */

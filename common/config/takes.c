@@ -507,6 +507,7 @@ take_outbound(struct parse *p, const struct directive *d, const struct grammar_l
 	      void *object)
 {
 	(void)line;
+	p->outbound_at = p->at;
 	p->opened = FIELD(struct config_outbound, object, d);
 }
 

@@ -66,9 +66,15 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
-TAKE(early);	      /* auto, off, or a time */
-TAKE(retry);	      /* first and longest time */
-TAKE(time_or_never);  /* a time, or 0 for never */
+TAKE(early);	     /* auto, off, or a time */
+TAKE(retry);	     /* first and longest time */
+TAKE(time_or_never); /* a time, or 0 for never */
+TAKE(login);	     /* adds to logins; its words: */
+TAKE(login_user);
+TAKE(login_endpoint); /* a URL */
+TAKE(login_file);     /* a password or a token */
+TAKE(mechanisms);
+TAKE(login_name);     /* of an outbound or a route: the name of one */
 TAKE(site);	      /* adds to sites */
 TAKE(rate);	      /* messages in a time; uint64_t, microseconds between two */
 TAKE(budget);	      /* adds to budgets */

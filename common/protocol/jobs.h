@@ -72,7 +72,7 @@ struct jobs_want {
 	struct span
 		domain; /* mailbox: the domain block that decides `deliver`; smtp: "outbound", or the route or domain that named the hosts */
 	struct span
-		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; smtp: the name of the login; else empty */
 	uint64_t quota;	      /* mailbox of a virtual user: bytes; 0: none */
 	struct span delivery; /* mailbox: which of the block's, by its name; empty: `deliver` */
 };

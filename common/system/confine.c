@@ -36,6 +36,7 @@
 #define ACCESS_FS_IOCTL_DEV (1ULL << 15)
 #define ACCESS_NET_BIND_TCP (1ULL << 0)
 #define ACCESS_NET_CONNECT_TCP (1ULL << 1)
+#define RULE_NET_PORT 2
 #define SCOPE_ABSTRACT_UNIX (1ULL << 0)
 #define SCOPE_SIGNAL (1ULL << 1)
 
@@ -43,6 +44,10 @@ struct ruleset {
 	uint64_t access_fs;
 	uint64_t access_net;
 	uint64_t scoped;
+};
+
+struct port_rule {
+	uint64_t allowed, port;
 };
 
 #define ACCESS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
@@ -166,11 +171,11 @@ allow_directory(int ruleset, const struct start_directory *d, uint64_t known)
 /*
  * made before the chroot, since the directories are named from outside; -1: the kernel has no Landlock
  *
- * `all_files`: only network, signals and abstract sockets are restricted (local, whose children open their users' files)
+ * `port`: the one that may be connected to by TCP, where `network_out` allows that; 0: any.  `all_files`: only network, signals and abstract sockets are restricted (local, whose children open their users' files)
  */
 static int
 make_ruleset(int abi, const struct start_directory *directories, size_t count, bool all_files,
-	     bool network_out)
+	     bool network_out, uint16_t port)
 {
 	/* a domain that does not name REFER forbids moves between folders, in all that are nested in it too */
 	const struct start_directory everything = {.path = "/", .rights = START_WRITE};
@@ -179,12 +184,17 @@ make_ruleset(int abi, const struct start_directory *directories, size_t count, b
 	if (abi < 1 || (all_files && abi < 4))
 		return -1;
 	if (abi >= 4)
-		r.access_net = ACCESS_NET_BIND_TCP | (network_out ? 0 : ACCESS_NET_CONNECT_TCP);
+		r.access_net = ACCESS_NET_BIND_TCP |
+			       (network_out && port == 0 ? 0 : ACCESS_NET_CONNECT_TCP);
 	if (abi >= 6)
 		r.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
 	if (ruleset < 0)
 		fatal(EXIT_OS, errno, "Landlock rules");
+	const struct port_rule out = {.allowed = ACCESS_NET_CONNECT_TCP, .port = port};
+	if (network_out && port != 0 && abi >= 4 &&
+	    syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &out, 0) < 0)
+		fatal(EXIT_OS, errno, "Landlock rule for port %u", (unsigned)port);
 	for (size_t i = 0; i < count; i++)
 		allow_directory(ruleset, &directories[i], r.access_fs);
 	if (all_files)
@@ -372,8 +382,8 @@ confine(const struct start *s, const struct syscall_group *groups,
 	bool stays_root = s->as_root && s->uid == 0;
 	tzset(); /* the zone's file cannot be reached later */
 	scmp_filter_ctx filter = make_filter(groups, s->strict);
-	int ruleset =
-		make_ruleset(abi, s->directories, s->directory_count, stays_root, s->network_out);
+	int ruleset = make_ruleset(abi, s->directories, s->directory_count, stays_root,
+				   s->network_out, s->network_port);
 	if (limits->may_fork)
 		child_ruleset = make_child_ruleset(abi);
 	EVENT("confined", event_string("program", s->program),
@@ -405,7 +415,7 @@ confine_user(const struct start_directory *directories, size_t count,
 	     const struct syscall_group *groups, const struct confine_limits *limits, bool strict)
 {
 	scmp_filter_ctx filter = make_filter(groups, strict);
-	int ruleset = make_ruleset(landlock_abi(), directories, count, false, false);
+	int ruleset = make_ruleset(landlock_abi(), directories, count, false, false, 0);
 	make_private();
 	set_limits(limits, false);
 	no_new_privileges();

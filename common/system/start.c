@@ -54,7 +54,11 @@ start_encode(const struct start *s, struct buffer *to)
 	put_number(to, "strict", s->strict);
 	put_number(to, "probe", s->probe);
 	put_number(to, "check", s->check);
+	if (s->explain[0] != '\0')
+		put_text(to, "explain", s->explain);
+	put_number(to, "tries", s->tries);
 	put_number(to, "network-out", s->network_out);
+	put_number(to, "network-port", s->network_port);
 	put_number(to, "admin-uid", s->admin_uid);
 	put_number(to, "admin-gid", s->admin_gid);
 	for (size_t i = 0; i < s->listen_count; i++) {
@@ -202,8 +206,12 @@ decode_number(const struct words *w, struct start *s)
 		s->probe = v == 1;
 	else if (strcmp(key, "check") == 0)
 		s->check = v == 1;
+	else if (strcmp(key, "tries") == 0)
+		s->tries = v == 1;
 	else if (strcmp(key, "network-out") == 0)
 		s->network_out = v == 1;
+	else if (strcmp(key, "network-port") == 0 && v <= UINT16_MAX)
+		s->network_port = (uint16_t)v;
 	else if (strcmp(key, "admin-uid") == 0)
 		s->admin_uid = (uid_t)v;
 	else if (strcmp(key, "admin-gid") == 0)
@@ -228,6 +236,8 @@ decode_line(struct span line, struct words *w, struct start *s)
 		return decode_file(w, s);
 	if (strcmp(w->at[0], "program") == 0)
 		return word_copy(w, 1, s->program, sizeof(s->program));
+	if (strcmp(w->at[0], "explain") == 0)
+		return word_copy(w, 1, s->explain, sizeof(s->explain));
 	if (strcmp(w->at[0], "room") == 0)
 		return word_copy(w, 1, s->room, sizeof(s->room));
 	return decode_number(w, s);

@@ -26,9 +26,10 @@
 #define START_SOCKETS_MAX 64
 #define START_UIDS_MAX 16
 #define START_DIRECTORIES_MAX 16
-#define START_FILES_MAX 64
+#define START_FILES_MAX 128
 #define START_DESCRIPTORS_MAX (START_SOCKETS_MAX + START_FILES_MAX)
 #define START_PATH_MAX 512
+#define START_DOMAIN_MAX 255
 
 /* one who may connect: a program, as the uid it has */
 struct start_peer {
@@ -84,7 +85,12 @@ struct start {
 	bool strict;		   /* seccomp: an unknown call kills (tests) instead of ENOSYS */
 	bool probe; /* confine, try what is forbidden, print the answers, exit (culver sandbox --probe) */
 	bool check; /* look at the files, say on `master` what is wrong with them, exit (signer) */
-	bool network_out; /* may connect by TCP */
+	char explain
+		[START_DOMAIN_MAX +
+		 1]; /* say what is demanded of this domain's hosts, exit (delivery); "": serve */
+	bool tries;  /* and whether they meet it */
+	bool network_out;      /* may connect by TCP */
+	uint16_t network_port; /* and to no other port; 0: to any (Landlock) */
 	uid_t admin_uid; /* besides root: sees and does all (the ordinary user who runs it; else 0) */
 	gid_t admin_gid; /* group culver-admin; (gid_t)-1 when there is none */
 	struct start_listen listens[START_SOCKETS_MAX];

@@ -31,8 +31,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "signer", "auth", "auth-pam", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "signer", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "auth", "auth-pam", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "fetch", "signer", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 
@@ -236,6 +236,7 @@ class Culver:
         self.drop_path = os.path.join(self.folder, "drop")
         self.root_mail_path = os.path.join(self.folder, "root-mail")
         self.accounts_path = os.path.join(self.folder, "accounts")
+        self.sts_path = os.path.join(self.folder, "sts")
         self.logs = os.path.join(self.folder, "logs")
         self.log_path = os.path.join(self.logs, "culver.log")
         self.config_path = os.path.join(self.folder, "culver.conf")
@@ -274,7 +275,7 @@ class Culver:
         """culver.conf as it will be written."""
         lines = {
             "hostname": HOSTNAME, "spool": self.spool, "runtime": self.runtime, "trace": self.trace, "drop": self.drop_path,
-            "root-mail": self.root_mail_path, "log": f"{self.log_path} {{\n    format text\n}}",
+            "root-mail": self.root_mail_path, "sts-cache": self.sts_path, "log": f"{self.log_path} {{\n    format text\n}}",
             # a 250 means that the message is in the spool; test_early.py is about when it is not
             "early-delivery": "off",
         }

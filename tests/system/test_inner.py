@@ -15,8 +15,8 @@ import wire
 from calm import Calm
 
 # socket: the program whose uid connects
-CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "signer": "smtpd", "auth": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
-ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS,
+CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "fetch": "delivery", "signer": "smtpd", "auth": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
+ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS, "fetch": wire.FETCH_ANSWERS,
            "signer": wire.SIGNER_ANSWERS, "auth": wire.AUTH_ANSWERS}
 ORIGIN_LOCAL = 3  # common/protocol/intake.h
 
@@ -94,7 +94,7 @@ def test_unwanted_descriptors(culver, name):
     calm.check()
 
 
-@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "signer", "auth", "control", "trace"])
+@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "control", "trace"])
 def test_wellformed_headers_around_nonsense(culver, name):
     culver.start()
     calm = Calm(culver)
@@ -225,13 +225,14 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "resolver", "signer", "auth", "pam", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "pam", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
     wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
              "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"],
              "signer": ["submit", "delivery", "lookup", "resolver", "log", "bounce", "auth"],
              "pam": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "smtpd"],
+             "fetch": ["smtpd", "submit", "lookup", "log", "bounce", "resolver", "signer", "auth"],
              "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"]}
     for name, programs in wrong.items():
         for program in programs:

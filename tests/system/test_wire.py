@@ -11,6 +11,7 @@ import wire
 PROTOCOLS = {
     "intake": [wire.INTAKE_CALLS, wire.INTAKE_ANSWERS], "jobs": [wire.JOBS_CALLS, wire.JOBS_ORDERS],
     "lookup": [wire.LOOKUP_CALLS, wire.LOOKUP_ANSWERS], "resolver": [wire.RESOLVER_CALLS, wire.RESOLVER_ANSWERS],
+    "fetch": [wire.FETCH_CALLS, wire.FETCH_ANSWERS],
     "signer": [wire.SIGNER_CALLS, wire.SIGNER_ANSWERS],
     "auth": [wire.AUTH_CALLS, wire.AUTH_ANSWERS],
     "auth-pam": [wire.AUTH_PAM_CALLS, wire.AUTH_PAM_ANSWERS],

@@ -59,7 +59,7 @@ JOBS_ORDERS = {
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
 }
 
-QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N)]
+QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N), ("sender", S)]
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
@@ -97,6 +97,15 @@ RESOLVER_ANSWERS = {
                               ("records", [("preference", N), ("name", S), ("data", S)])]),
 }
 
+FETCH_CALLS = {
+    "FETCH_STS_ASK": (1, [("domain", S), ("id", S)]),
+    "FETCH_TOKEN_ASK": (2, [("login", S), ("is_refused", N)]),
+}
+FETCH_ANSWERS = {
+    "FETCH_STS_ANSWER": (101, [("mode", N), ("age", N), ("left", N), ("id", S), ("reason", S), ("mx", [("pattern", S)])]),
+    "FETCH_TOKEN_ANSWER": (102, [("token", S), ("reason", S)]),
+}
+
 SIGNER_CALLS = {"SIGNER_READY": (1, [("key", N)]), "SIGNER_SIGN": (2, [("key", N), ("scheme", N), ("text", S)])}
 SIGNER_ANSWERS = {
     "SIGNER_HAS": (101, [("key", N)]),
@@ -119,11 +128,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "fetch": FETCH_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS,
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS, **FETCH_CALLS, **FETCH_ANSWERS,
           **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 

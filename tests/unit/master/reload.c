@@ -65,6 +65,14 @@ another_place_of_the_accounts_is_refused(void **state)
 }
 
 static void
+another_place_of_the_policies_is_refused(void **state)
+{
+	(void)state;
+	write_config("spool", "run", "trace", "sts-cache /elsewhere\n");
+	expect_refused("`sts-cache` changed: that needs a stop and a start");
+}
+
+static void
 the_first_mistake_is_said_with_its_place_and_how_many_more_there_are(void **state)
 {
 	(void)state;
@@ -216,6 +224,7 @@ main(int argc, char **argv)
 		TEST(another_spool_is_refused),
 		TEST(another_runtime_is_refused),
 		TEST(another_place_of_the_accounts_is_refused),
+		TEST(another_place_of_the_policies_is_refused),
 		TEST(the_first_mistake_is_said_with_its_place_and_how_many_more_there_are),
 		TEST(a_directory_that_cannot_be_had_is_refused),
 		TEST(tables_in_more_directories_than_a_row_can_hold_are_refused),

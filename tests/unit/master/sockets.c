@@ -410,13 +410,17 @@ an_ordinary_user_has_no_rooms(void **state)
 static struct config
 three_places(void)
 {
-	static char runtime[100], spool[100], trace[100], accounts[100];
+	static char runtime[100], spool[100], trace[100], accounts[100], sts[100];
 	snprintf(runtime, sizeof(runtime), "%s/run", directory);
 	snprintf(spool, sizeof(spool), "%s/spool", directory);
 	snprintf(trace, sizeof(trace), "%s/state/trace", directory);
 	snprintf(accounts, sizeof(accounts), "%s/state/accounts", directory);
-	return (struct config){
-		.runtime = runtime, .spool = spool, .trace = trace, .auth.accounts = accounts};
+	snprintf(sts, sizeof(sts), "%s/state/sts", directory);
+	return (struct config){.runtime = runtime,
+			       .spool = spool,
+			       .trace = trace,
+			       .auth.accounts = accounts,
+			       .sts_cache = sts};
 }
 
 static void
@@ -426,6 +430,7 @@ remove_places(void)
 	rmdir(path_of("spool"));
 	rmdir(path_of("state/trace"));
 	rmdir(path_of("state/accounts"));
+	rmdir(path_of("state/sts"));
 	rmdir(path_of("state"));
 }
 

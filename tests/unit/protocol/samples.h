@@ -11,6 +11,7 @@
 #include "common/protocol/auth-pam.h"
 #include "common/protocol/auth.h"
 #include "common/protocol/control.h"
+#include "common/protocol/fetch.h"
 #include "common/protocol/intake.h"
 #include "common/protocol/jobs.h"
 #include "common/protocol/lookup.h"
@@ -25,7 +26,7 @@ static const struct wire_shape *const sample_tables[] = {
 	intake_calls,	intake_answers,	  jobs_calls,	    jobs_orders,    lookup_calls,
 	lookup_answers, control_calls,	  control_answers,  trace_calls,    trace_answers,
 	resolver_calls, resolver_answers, signer_calls,	    signer_answers, auth_calls,
-	auth_answers,	auth_pam_calls,	  auth_pam_answers,
+	auth_answers,	auth_pam_calls,	  auth_pam_answers, fetch_calls,    fetch_answers,
 };
 
 #define SAMPLE_TABLES (sizeof(sample_tables) / sizeof(sample_tables[0]))

@@ -20,6 +20,7 @@ row_comes_back_as_it_was(void **state)
 			  .room = "/run/culver/rooms/smtpd",
 			  .strict = true,
 			  .network_out = true,
+			  .network_port = 443,
 			  .admin_gid = 44};
 	struct start back;
 	struct buffer text;
