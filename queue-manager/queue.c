@@ -57,10 +57,13 @@ place_list_add(struct place_list *l, struct place *p)
 static uint32_t
 hash_of(enum jobs_kind kind, const struct place_name *n)
 {
-	return (uint32_t)(checksum_of(n->name.at, n->name.len) +
-			  31 * checksum_of(n->domain.at, n->domain.len) +
-			  37 * checksum_of(n->home.at, n->home.len) +
-			  41 * checksum_of(n->delivery.at, n->delivery.len) + (uint64_t)kind);
+	uint64_t hash = checksum_of(n->name.at, n->name.len) +
+			31 * checksum_of(n->domain.at, n->domain.len) +
+			37 * checksum_of(n->home.at, n->home.len) + (uint64_t)kind;
+	/* most have none */
+	if (n->delivery.len > 0)
+		hash += 41 * checksum_of(n->delivery.at, n->delivery.len);
+	return (uint32_t)hash;
 }
 
 static void

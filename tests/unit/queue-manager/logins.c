@@ -33,6 +33,15 @@ agent_for(struct harness *h, const char *login)
 	return fd;
 }
 
+static struct place *
+place_by(struct harness *h, const char *login)
+{
+	const struct place_name name = {SPAN("192.0.2.2:25"), SPAN("outbound"), span_of(login),
+					SPAN_NONE};
+
+	return queue_place_named(h->q, JOBS_SMTP, &name);
+}
+
 static void
 each_login_has_a_place_and_a_site(void **state)
 {
@@ -64,10 +73,8 @@ each_login_has_a_place_and_a_site(void **state)
 	assert_true(hear_job(h, bob, &job));
 	assert_string_equal(job.addresses[0], "y@remote.example");
 	/* what is trouble for one is none for the other */
-	struct place *of_ann =
-		queue_place(h->q, JOBS_SMTP, SPAN("192.0.2.2:25"), SPAN("outbound"), SPAN("ann"));
-	struct place *of_bob =
-		queue_place(h->q, JOBS_SMTP, SPAN("192.0.2.2:25"), SPAN("outbound"), SPAN("bob"));
+	struct place *of_ann = place_by(h, "ann");
+	struct place *of_bob = place_by(h, "bob");
 	assert_ptr_not_equal(of_ann->site, of_bob->site);
 	assert_string_equal(of_bob->site->name, "192.0.2.2:25 (bob)");
 	close(ann);
