@@ -33,7 +33,8 @@ enum allowed {
 	ALLOW_PROBE = 4,
 	ALLOW_DIRECTIVES = 8,
 	ALLOW_CONTENT = 16,
-	ALLOW_DRY_RUN = 32
+	ALLOW_DRY_RUN = 32,
+	ALLOW_AFTER_KILL = 64
 };
 
 struct verb {
@@ -52,7 +53,8 @@ static const struct verb verbs[] = {
 	{"start", ALLOW_STRICT, verb_start,
 	 "run it in the background; returns when every program serves",
 	 "start [-c FILE] [--strict]"},
-	{"stop", 0, verb_stop, "end it in order, and wait for the end", "stop [-c FILE]"},
+	{"stop", ALLOW_AFTER_KILL, verb_stop, "end it in order, and wait for the end",
+	 "stop [-c FILE] [--after-kill]"},
 	{"reload", 0, verb_reload, "check the configuration and have it taken", "reload [-c FILE]"},
 	{"status", ALLOW_JSON, verb_status, "what runs, how much is queued",
 	 "status [-c FILE] [--json]"},
@@ -150,6 +152,9 @@ take_option(char **argv, struct culver_options *o, struct words *w)
 	} else if (strcmp(word, "--content") == 0) {
 		o->content = true;
 		w->given |= ALLOW_CONTENT;
+	} else if (strcmp(word, "--after-kill") == 0) {
+		o->after_kill = true;
+		w->given |= ALLOW_AFTER_KILL;
 	} else if (strcmp(word, "--dry-run") == 0) {
 		o->dry_run = true;
 		w->given |= ALLOW_DRY_RUN;

@@ -145,6 +145,7 @@ connect_extension(struct connection *c, struct span text)
 		     {SPAN("8BITMIME"), &c->eight_bit},
 		     {SPAN("DSN"), &c->dsn},
 		     {SPAN("SMTPUTF8"), &c->utf8},
+		     {SPAN("REQUIRETLS"), &c->requiretls},
 		     {SPAN("CHUNKING"), &c->chunking},
 		     {SPAN("STARTTLS"), &c->offers_starttls}};
 	struct span word = span_word(&text);
@@ -280,7 +281,7 @@ static void
 forget_extensions(struct connection *c)
 {
 	c->pipelining = c->eight_bit = c->size = c->dsn = c->utf8 = c->chunking = false;
-	c->offers_starttls = false;
+	c->offers_starttls = c->requiretls = false;
 	c->size_max = c->recipients_max = c->transactions_max = 0;
 }
 
@@ -367,10 +368,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 	bool is_optional = demand->policy->level <= POLICY_OPPORTUNISTIC;
 	struct connection first;
 
-	if (demand->policy->level == POLICY_NONE &&
-	    !starttls_is_implicit(demand->config, host->port))
-		demand = NULL;
-	else if (is_optional && is_known_broken(host))
+	if (demand->policy->level == POLICY_NONE || (is_optional && is_known_broken(host)))
 		demand = NULL;
 	if (open_stream(c, host, config, wait_ms, why) != 0)
 		return -1;

@@ -23,6 +23,8 @@
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
 #define CONFIG_RESOLVER_SERVERS_MAX 16
 #define CONFIG_ROUTE_TEXT_MAX 400
+#define CONFIG_CGROUP_AUTO "auto"
+#define CONFIG_CGROUP_NONE "none"
 #define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
@@ -82,6 +84,15 @@ struct config_words {
 /* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
 enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
 
+#define CONFIG_FINGERPRINT_LEN 64 /* hex digits of SHA-256 */
+#define CONFIG_AUTHORITIES_MAX 8  /* files of `client-ca`, in all */
+
+enum config_client_certificate {
+	CONFIG_CLIENT_NONE,    /* none is asked for */
+	CONFIG_CLIENT_ASK,     /* one that is shown is verified; a client without goes on */
+	CONFIG_CLIENT_REQUIRE, /* without a verified one there is no session */
+};
+
 struct config_tls {
 	bool is_given;
 	struct config_words certificates; /* as written: a directory ends with a slash */
@@ -89,6 +100,12 @@ struct config_tls {
 	enum config_tls_policy policy;
 	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
 	size_t pair_count;		/* 0: no TLS */
+	enum config_client_certificate client;
+	char *client_ca;	  /* path; NULL: none */
+	size_t authority;	  /* index of config->authorities, where `client` asks */
+	bool every_client_relays; /* `client-relay verified` */
+	struct config_words
+		client_relays; /* names, and fingerprints: 64 hex digits in lower case */
 };
 
 /* fields that tell of the sender what his recipients need not know */
@@ -140,8 +157,9 @@ enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP }
 enum config_use {
 	CONFIG_ALIASES,	   /* local part -> addresses */
 	CONFIG_VIRTUAL,	   /* user@domain, @domain -> addresses */
-	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= */
+	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= deliver= */
 	CONFIG_RECIPIENTS, /* user@domain -> anything */
+	CONFIG_DELIVER_BY, /* user@domain -> the name of a delivery */
 	CONFIG_USES,
 };
 
@@ -175,6 +193,16 @@ struct config_early_delivery {
 
 #define CONFIG_EARLY_WAIT_MAX_MS 20000
 
+/* one way to a mailbox: `deliver`, or a `delivery` with a name, which tables may choose by it */
+struct config_delivery {
+	char *name; /* empty: that of `deliver` */
+	enum config_ending ending;
+	char *path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
+	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
+	size_t pipe_word_count;
+	char *hops; /* lmtp: a word of common/mail/hop.h */
+};
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -183,12 +211,11 @@ struct config_domain {
 	char *as_user;	   /* who owns the mailboxes of `users TABLE`; NULL: who runs this */
 	char *catch_all;   /* an address, or a name of this domain; NULL: none */
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
-	enum config_ending deliver;
-	char *deliver_path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
-	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
-	size_t pipe_word_count;
-	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
-	bool forward;	    /* users have a .forward */
+	char *home; /* of a virtual user: a path that ends in the component with {user}; NULL: as `deliver` says */
+	struct config_delivery deliver;
+	struct config_delivery *deliveries; /* those with a name, in their order */
+	size_t delivery_count;
+	bool forward; /* users have a .forward */
 	struct config_early_delivery early;
 	struct config_hop_tls tls;
 };
@@ -276,9 +303,19 @@ struct config_outbound {
 	size_t reply_count;
 };
 
+enum config_auth_source {
+	CONFIG_AUTH_ACCOUNTS, /* of `culver user` */
+	CONFIG_AUTH_DOVECOT,
+	CONFIG_AUTH_PAM,
+};
+
 /* who logs in, and what he may send */
 struct config_auth {
+	enum config_auth_source source;
 	char *accounts;		      /* directory */
+	char *dovecot;		      /* path, or ADDRESS:PORT */
+	char *pam;		      /* service */
+	bool has_certificates;	      /* EXTERNAL: who a client's certificate names logs in */
 	bool may_be_clear;	      /* on the loopback: without TLS */
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };
@@ -310,12 +347,15 @@ struct config {
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
+	char *command_cgroup; /* CONFIG_CGROUP_AUTO, CONFIG_CGROUP_NONE, or a path: where each command has a control group */
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
 	struct config_tls tls;
 	struct config_pair pairs[CONFIG_PAIRS_MAX];
 	size_t pair_count;
+	const char *authorities[CONFIG_AUTHORITIES_MAX]; /* paths of `client-ca`, each once */
+	size_t authority_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
@@ -407,6 +447,10 @@ bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* config_delivery_find - by its name, or `deliver` by none or by its kind (`maildir`); NULL: the block has none of that name */
+const struct config_delivery *config_delivery_find(const struct config_domain *d, struct span name);
+/* config_homes - where virtual users are at home, as common/config/mailbox.h reads it: `home`, else the path of `deliver` */
+const char *config_homes(const struct config_domain *d);
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));

@@ -18,6 +18,7 @@ TAKE(number);	/* within the row's range, in its unit; uint64_t */
 TAKE(limit);	/* the same, and remembers that this `listen` has its own */
 TAKE(name);	/* of a host or domain; char *, in lower case */
 TAKE(path);	/* absolute; char * */
+TAKE(cgroup);	/* auto, none or an absolute path; char * */
 TAKE(runtime);	/* absolute, short enough for sockets; char * */
 TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */
@@ -29,13 +30,18 @@ TAKE(extension); /* a character; 0 for none */
 TAKE(listen);	 /* adds to listens */
 TAKE(private);
 TAKE(alignment);
-TAKE(offers_auth); /* yes or no, of a listen */
-TAKE(auth);	   /* a block */
-TAKE(limits);	   /* a block of limits */
-TAKE(tls);	   /* a block; its words: */
+TAKE(offers_auth);  /* yes or no, of a listen */
+TAKE(auth);	    /* a block */
+TAKE(dovecot);	    /* a path, or an address and a port */
+TAKE(pam);	    /* a name of a file */
+TAKE(certificates); /* yes or no, of auth */
+TAKE(limits);	    /* a block of limits */
+TAKE(tls);	    /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
 TAKE(hop_tls); /* words, and a block; in it: */
 TAKE(hop_names);
 TAKE(hop_implicit);
@@ -48,6 +54,8 @@ TAKE(as);	  /* a login name */
 TAKE(catch_all);  /* an address or a local part */
 TAKE(relay);	  /* hops */
 TAKE(deliver);	  /* ending and path */
+TAKE(delivery);	  /* the same with a name; adds to deliveries */
+TAKE(home);	  /* a path that ends with {user} */
 TAKE(smarthosts); /* hosts and ports */
 TAKE(resolver);	  /* who is asked for names */
 TAKE(trust_anchor);

@@ -113,7 +113,8 @@ struct lookup_leaf {
 	struct span text;
 	struct span
 		home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
-	uint64_t quota; /* of a virtual user's Maildir, bytes; 0: none */
+	uint64_t quota;	      /* of a virtual user's Maildir, bytes; 0: none */
+	struct span delivery; /* mailbox: which of the block's, by its name; empty: `deliver` */
 };
 
 struct lookup_leaves {

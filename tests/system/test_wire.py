@@ -13,6 +13,7 @@ PROTOCOLS = {
     "lookup": [wire.LOOKUP_CALLS, wire.LOOKUP_ANSWERS], "resolver": [wire.RESOLVER_CALLS, wire.RESOLVER_ANSWERS],
     "signer": [wire.SIGNER_CALLS, wire.SIGNER_ANSWERS],
     "auth": [wire.AUTH_CALLS, wire.AUTH_ANSWERS],
+    "auth-pam": [wire.AUTH_PAM_CALLS, wire.AUTH_PAM_ANSWERS],
     "control": [wire.CONTROL_CALLS], "trace": [wire.TRACE_CALLS], "runner": [wire.RUNNER_CALLS, wire.RUNNER_ANSWERS],
 }
 

@@ -148,6 +148,15 @@ who_submits_must_log_in(void **state)
 	assert_mistake("auth {\n\tsenders there\n}\n", "2:10", "`there`");
 	assert_mistake("auth {\n\taccounts here\n}\n", "2:11", "path");
 	assert_mistake("auth\n", "1:5", "expected `{`");
+	assert_mistake("auth {\n\tdovecot here\n}\n", "2:10", "expected the path of a socket");
+	assert_mistake("auth {\n\tdovecot mail.example.org:12345\n}\n", "2:10", "ADDRESS:PORT");
+	assert_mistake("auth {\n\tpam /etc/pam.d/x\n}\n", "2:6", "name of a service of PAM");
+	assert_mistake("auth {\n\tpam culver\n\tdovecot /x\n}\n", "3:2",
+		       "expected only one of `dovecot` and `pam`");
+	assert_mistake("auth {\n\tdovecot /run/../x\n}\n", "2:10", "without `.` and `..`");
+	assert_mistake("auth {\n\tcertificates yes\n}\nlisten [::]:587 submission\n"
+		       "tls {\n\tcertificate /a/\n}\n",
+		       "2:15", "expected `client-certificate ask` in `tls`");
 }
 
 static void
@@ -281,6 +290,31 @@ values_that_are_none_are_told(void **state)
 		{"domain a.example {\n\tdeliver maildir \"/m/{home}\"\n}\n", "2:22", "beginning"},
 		{"domain a.example {\n\tdeliver maildir ~/a/../b\n}\n", "2:18", "`..`"},
 		{"domain a.example {\n\tdeliver maildir ~/x/\n}\n", "2:18", "behind the last `/`"},
+		{"domain a.example {\n\tdelivery a.b mbox\n}\n", "2:11", "expected a name"},
+		{"domain a.example {\n\tdelivery a file /x\n}\n", "2:13", "expected `maildir`"},
+		{"domain a.example {\n\tdelivery a pipe cat\n}\n", "2:18", "begins with `/`"},
+		{"domain a.example {\n\tdelivery a pipe\n}\n", "2:17", "path of a command"},
+		{"domain a.example {\n\tdelivery a lmtp\n}\n", "2:17", "behind `lmtp`"},
+		{"domain a.example {\n\tdelivery a mbox ~/x y\n}\n", "2:22", "too much"},
+		{"domain a.example {\n\tdelivery a mbox\n\tdelivery a mbox\n}\n", "3:11",
+		 "here twice"},
+		{"domain a.example {\n\thome /v/{user}\n}\n", "1:1", "beside `users TABLE` only"},
+		{"domain a.example {\n\tusers /u\n\tas x\n\thome ~/{user}\n}\n", "4:7",
+		 "whose last part has `{user}`"},
+		{"domain a.example {\n\tusers /u\n\tas x\n\thome /v/{user}/x\n}\n", "4:7",
+		 "whose last part has `{user}`"},
+		{"domain a.example {\n\tusers /u\n\tas x\n\tdeliver pipe /bin/cat\n}\n", "1:1",
+		 "expected `home PATH`"},
+		{"domain a.example {\n\tusers /u\n\tas x\n\tdeliver mbox\n}\n", "1:1",
+		 "beside `users TABLE` expected"},
+		{"domain a.example {\n\tusers /u\n\tas x\n\thome /v/{user}\n"
+		 "\tdelivery a maildir /v/{user}/x\n}\n",
+		 "1:1", "begins with `~/`"},
+		{"domain a.example {\n\tusers /u\n\tdeliver lmtp a.example:24\n"
+		 "\tdelivery a maildir ~/x\n}\n",
+		 "1:1", "expected `as USER`"},
+		{"domain a.example {\n\trelay b.example:25\n\tdelivery a mbox\n}\n", "1:1",
+		 "`relay` excludes"},
 		{"outbound {\n\tsmarthost mail.example.org\n}\n", "2:12", "HOST:PORT"},
 		{"outbound {\n\tsmarthost 300.1.1.1:25\n}\n", "2:12", "HOST:PORT"},
 		{"outbound {\n\tsmarthost a.example:25 ::1:25\n}\n", "2:25", "HOST:PORT"},

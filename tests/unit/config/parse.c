@@ -191,11 +191,11 @@ a_domain_has_its_names_tables_and_ending(void **state)
 	assert_int_equal(d->tables[CONFIG_ALIASES].count, 2);
 	assert_string_equal(d->tables[CONFIG_ALIASES].words[1], "/etc/more aliases");
 	assert_true(d->users_system);
-	assert_int_equal(d->deliver, CONFIG_MAILDIR);
-	assert_string_equal(d->deliver_path, "/var/mail/{domain}/{user}/{ext}");
+	assert_int_equal(d->deliver.ending, CONFIG_MAILDIR);
+	assert_string_equal(d->deliver.path, "/var/mail/{domain}/{user}/{ext}");
 	d = config_domain_find(c, SPAN("example.com"));
 	assert_int_equal(d->tables[CONFIG_ALIASES].count, 0);
-	assert_string_equal(d->deliver_path, "~/Maildir");
+	assert_string_equal(d->deliver.path, "~/Maildir");
 	assert_null(config_domain_find(c, SPAN("example")));
 	assert_null(config_domain_find(c, SPAN("example.or")));
 	assert_null(config_domain_find(c, SPAN("")));
@@ -220,7 +220,7 @@ hostname_and_localhost_are_local_without_a_block(void **state)
 		  "domain localhost mail.example.org {\n\tdeliver maildir ~/in\n}\n");
 	assert_int_equal(c->domain_count, 1);
 	d = config_domain_find(c, SPAN("mail.example.org"));
-	assert_string_equal(d->deliver_path, "~/in");
+	assert_string_equal(d->deliver.path, "~/in");
 	config_free(c);
 	c = parse("hostname localhost\n");
 	assert_int_equal(c->domain_count, 1);
@@ -248,7 +248,7 @@ many_domains_are_found(void **state)
 		d = config_domain_find(c, span_of(name));
 		assert_non_null(d);
 		snprintf(name, sizeof(name), "~/%u", i);
-		assert_string_equal(d->deliver_path, name);
+		assert_string_equal(d->deliver.path, name);
 	}
 	config_free(c);
 	buffer_free(&text);
@@ -484,6 +484,18 @@ who_logs_in_and_where_is_read(void **state)
 	c = parse("auth {\n\taccounts /elsewhere\n}\n");
 	assert_string_equal(c->auth.accounts, "/elsewhere");
 	assert_false(c->auth.may_be_clear);
+	assert_int_equal(c->auth.source, CONFIG_AUTH_ACCOUNTS);
+	assert_false(c->auth.has_certificates);
+	config_free(c);
+	c = parse(
+		"auth {\n\tdovecot [::1]:12345\n\tcertificates yes\n}\nlisten [::]:587 submission\n"
+		"tls {\n\tcertificate /a/\n\tclient-certificate ask\n\tclient-ca /ca\n}\n");
+	assert_int_equal(c->auth.source, CONFIG_AUTH_DOVECOT);
+	assert_string_equal(c->auth.dovecot, "[::1]:12345");
+	assert_true(c->auth.has_certificates);
+	config_free(c);
+	c = parse("auth {\n\tdovecot /run/dovecot/auth-client\n}\n");
+	assert_string_equal(c->auth.dovecot, "/run/dovecot/auth-client");
 	config_free(c);
 }
 
