@@ -129,9 +129,11 @@ outside_start(const struct start *s, const char *address)
 		fatal(EXIT_OS, errno, "the helper for Dovecot");
 	case 0:
 		close(ends[0]);
-		own.room[0] = '\0';
 		own.directory_count = 0;
 		own.network_out = place.address.ss_family != AF_UNIX;
+		/* a path is not to be seen from there */
+		if (!own.network_out)
+			own.room[0] = '\0';
 		confine(&own, own.network_out ? tcp_syscalls : unix_syscalls, &limits);
 		serve_asked(&place, ends[1]);
 	default:

@@ -210,9 +210,10 @@ WRONG = ["garbage\n", "VERSION\t2\t0\nDONE\n", "DONE\n", HELLO + f"OK\t2\tuser={
          HELLO + f"OK\t1\tuser={'x' * 300}\n", HELLO + f"OK\t1\tuser={LOGIN}\0\n", "x" * 20000, "", HELLO, HELLO + f"OK\t1\tuser={LOGIN}"]
 
 
-def test_the_helper_is_confined_too(culver, judge):
-    """It and auth: no files, no network but the one address, and the room where there is one."""
-    prepare(culver, f"127.0.0.1:{judge.port}")
+@pytest.mark.parametrize("way", ["unix", "tcp"])
+def test_the_helper_is_confined_too(culver, judge, way):
+    """It and auth; and what shows that says so.  A path is reached from outside of the room alone."""
+    prepare(culver, judge.socket if way == "unix" else f"127.0.0.1:{judge.port}")
     culver.wait_event("dovecot-mechanisms")
     auth = culver.pid("auth")
     helpers = processes.children(auth)
