@@ -154,11 +154,19 @@ check_value(struct table *t, unsigned line, struct span value)
 			t->no_memory = true;
 		return;
 	case CONFIG_USERS:
-		if (rules_user(value, &user, &wrong) && user.home.len > 0 &&
-		    !mailbox_home_ok(t->domain->deliver_path, user.home))
-			wrong = "`home=` is not below the prefix of `deliver`";
+		if (!rules_user(value, &user, &wrong))
+			;
+		else if (user.home.len > 0 && !mailbox_home_ok(config_homes(t->domain), user.home))
+			wrong = "`home=` is not below the prefix of `home` or `deliver`";
+		else if (config_delivery_find(t->domain, user.deliver) == NULL)
+			wrong = "the domain has no `delivery` of the name behind `deliver=`";
 		if (wrong != NULL)
 			on_wrong(t, line, 1, wrong);
+		return;
+	case CONFIG_DELIVER_BY:
+		if (value.len == 0 || config_delivery_find(t->domain, value) == NULL)
+			on_wrong(t, line, 1,
+				 "expected behind the key the name of a `delivery` of the domain");
 		return;
 	case CONFIG_RECIPIENTS:
 	case CONFIG_USES:
@@ -280,8 +288,9 @@ is_read(const struct config *c, size_t domain, enum config_use use, size_t n)
 {
 	const char *word = c->domains[domain].tables[use].words[n];
 
-	/* the prefix of each block is another */
-	for (size_t d = use == CONFIG_USERS ? domain : 0; d <= domain; d++) {
+	/* each block has a prefix and deliveries of its own */
+	for (size_t d = use == CONFIG_USERS || use == CONFIG_DELIVER_BY ? domain : 0; d <= domain;
+	     d++) {
 		const struct config_tables *tables = &c->domains[d].tables[use];
 
 		for (size_t i = 0; i < tables->count; i++) {

@@ -10,7 +10,7 @@
 #include "common/mail/header.h"
 #include "common/mail/xtext.h"
 #include "common/system/fatal.h"
-#include "culver/mailboxes.h"
+#include "common/mail/mailboxes.h"
 #include "culver/sendmail.h"
 #include "common/protocol/submission.h"
 

@@ -11,7 +11,7 @@
 
 #include "common/mail/header.h"
 #include "common/system/fatal.h"
-#include "culver/mailboxes.h"
+#include "common/mail/mailboxes.h"
 #include "culver/sendmail.h"
 
 /* ---- who sends ---- */
@@ -128,6 +128,7 @@ add_list(struct envelope *e, struct span list, const char *where, int wrong)
 	while (status == 0) {
 		switch (mailboxes_next(&list, &e->word)) {
 		case MAILBOXES_ONE:
+		case MAILBOXES_LOOSE:
 			if (e->word.len == 0)
 				return order_say(wrong, "%s: an empty address", where);
 			status = add_recipient(e, buffer_get(&e->word));

@@ -35,7 +35,8 @@ enum allowed {
 	ALLOW_DIRECTIVES = 8,
 	ALLOW_CONTENT = 16,
 	ALLOW_DRY_RUN = 32,
-	ALLOW_TRY = 64
+	ALLOW_TRY = 64,
+	ALLOW_AFTER_KILL = 128
 };
 
 struct verb {
@@ -54,7 +55,8 @@ static const struct verb verbs[] = {
 	{"start", ALLOW_STRICT, verb_start,
 	 "run it in the background; returns when every program serves",
 	 "start [-c FILE] [--strict]"},
-	{"stop", 0, verb_stop, "end it in order, and wait for the end", "stop [-c FILE]"},
+	{"stop", ALLOW_AFTER_KILL, verb_stop, "end it in order, and wait for the end",
+	 "stop [-c FILE] [--after-kill]"},
 	{"reload", 0, verb_reload, "check the configuration and have it taken", "reload [-c FILE]"},
 	{"status", ALLOW_JSON, verb_status, "what runs, how much is queued",
 	 "status [-c FILE] [--json]"},
@@ -68,7 +70,7 @@ static const struct verb verbs[] = {
 	 "       culver queue retry|hold|release|remove|bounce SELECTOR... [--dry-run]\n"
 	 "       culver queue redirect ADDRESS SELECTOR... [--dry-run]\n"
 	 "SELECTOR: all, or IDs, or KEY=VALUE words that all must hold: from= to= domain= site=\n"
-	 "          user= state= older=2h larger=1M reason=TEXT"},
+	 "          user= login= state= older=2h larger=1M reason=TEXT"},
 	{"top", 0, verb_top, "where queued mail goes, live", "top [SELECTOR...]"},
 	{"trace", ALLOW_JSON, verb_trace, "the story of a message, a session or an address",
 	 "trace ID|ADDRESS [--json]"},
@@ -157,6 +159,9 @@ take_option(char **argv, struct culver_options *o, struct words *w)
 	} else if (strcmp(word, "--content") == 0) {
 		o->content = true;
 		w->given |= ALLOW_CONTENT;
+	} else if (strcmp(word, "--after-kill") == 0) {
+		o->after_kill = true;
+		w->given |= ALLOW_AFTER_KILL;
 	} else if (strcmp(word, "--dry-run") == 0) {
 		o->dry_run = true;
 		w->given |= ALLOW_DRY_RUN;

@@ -29,6 +29,7 @@ struct culver_options {
 	bool probe;	    /* --probe: sandbox */
 	bool tries;	    /* --try: tls */
 	bool content;	    /* --content: queue show */
+	bool after_kill;    /* --after-kill: stop */
 	bool dry_run;	    /* --dry-run: queue, what changes something */
 	bool as_mailq;	    /* called by the name mailq: queue prints what Postfix's does */
 	const char

@@ -219,12 +219,18 @@ postfix_postsuper(int argc, char **argv)
 
 /* ---- postcat ---- */
 
-/* lines end with LF, as Postfix has them */
+/* which parts of a message are wanted */
+struct parts {
+	bool envelope, header, body;
+};
+
+/* lines end with LF, as Postfix has them; the empty line between header and body comes with the header */
 static int
-print_content(struct query *q)
+print_content(struct query *q, const struct parts *parts)
 {
 	static char chunk[CHUNK];
 	uint64_t at = q->file.content_at, left = q->file.content_length;
+	bool in_header = true, is_line_empty = true;
 	while (left > 0) {
 		size_t want = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
 		ssize_t n = pread(q->content, chunk, want, (off_t)at);
@@ -233,8 +239,13 @@ print_content(struct query *q)
 		if (n <= 0)
 			return query_fail(q, 1, "the message's file ends too early");
 		for (ssize_t i = 0; i < n; i++) {
-			if (chunk[i] != '\r')
+			if (chunk[i] == '\r')
+				continue;
+			if (in_header ? parts->header : parts->body)
 				buffer_char(&q->out, chunk[i]);
+			if (chunk[i] == '\n' && is_line_empty)
+				in_header = false;
+			is_line_empty = chunk[i] == '\n';
 		}
 		at += (uint64_t)n;
 		left -= (uint64_t)n;
@@ -245,7 +256,7 @@ print_content(struct query *q)
 }
 
 static int
-show(struct query *q, const char *id, bool with_envelope, bool with_content)
+show(struct query *q, const char *id, const struct parts *parts)
 {
 	struct control_show m = {.id = 0};
 	q->listing.form = LISTING_POSTCAT;
@@ -253,12 +264,12 @@ show(struct query *q, const char *id, bool with_envelope, bool with_content)
 		return -1;
 	if (q->listing.messages == 0 || q->content < 0)
 		return query_fail(q, 1, "no message has this id");
-	if (!with_envelope)
+	if (!parts->envelope)
 		buffer_clear(&q->out);
-	if (!with_content)
+	if (!parts->header && !parts->body)
 		return 0;
 	buffer_format(&q->out, "*** MESSAGE CONTENTS %s ***\n", id);
-	if (print_content(q) < 0)
+	if (print_content(q, parts) < 0)
 		return -1;
 	buffer_format(&q->out, "*** HEADER EXTRACTED %s ***\n*** MESSAGE FILE END %s ***\n", id,
 		      id);
@@ -270,13 +281,15 @@ postfix_postcat(int argc, char **argv)
 {
 	static struct query q;
 	struct culver_options o;
-	bool is_id = false, with_envelope = false, with_content = false;
+	struct parts parts = {.envelope = false};
+	bool is_id = false;
 	names_options(&o);
 	opterr = 0;
 	for (int c = getopt(argc, argv, "bc:ehqv"); c != -1; c = getopt(argc, argv, "bc:ehqv")) {
 		is_id = is_id || c == 'q';
-		with_envelope = with_envelope || c == 'e';
-		with_content = with_content || c == 'b' || c == 'h';
+		parts.envelope = parts.envelope || c == 'e';
+		parts.header = parts.header || c == 'h';
+		parts.body = parts.body || c == 'b';
 		if (c == 'c')
 			names_config(&o, optarg);
 		if (c == '?')
@@ -287,10 +300,10 @@ postfix_postcat(int argc, char **argv)
 				       "text: less(1) shows it");
 	if (!query_is_id(argv[optind]))
 		return fail("postcat", "invalid mail queue ID: %s", argv[optind]);
-	if (!with_envelope && !with_content)
-		with_envelope = with_content = true;
+	if (!parts.envelope && !parts.header && !parts.body)
+		parts = (struct parts){true, true, true};
 	int status = query_open(&q, &o);
 	if (status != 0)
 		return status;
-	return query_end(&q, show(&q, argv[optind], with_envelope, with_content));
+	return query_end(&q, show(&q, argv[optind], &parts));
 }

@@ -134,6 +134,18 @@ run_explain(const struct culver_options *o, const char *domain)
 	return become_master(&c);
 }
 
+int
+run_after_kill(const struct culver_options *o)
+{
+	static struct command c;
+	int status = prepare(o, 1, &c);
+	if (status != 0)
+		return status;
+	add(&c, "--stderr");
+	add(&c, "--after-kill");
+	return become_master(&c);
+}
+
 /* ---- start ---- */
 
 /* which programs do not serve yet; on stderr */

@@ -16,5 +16,7 @@ int verb_start(const struct culver_options *o, int argc, char **argv);
 int run_probe(const struct culver_options *o);
 /* run_explain - becomes master with --explain (culver tls) */
 int run_explain(const struct culver_options *o, const char *domain);
+/* run_after_kill - becomes master with --after-kill (culver stop): letters may be left again */
+int run_after_kill(const struct culver_options *o);
 
 #endif

@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/protocol/state.h"
 #include "common/system/clock.h"
 #include "common/system/fatal.h"
+#include "culver/run.h"
 
 /* the pidfd of the living master; -1 after a sentence, *status is the exit status then */
 static int
@@ -54,6 +56,20 @@ send_signal(int pidfd, pid_t pid, int signal)
 	return -1;
 }
 
+/*
+ * was_killed - is there what an ordered stop would have removed, of a system that is ours to put in order?
+ *
+ * Of a master that is killed while we look nothing is known; whoever stops it again finds out.
+ */
+static bool
+was_killed(const char *runtime)
+{
+	char path[START_PATH_MAX + START_NAME_MAX];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/" STATE_PID_FILE, runtime);
+	return state_master(runtime) == 0 && lstat(path, &st) == 0 && st.st_uid == geteuid();
+}
+
 int
 verb_stop(const struct culver_options *o, int argc, char **argv)
 {
@@ -65,6 +81,13 @@ verb_stop(const struct culver_options *o, int argc, char **argv)
 	const char *runtime = options_runtime(o);
 	if (runtime == NULL)
 		return 1;
+	if (was_killed(runtime)) {
+		fprintf(stderr, "culver: its master was killed; from now on sendmail may leave "
+				"mail for the next start\n");
+		return run_after_kill(o);
+	}
+	if (o->after_kill)
+		return 0;
 	int fd = open_master(runtime, &pid, &status);
 	if (fd < 0)
 		return status;

@@ -367,10 +367,7 @@ connect_open(struct connection *c, const struct hosts_address *host, const struc
 	bool is_optional = demand->policy->level <= POLICY_OPPORTUNISTIC;
 	struct connection first;
 
-	if (demand->policy->level == POLICY_NONE &&
-	    !starttls_is_implicit(demand->config, host->port))
-		demand = NULL;
-	else if (is_optional && is_known_broken(host))
+	if (demand->policy->level == POLICY_NONE || (is_optional && is_known_broken(host)))
 		demand = NULL;
 	if (open_stream(c, host, config, wait_ms, why) != 0)
 		return -1;

@@ -42,9 +42,9 @@ find_place(struct explain *e, struct span domain)
 	struct outside o;
 
 	if (own != NULL) {
-		const char *hops = own->relay != NULL		 ? own->relay
-				   : own->deliver == CONFIG_LMTP ? own->deliver_hops
-								 : NULL;
+		const char *hops = own->relay != NULL			? own->relay
+				   : own->deliver.ending == CONFIG_LMTP ? own->deliver.hops
+									: NULL;
 
 		e->block = span_of(own->names[0]);
 		buffer_string(&e->place, hops != NULL ? hops : "");

@@ -53,9 +53,15 @@ sockets_is_named(const struct config *config, struct span path)
 	for (size_t i = 0; i < config->route_count; i++)
 		if (names(config->routes[i].hops, path))
 			return true;
-	for (size_t i = 0; i < config->domain_count; i++)
-		if (names(config->domains[i].deliver_hops, path))
+	for (size_t i = 0; i < config->domain_count; i++) {
+		const struct config_domain *d = &config->domains[i];
+
+		if (names(d->deliver.hops, path))
 			return true;
+		for (size_t n = 0; n < d->delivery_count; n++)
+			if (names(d->deliveries[n].hops, path))
+				return true;
+	}
 	return false;
 }
 

@@ -19,7 +19,7 @@ starttls_is_implicit(const struct config_hop_tls *tls, uint16_t port)
 {
 	switch (tls->implicit) {
 	case CONFIG_HOP_BY_PORT:
-		return port == IMPLICIT_PORT && tls->level != CONFIG_HOP_NONE;
+		return port == IMPLICIT_PORT;
 	case CONFIG_HOP_IMPLICIT:
 		return true;
 	case CONFIG_HOP_STARTTLS:

@@ -34,9 +34,7 @@
 /* a file of certificates */
 struct authorities {
 	const char *path;
-	char *pem;
-	size_t len;
-	X509_STORE *store; /* NULL: not parsed yet */
+	X509_STORE *store;
 };
 
 struct kept_session {
@@ -80,6 +78,25 @@ read_file(const char *path, size_t *len)
 	return text;
 }
 
+/* each certificate of a text; NULL: memory is out */
+static X509_STORE *
+store_new(const char *pem, size_t len)
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	X509_STORE *store = X509_STORE_new();
+	X509 *certificate;
+
+	while (bio != NULL && store != NULL &&
+	       (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		/* one that is there twice is no matter */
+		(void)X509_STORE_add_cert(store, certificate);
+		X509_free(certificate);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return store;
+}
+
 static struct authorities *
 authorities_of(const struct config_hop_tls *tls)
 {
@@ -96,45 +113,26 @@ hold_authorities(const struct config_hop_tls *tls)
 {
 	struct authorities a = {.path = tls->ca != NULL ? tls->ca : TLS_SYSTEM_CA};
 	struct authorities *more;
+	size_t len = 0;
+	char *pem;
 
 	/* who is never to be verified needs none */
 	if ((tls->level != CONFIG_HOP_VERIFIED && !policy_wants_sts(tls)) ||
 	    authorities_of(tls) != NULL)
 		return;
-	a.pem = read_file(a.path, &a.len);
-	if (a.pem == NULL) {
+	pem = read_file(a.path, &len);
+	if (pem == NULL) {
 		EVENT("authorities-unread", event_string("file", a.path),
 		      event_string("reason", strerror(errno)));
 		return;
 	}
+	a.store = store_new(pem, len);
+	free(pem);
 	more = realloc(authorities, (authority_count + 1) * sizeof(*authorities));
-	if (more == NULL)
+	if (more == NULL || a.store == NULL)
 		fatal(EXIT_OS, errno, "%s", a.path);
 	authorities = more;
 	authorities[authority_count++] = a;
-}
-
-/* each certificate of the file; NULL: there is no store, and nobody is believed */
-static X509_STORE *
-store_of(const struct config_hop_tls *tls)
-{
-	struct authorities *a = authorities_of(tls);
-	BIO *bio;
-	X509 *certificate;
-
-	if (a == NULL || a->store != NULL)
-		return a != NULL ? a->store : NULL;
-	bio = BIO_new_mem_buf(a->pem, (int)a->len);
-	a->store = X509_STORE_new();
-	while (bio != NULL && a->store != NULL &&
-	       (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		/* one that is there twice is no matter */
-		(void)X509_STORE_add_cert(a->store, certificate);
-		X509_free(certificate);
-	}
-	BIO_free(bio);
-	ERR_clear_error();
-	return a->store;
 }
 
 /* ---- contexts ---- */
@@ -206,15 +204,17 @@ warm_up(SSL_CTX *context)
 	ERR_clear_error();
 }
 
-/* is TLS spoken by any block?  `each` sees those that there are, and the one for all others */
+/* `each` sees how TLS is spoken by each block that has next hops */
 static void
 each_block(const struct config *c, void (*each)(const struct config_hop_tls *tls))
 {
 	each(config_hop_tls_of(c, SPAN("outbound")));
 	for (size_t i = 0; i < c->route_count; i++)
-		each(config_hop_tls_of(c, span_of(c->routes[i].name)));
+		if (c->routes[i].hops != NULL)
+			each(config_hop_tls_of(c, span_of(c->routes[i].name)));
 	for (size_t i = 0; i < c->domain_count; i++)
-		each(config_hop_tls_of(c, span_of(c->domains[i].names[0])));
+		if (c->domains[i].relay != NULL || c->domains[i].deliver.hops != NULL)
+			each(config_hop_tls_of(c, span_of(c->domains[i].names[0])));
 }
 
 static void
@@ -227,8 +227,6 @@ make_ready(const struct config_hop_tls *tls)
 		warm_up(contexts[tls->policy]);
 	}
 	hold_authorities(tls);
-	if (tls->level == CONFIG_HOP_VERIFIED)
-		(void)store_of(tls);
 }
 
 void
@@ -363,7 +361,7 @@ set_demand(SSL *ssl, const struct tls_demand *demand)
 {
 	const struct policy *p = demand->policy;
 	char name[RESOLVER_NAME_MAX + 1];
-	X509_STORE *store;
+	const struct authorities *believed;
 
 	/* RFC 7672, section 8.1 and RFC 8461, section 4.2: who says who he is does so by TLS 1.2 at least */
 	if (p->level >= POLICY_VERIFIED && demand->config->policy == CONFIG_TLS_OLD &&
@@ -378,8 +376,9 @@ set_demand(SSL *ssl, const struct tls_demand *demand)
 		return false;
 	if (p->level != POLICY_VERIFIED && !p->is_tested)
 		return true;
-	store = store_of(demand->config);
-	if (store != NULL && SSL_set1_verify_cert_store(ssl, store) != 1)
+	/* without a file nobody is */
+	believed = authorities_of(demand->config);
+	if (believed != NULL && SSL_set1_verify_cert_store(ssl, believed->store) != 1)
 		return false;
 	SSL_set_verify(ssl, p->is_tested ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, look_at);
 	return true;

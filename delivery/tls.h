@@ -2,8 +2,7 @@
  * tls - TLS as the client of a next hop: what is offered, whom is believed, and what became of a handshake
  *
  * All that OpenSSL looks up or reads is there before the program confines itself (tls_start); an agent finds it in the memory that it inherits, and only
- * makes the connection's own part.  The certificates of the system's authorities are kept as bytes, and parsed by the agent that is the first to need them,
- * unless a block of the configuration says `verified`: then by the parent, for all.
+ * makes the connection's own part.
  *
  * Sessions (tickets) are kept for the life of an agent, which is bound to one place and one block, and used again only where the very same is demanded of the very same
  * host: a certificate that was not looked at then is looked at now.

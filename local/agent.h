@@ -23,9 +23,11 @@
 struct agent_place {
 	const struct config *config;
 	const struct config_domain *domain;
-	enum jobs_kind kind;	    /* MAILBOX, LINE or ALIAS */
-	struct span user;	    /* of an alias its name */
-	struct forward_owner owner; /* whose .forward is believed */
+	const struct config_delivery *delivery; /* which of the domain's */
+	bool is_virtual;			/* a user of `users TABLE`: has no lines */
+	enum jobs_kind kind;			/* MAILBOX, LINE or ALIAS */
+	struct span user;			/* of an alias its name */
+	struct forward_owner owner;		/* whose .forward is believed */
 	bool reads_forward;
 	int runner,
 		domain_runner; /* for his lines, and for the command of `deliver pipe`; -1: none */

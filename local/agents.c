@@ -35,6 +35,7 @@ struct agents {
 	/* of the WANT at hand; the child has a copy */
 	struct passwd_user user; /* whom the agent becomes */
 	const struct config_domain *domain;
+	const struct config_delivery *delivery;
 	struct agent_place place;
 };
 
@@ -73,9 +74,11 @@ may_serve_virtual(struct agents *a, const struct jobs_want *want, struct jobs_ca
 {
 	const struct config_domain *d = a->domain;
 
-	if (d->tables[CONFIG_USERS].count == 0 || mailbox_tail(d->deliver_path) == NULL)
+	if (d->tables[CONFIG_USERS].count == 0 || mailbox_tail(config_homes(d)) == NULL)
 		return cannot_serve(cannot, "4.3.5", "the configuration has no such users");
-	if (!mailbox_home_ok(d->deliver_path, want->home))
+	if (want->kind == JOBS_LINE && a->delivery->ending != CONFIG_PIPE)
+		return cannot_serve(cannot, "4.3.5", "the users of this domain have no commands");
+	if (!mailbox_home_ok(config_homes(d), want->home))
 		return cannot_serve(cannot, "4.3.5", "a home that is not below the prefix");
 	if (a->own != NULL) {
 		a->user = *a->own;
@@ -116,10 +119,14 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 	a->domain = config_domain_find(a->config, want->domain);
 	if (a->domain == NULL)
 		return cannot_serve(cannot, "4.3.5", "the configuration has no such domain");
+	a->delivery = &a->domain->deliver;
 	if (want->kind == JOBS_ALIAS)
 		return may_serve_alias(a, want, cannot);
-	if (want->kind == JOBS_LINE &&
-	    (want->home.len > 0 || a->domain->tables[CONFIG_USERS].count > 0))
+	a->delivery = config_delivery_find(a->domain, want->delivery);
+	if (a->delivery == NULL)
+		return cannot_serve(cannot, "4.3.5", "the domain has no such `delivery`");
+	if (want->kind == JOBS_LINE && want->home.len == 0 &&
+	    a->domain->tables[CONFIG_USERS].count > 0)
 		return cannot_serve(cannot, "4.3.5", "the users of this domain have no commands");
 	if (want->home.len > 0)
 		return may_serve_virtual(a, want, cannot);
@@ -185,15 +192,17 @@ static void
 make_home(struct agents *a, struct span home)
 {
 	struct agent_place *p = &a->place;
-	struct span prefix = mailbox_prefix(a->domain->deliver_path);
+	const char *path = a->delivery->path;
+	struct span prefix = mailbox_prefix(config_homes(a->domain));
+	bool is_at_home = mailbox_is_at_home(path);
 	char truly[PATH_MAX], at[PATH_MAX];
 	size_t len;
 
 	if (span_copy(home, p->home, sizeof(p->home)) < 0 || span_copy(home, at, sizeof(at)) < 0 ||
 	    span_copy(prefix, p->base, sizeof(p->base)) < 0 ||
-	    snprintf(p->template, sizeof(p->template), "{home}%s",
-		     mailbox_tail(a->domain->deliver_path)) >= (int)sizeof(p->template)) {
-		trouble(p, a->domain->deliver_path, ENAMETOOLONG);
+	    snprintf(p->template, sizeof(p->template), "%s%s", is_at_home ? "" : "{home}",
+		     is_at_home ? path : mailbox_tail(path)) >= (int)sizeof(p->template)) {
+		trouble(p, path, ENAMETOOLONG);
 		return;
 	}
 	if (chdir(p->base) < 0 || getcwd(truly, sizeof(truly)) == NULL) {
@@ -228,10 +237,10 @@ find_base(struct agents *a)
 	struct agent_place *p = &a->place;
 
 	memcpy(p->home, a->user.home, sizeof(p->home));
-	if (span_copy(span_of(a->domain->deliver_path), p->template, sizeof(p->template)) < 0)
-		trouble(p, a->domain->deliver_path, ENAMETOOLONG);
-	if (mailbox_path_base(a->domain->deliver_path, p->home, p->base, sizeof(p->base)) < 0)
-		trouble(p, a->domain->deliver_path, ENOENT);
+	if (span_copy(span_of(a->delivery->path), p->template, sizeof(p->template)) < 0)
+		trouble(p, a->delivery->path, ENAMETOOLONG);
+	if (mailbox_path_base(a->delivery->path, p->home, p->base, sizeof(p->base)) < 0)
+		trouble(p, a->delivery->path, ENOENT);
 }
 
 /* enter - is the base there, and ours to enter?  Everything later happens below it. */
@@ -248,12 +257,15 @@ enter(struct agent_place *p)
 
 /* bind_runner - a connection to runner that runs as that user; while we may still say so */
 static int
-bind_runner(const struct agents *a, enum runner_what what)
+bind_runner(const struct agents *a, enum runner_what what, struct span home)
 {
 	const char *path = start_path(a->start, "runner");
 	const struct runner_bind say = {.user = span_of(a->user.name),
 					.what = what,
-					.domain = span_of(a->domain->names[0])};
+					.domain = span_of(a->domain->names[0]),
+					.delivery = span_of(a->delivery->name),
+					.virtual = home.len > 0 ? a->place.user : SPAN_NONE,
+					.home = home};
 
 	/* without it commands wait, and files are written all the same */
 	return path != NULL ? pipe_bind(path, &say) : -1;
@@ -301,7 +313,7 @@ become_alias(struct agents *a, struct span table)
 		fd = -1;
 	}
 	if (fd >= 0)
-		p->runner = bind_runner(a, RUNNER_LINE);
+		p->runner = bind_runner(a, RUNNER_LINE, SPAN_NONE);
 	if (a->own == NULL)
 		become_user(&a->user);
 	arena_init(&arena, ALIAS_FILE_MAX);
@@ -320,8 +332,9 @@ mailboxes_group(const struct agents *a, const struct jobs_want *want)
 	char base[PATH_MAX];
 	struct stat st;
 
-	if (want->kind != JOBS_MAILBOX || want->home.len > 0 || a->domain->deliver != CONFIG_MBOX ||
-	    mailbox_path_base(a->domain->deliver_path, a->user.home, base, sizeof(base)) < 0 ||
+	if (want->kind != JOBS_MAILBOX || want->home.len > 0 ||
+	    a->delivery->ending != CONFIG_MBOX ||
+	    mailbox_path_base(a->delivery->path, a->user.home, base, sizeof(base)) < 0 ||
 	    strcmp(base, a->user.home) == 0 || lstat(base, &st) < 0 || !S_ISDIR(st.st_mode) ||
 	    st.st_uid != 0 || st.st_gid == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != S_IWGRP)
 		return (gid_t)-1;
@@ -334,11 +347,11 @@ become_mailbox(struct agents *a, const struct jobs_want *want)
 {
 	struct agent_place *p = &a->place;
 
-	if (want->kind == JOBS_LINE) {
-		p->runner = bind_runner(a, RUNNER_LINE);
-		if (a->domain->deliver == CONFIG_PIPE)
-			p->domain_runner = bind_runner(a, RUNNER_DOMAIN);
-	}
+	p->is_virtual = want->home.len > 0;
+	if (want->kind == JOBS_LINE && !p->is_virtual)
+		p->runner = bind_runner(a, RUNNER_LINE, SPAN_NONE);
+	if (want->kind == JOBS_LINE && a->delivery->ending == CONFIG_PIPE)
+		p->domain_runner = bind_runner(a, RUNNER_DOMAIN, want->home);
 	if (a->own == NULL)
 		become_user_with(&a->user, mailboxes_group(a, want));
 	umask(077);
@@ -392,6 +405,7 @@ serve(void *owner, const struct jobs_want *want, int channel)
 
 	*p = (struct agent_place){.config = a->config,
 				  .domain = a->domain,
+				  .delivery = a->delivery,
 				  .kind = (enum jobs_kind)want->kind,
 				  .user = want->user,
 				  .quota = want->quota,

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "common/config/mailbox.h"
 #include "common/mail/address.h"
 #include "common/text/buffer.h"
 
@@ -68,19 +69,13 @@ without_slash(struct span path)
 	return path;
 }
 
-static bool is_at_home(struct span template)
-{
-	return span_equal(template, SPAN("~")) || span_starts(template, SPAN("~/")) ||
-	       span_starts(template, SPAN("{home}"));
-}
-
 int
 mailbox_path_base(const char *template, const char *home, char *to, size_t size)
 {
 	struct span path = span_of(template), base;
 	const char *word = strchr(template, '{');
 
-	if (is_at_home(path)) {
+	if (mailbox_is_at_home(template)) {
 		base = without_slash(span_of(home));
 	} else {
 		base = word != NULL ? span_from(template, (size_t)(word - template))

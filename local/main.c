@@ -53,6 +53,16 @@ add_table(struct start *row, const struct config *c, const struct config_domain 
 		add(row, span_from(path, (size_t)(slash - path)), START_READ);
 }
 
+/* the folder that mailboxes lie below; what has none his agent says for each letter */
+static void
+add_base(struct start *row, const char *path, const struct passwd_user *own)
+{
+	char base[START_PATH_MAX];
+
+	if (mailbox_path_base(path, own->home, base, sizeof(base)) == 0)
+		add(row, span_of(base), START_READ | START_WRITE);
+}
+
 /*
  * own_row - an ordinary user's row: his home, the bases of his mailboxes and the folders of his aliases, for what Landlock forbids the
  * parent its agents cannot have
@@ -65,11 +75,11 @@ own_row(const struct start *s, const struct config *c, const struct passwd_user 
 	add(&row, span_of(own->home), START_READ | START_WRITE);
 	for (size_t i = 0; i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
-		char base[START_PATH_MAX];
 
-		/* what has no base his agent says for each letter */
-		if (mailbox_path_base(d->deliver_path, own->home, base, sizeof(base)) == 0)
-			add(&row, span_of(base), START_READ | START_WRITE);
+		add_base(&row, config_homes(d), own);
+		add_base(&row, d->deliver.path, own);
+		for (size_t n = 0; n < d->delivery_count; n++)
+			add_base(&row, d->deliveries[n].path, own);
 		for (size_t n = 0; n < d->tables[CONFIG_ALIASES].count; n++)
 			add_table(&row, c, d, d->tables[CONFIG_ALIASES].words[n]);
 	}

@@ -142,7 +142,7 @@ where(const struct hands *h, const struct jobs_recipient *r, char path[PATH_MAX]
 	path[0] = '\0';
 	verdict_set(v, FATE_DEFERRED, 451, "4.3.5",
 		    "the configuration's `deliver %s` gives no path below its base",
-		    p->domain->deliver_path);
+		    p->delivery->path);
 	return false;
 }
 
@@ -154,7 +154,7 @@ to_mailbox(struct hands *h, const struct job *job, const struct jobs_recipient *
 
 	if (!where(h, r, o->path, &o->verdict))
 		return;
-	if (p->maildir[0] == '\0' && p->domain->deliver == CONFIG_MBOX)
+	if (p->maildir[0] == '\0' && p->delivery->ending == CONFIG_MBOX)
 		to_mbox(h, job, r, o->path, p->owner.uid, &o->verdict);
 	else
 		to_maildir(h, job, r, o->path, strlen(p->base), &o->verdict);
@@ -165,8 +165,8 @@ static bool
 is_mailbox(const struct agent_place *p)
 {
 	return p->kind == JOBS_MAILBOX &&
-	       (p->maildir[0] != '\0' || p->domain->deliver == CONFIG_MAILDIR ||
-		p->domain->deliver == CONFIG_MBOX);
+	       (p->maildir[0] != '\0' || p->delivery->ending == CONFIG_MAILDIR ||
+		p->delivery->ending == CONFIG_MBOX);
 }
 
 /* ---- standing for others ---- */
@@ -507,6 +507,9 @@ recipient_deliver(struct hands *h, const struct job *job, const struct jobs_reci
 		maildir_trouble(&o->verdict, "", job->trouble, job->error);
 	else if (p->kind == JOBS_ALIAS)
 		alias_line(h, job, r, o);
+	else if (p->kind == JOBS_LINE && p->is_virtual && r->line != 0)
+		verdict_set(&o->verdict, FATE_DEFERRED, 451, "4.3.5",
+			    "the users of this domain have no commands");
 	else if (p->kind == JOBS_LINE && r->line != 0)
 		forward_line(h, job, r, o);
 	else if (p->kind == JOBS_LINE)

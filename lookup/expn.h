@@ -2,7 +2,7 @@
  * expn - whom an address stands for, as far as a client may know it
  *
  * Called by serve.c for LOOKUP_EXPAND.  What leaves this program are addresses alone: no command, file or included list, no home and no
- * next hop, so that a session that was taken over by its client learns no more than EXPN shows.  How often a client asks is counted here, since a
+ * next hop, so that a session that was taken over by its client learns no more than EXPN shows.  How often a client (an address, or a login) asks is counted here, since a
  * session knows of no other one.
  */
 #ifndef LOOKUP_EXPN_H

@@ -308,6 +308,10 @@ routes_leaf(const struct routes *r, const struct routes_name *n, struct span add
 		switch (system_user(r, names[i], now_ms, &user)) {
 		case PASSWD_FOUND:
 			mailbox(n->domain, user, address, arena, leaf);
+			/* root's mail is kept by local, whatever a table says */
+			if (leaf->kind == LOOKUP_MAILBOX &&
+			    !(r->as_root && span_equal(user, SPAN(ROUTES_ROOT_USER))))
+				(void)virtual_delivery(r, n, now_ms, arena, leaf);
 			return true;
 		case PASSWD_ABSENT:
 			break;
@@ -331,6 +335,7 @@ routes_leaf(const struct routes *r, const struct routes_name *n, struct span add
 void
 routes_ending(const struct routes *r, uint64_t direct, struct lookup_leaf *leaf)
 {
+	const struct config_delivery *delivery;
 	const struct config_domain *d;
 	bool is_read;
 
@@ -338,11 +343,15 @@ routes_ending(const struct routes *r, uint64_t direct, struct lookup_leaf *leaf)
 		return;
 	d = config_domain_find(r->config, leaf->domain);
 	is_read = leaf->home.len == 0 && d->forward && direct != LOOKUP_DIRECT_MAILBOX;
-	if (is_read || (r->as_root && span_equal(leaf->user, SPAN(ROUTES_ROOT_USER))))
+	if (is_read ||
+	    (r->as_root && leaf->home.len == 0 && span_equal(leaf->user, SPAN(ROUTES_ROOT_USER))))
 		return;
-	switch (d->deliver) {
+	delivery = config_delivery_find(d, leaf->delivery);
+	if (delivery == NULL)
+		delivery = &d->deliver;
+	switch (delivery->ending) {
 	case CONFIG_LMTP:
-		to_hops(span_of(d->deliver_hops), span_of(d->names[0]), leaf->address, leaf);
+		to_hops(span_of(delivery->hops), span_of(d->names[0]), leaf->address, leaf);
 		return;
 	case CONFIG_PIPE:
 		leaf->kind = LOOKUP_LINE;

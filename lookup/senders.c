@@ -7,15 +7,26 @@
 
 #define KEY_MAX (ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX)
 
-/* is the login among those of the value? */
+#define UID_WORD "uid:" /* and the number: a user of this host, in a table as in `budget` */
+
+/* is he who asks among those of the value? */
 static bool
-names(struct span value, struct span login)
+names(struct span value, const struct lookup_sender *question)
 {
+	char uid[sizeof(UID_WORD) + 20];
+	struct span who = question->login;
+
+	if (question->uid != 0) {
+		snprintf(uid, sizeof(uid), UID_WORD "%u", (unsigned)(question->uid - 1));
+		who = span_of(uid);
+	} else if (span_starts(who, SPAN(UID_WORD))) {
+		return false; /* a login is no user of this host */
+	}
 	while (value.len > 0) {
 		struct span words = span_cut(&value, ',');
 
 		for (struct span w = span_word(&words); w.len > 0; w = span_word(&words))
-			if (span_equal_nocase(w, login))
+			if (span_equal_nocase(w, who))
 				return true;
 	}
 	return false;
@@ -42,6 +53,22 @@ ask(const struct routes *r, struct span key, bool is_whole, int64_t now_ms, stru
 	return TABLE_ABSENT;
 }
 
+/* is it the name of that user of this host, with or without an extension, at a domain whose users are the system's, or at origin? */
+static enum passwd_outcome
+is_user(const struct routes *r, const struct routes_name *n, uid_t asked, int64_t now_ms)
+{
+	const size_t lens[] = {n->whole_len, n->base_len};
+	enum passwd_outcome o = PASSWD_ABSENT;
+	uid_t uid;
+
+	if (!span_equal_nocase(n->domain_text, span_of(r->config->origin)) &&
+	    (n->domain == NULL || !n->domain->users_system))
+		return PASSWD_ABSENT;
+	for (size_t i = 0; i < 2 && o == PASSWD_ABSENT; i++)
+		o = users_find(r->users, span_from(n->whole, lens[i]), now_ms, &uid);
+	return o == PASSWD_FOUND && uid != asked ? PASSWD_ABSENT : o;
+}
+
 void
 senders_verdict(const struct routes *r, const struct lookup_sender *question, int64_t now_ms,
 		struct arena *arena, struct lookup_verdict *v)
@@ -57,6 +84,20 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 				     .text = SPAN("not an address of this login")};
 	if (routes_name(r, question->address, &n) < 0)
 		return;
+	if (question->uid != 0) {
+		switch (is_user(r, &n, (uid_t)(question->uid - 1), now_ms)) {
+		case PASSWD_FOUND:
+			*v = (struct lookup_verdict){
+				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
+			return;
+		case PASSWD_TROUBLE:
+			o = TABLE_TROUBLE;
+			break;
+		case PASSWD_ABSENT:
+			v->text = SPAN("not an address of this user");
+			break;
+		}
+	}
 	/* whole, without its extension, the domain alone */
 	const size_t lens[] = {n.whole_len, n.base_len, 0};
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && o == TABLE_ABSENT; i++) {
@@ -70,7 +111,7 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	}
 	switch (o) {
 	case TABLE_FOUND:
-		if (names(answer.value, question->login))
+		if (names(answer.value, question))
 			*v = (struct lookup_verdict){
 				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
 		return;

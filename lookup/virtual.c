@@ -202,6 +202,40 @@ nobody(struct lookup_leaf *leaf, struct span address)
 	return false;
 }
 
+/* ---- which delivery ---- */
+
+bool
+virtual_delivery(const struct routes *r, const struct routes_name *n, int64_t now_ms,
+		 struct arena *arena, struct lookup_leaf *leaf)
+{
+	struct table_answer answer;
+	struct span name, rest;
+	bool is_base;
+
+	switch (ask_name(r, n, CONFIG_DELIVER_BY, now_ms, arena, &answer, &is_base)) {
+	case TABLE_ABSENT:
+		return true;
+	case TABLE_TROUBLE:
+		routes_defer(leaf, leaf->address, 451, "4.3.0",
+			     "a table of `deliver-by` cannot be read now");
+		return false;
+	case TABLE_FOUND:
+		break;
+	}
+	rest = answer.value;
+	name = span_word(&rest);
+	if (name.len > 0 && span_trim(rest).len == 0 &&
+	    config_delivery_find(n->domain, name) != NULL) {
+		leaf->delivery = name;
+		return true;
+	}
+	EVENT("table-value", event_text("user", leaf->address), event_text("value", answer.value),
+	      event_string("reason", "the domain has no `delivery` of this name"));
+	routes_defer(leaf, leaf->address, 451, "4.3.5",
+		     "the table of `deliver-by` names no delivery of the domain");
+	return false;
+}
+
 static void
 onwards(const struct routes_name *n, const char *hops, struct span address,
 	struct lookup_leaf *leaf)
@@ -216,18 +250,34 @@ onwards(const struct routes_name *n, const char *hops, struct span address,
 				     .home = SPAN_NONE};
 }
 
+/* understand - what the table says of a user; false: *wrong says why not */
+static bool
+understand(const struct config_domain *d, struct span value, struct rules_user *says,
+	   const char **wrong)
+{
+	if (!rules_user(value, says, wrong))
+		return false;
+	if (says->home.len > 0 && !mailbox_home_ok(config_homes(d), says->home))
+		*wrong = "`home=` is not below the prefix";
+	else if (config_delivery_find(d, says->deliver) == NULL)
+		*wrong = "the domain has no `delivery` of this name";
+	else
+		return true;
+	return false;
+}
+
 /* mailbox - of a virtual user; `value` is what the table says of him */
 static void
-mailbox(const struct routes_name *n, struct span user, struct span value, struct span address,
-	struct arena *arena, struct lookup_leaf *leaf)
+mailbox(const struct routes *r, const struct routes_name *n, struct span user, struct span value,
+	struct span address, int64_t now_ms, struct arena *arena, struct lookup_leaf *leaf)
 {
-	const char *path = n->domain->deliver_path, *wrong = "`home=` is not below the prefix";
+	const struct config_delivery *delivery;
+	const char *wrong = "";
 	struct rules_user says;
 	struct buffer home;
 	struct span kept_home, kept_user;
 
-	if (!rules_user(value, &says, &wrong) ||
-	    (says.home.len > 0 && !mailbox_home_ok(path, says.home))) {
+	if (!understand(n->domain, value, &says, &wrong)) {
 		EVENT("table-value", event_text("user", address), event_text("value", value),
 		      event_string("reason", wrong));
 		routes_defer(leaf, address, 451, "4.3.5",
@@ -237,7 +287,7 @@ mailbox(const struct routes_name *n, struct span user, struct span value, struct
 	buffer_init(&home, MAILBOX_HOME_MAX);
 	if (says.home.len > 0) {
 		buffer_span(&home, says.home);
-	} else if (!mailbox_home(path, user, n->domain_text, &home)) {
+	} else if (!mailbox_home(config_homes(n->domain), user, n->domain_text, &home)) {
 		buffer_free(&home);
 		(void)nobody(leaf, address); /* a name that no directory can have */
 		return;
@@ -257,7 +307,13 @@ mailbox(const struct routes_name *n, struct span user, struct span value, struct
 				     .status = SPAN_NONE,
 				     .text = SPAN_NONE,
 				     .home = kept_home,
-				     .quota = says.quota};
+				     .quota = says.quota,
+				     .delivery = says.deliver};
+	if (says.deliver.len == 0 && !virtual_delivery(r, n, now_ms, arena, leaf))
+		return;
+	delivery = config_delivery_find(n->domain, leaf->delivery);
+	if (delivery != NULL && delivery->ending == CONFIG_LMTP)
+		onwards(n, delivery->hops, address, leaf);
 }
 
 bool
@@ -277,9 +333,9 @@ virtual_leaf(const struct routes *r, const struct routes_name *n, struct span ad
 		return nobody(leaf, address);
 	else if (is_relayed)
 		onwards(n, n->domain->relay, address, leaf);
-	else if (n->domain->deliver == CONFIG_LMTP)
-		onwards(n, n->domain->deliver_hops, address, leaf);
+	else if (n->domain->deliver.ending == CONFIG_LMTP && n->domain->delivery_count == 0)
+		onwards(n, n->domain->deliver.hops, address, leaf);
 	else
-		mailbox(n, local_of(n, is_base), answer.value, address, arena, leaf);
+		mailbox(r, n, local_of(n, is_base), answer.value, address, now_ms, arena, leaf);
 	return true;
 }

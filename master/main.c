@@ -1,9 +1,9 @@
 /*
  * master - starts the others, and starts them again
  *
- *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --explain DOMAIN [--try]]
+ *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --explain DOMAIN [--try] | --after-kill]
  *
- * Execed by `culver run`, `start`, `sandbox --probe` and `tls`.  Reads the configuration, binds every socket, makes the directories, execs the programs of
+ * Execed by `culver run`, `start`, `sandbox --probe` and `tls`, and by `stop` after a kill.  Reads the configuration, binds every socket, makes the directories, execs the programs of
  * the trust map, reloads at SIGHUP, stops in order at SIGTERM or SIGINT.  It parses nothing from the network and reads no mail.
  * Exit status: 0 after an ordered stop, 78 for a configuration or machine that is not right, 71 when the kernel refused something.
  */
@@ -22,13 +22,25 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/number.h"
+#include "master/delegation.h"
 #include "master/master.h"
 #include "master/places.h"
 
 static void
 take_options(int argc, char **argv, struct master_options *o)
 {
-	enum { CONFIG = 1, PROGRAMS, BUILD_TREE, STRICT, STDERR, READY_FD, PROBE, EXPLAIN, TRY };
+	enum {
+		CONFIG = 1,
+		PROGRAMS,
+		BUILD_TREE,
+		STRICT,
+		STDERR,
+		READY_FD,
+		PROBE,
+		EXPLAIN,
+		TRY,
+		AFTER_KILL
+	};
 	static const struct option options[] = {
 		{"config", required_argument, NULL, CONFIG},
 		{"programs", required_argument, NULL, PROGRAMS},
@@ -39,6 +51,7 @@ take_options(int argc, char **argv, struct master_options *o)
 		{"probe", no_argument, NULL, PROBE},
 		{"explain", required_argument, NULL, EXPLAIN},
 		{"try", no_argument, NULL, TRY},
+		{"after-kill", no_argument, NULL, AFTER_KILL},
 		{NULL, 0, NULL, 0},
 	};
 	uint64_t number;
@@ -74,6 +87,9 @@ take_options(int argc, char **argv, struct master_options *o)
 			break;
 		case TRY:
 			o->tries = true;
+			break;
+		case AFTER_KILL:
+			o->after_kill = true;
 			break;
 		default:
 			fatal(EXIT_CONFIGURATION, 0,
@@ -140,20 +156,30 @@ make_probe_runtime(struct config *c)
 }
 
 static struct config *
-take_configuration(struct master *m)
+read_configuration(struct master *m, struct buffer *text)
 {
 	struct config *config;
-	struct buffer why, text;
+	struct buffer why;
 	buffer_init(&why, 8192);
-	buffer_init(&text, CONFIG_TEXT_MAX);
 	if (trust_people_find(geteuid() == 0, &m->people, &why) != 0)
 		refuse(&why);
 	if (m->people.as_root && places_path_is_safe(m->options.programs, &why) != 0)
 		refuse(&why);
 	config_defaults_find(&m->defaults, m->options.to_stderr);
-	config = reload_text(m, &text, &why);
+	config = reload_text(m, text, &why);
 	if (config == NULL)
 		refuse(&why);
+	buffer_free(&why);
+	return config;
+}
+
+static struct config *
+take_configuration(struct master *m)
+{
+	struct buffer why, text;
+	buffer_init(&why, 8192);
+	buffer_init(&text, CONFIG_TEXT_MAX);
+	struct config *config = read_configuration(m, &text);
 	m->config_fd = exec_memfd("culver.conf", buffer_get(&text));
 	if (m->config_fd < 0)
 		fatal(EXIT_OS, errno, "memfd");
@@ -189,6 +215,27 @@ leave_drop_open(const struct master *m)
 	if (!m->options.probe && places_open_drop(m->config, &why) != 0)
 		fprintf(stderr, "culver: %.*s\n", SPAN_ARG(buffer_get(&why)));
 	buffer_free(&why);
+}
+
+/*
+ * after_kill - a master that was killed has left the drop directory shut, and nobody serves: letters could go nowhere until the next start
+ *
+ * Under the lock, so that no master which starts meanwhile finds it open again.
+ */
+static int
+after_kill(struct master *m)
+{
+	struct buffer why, text;
+	buffer_init(&why, 8192);
+	buffer_init(&text, CONFIG_TEXT_MAX);
+	m->config = read_configuration(m, &text);
+	m->pid_fd = report_lock(m, &why);
+	if (m->pid_fd < 0 || places_open_drop(m->config, &why) != 0)
+		refuse(&why);
+	report_end(m);
+	buffer_free(&text);
+	buffer_free(&why);
+	return 0;
 }
 
 static void
@@ -250,6 +297,7 @@ serve(struct master *m, const char *runtime)
 	loop_signal(m->loop, SIGINT, on_stop, m);
 	loop_signal(m->loop, SIGHUP, on_reload, m);
 	programs_start(m);
+	sockets_report(&m->sockets, m->config);
 	programs_watch(m);
 	loop_run(m->loop);
 }
@@ -263,12 +311,16 @@ main(int argc, char **argv)
 	if (m.options.ready_fd >= 0)
 		m.options.ready_fd = 3;
 	m.started_us = clock_wall_us();
+	if (m.options.after_kill)
+		return after_kill(&m);
 	struct config *config = take_configuration(&m);
 	/* all that it needs belongs to the system that runs, and stays as it is */
 	if (m.options.explain != NULL)
 		return programs_explain(&m);
 	if (m.options.probe)
 		make_probe_runtime(config);
+	else
+		delegation_enter(config);
 	/* the same as long as we live: a reload refuses another */
 	char runtime[START_PATH_MAX];
 	snprintf(runtime, sizeof(runtime), "%s", config->runtime);

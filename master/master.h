@@ -34,7 +34,8 @@ struct master_options {
 	bool probe;
 	const char *explain; /* a domain, for `culver tls`; NULL: no */
 	bool tries;
-	int ready_fd; /* -1: nobody waits; else "ready\n" or a sentence goes there */
+	bool after_kill; /* put in order what a killed master left, and start nothing */
+	int ready_fd;	 /* -1: nobody waits; else "ready\n" or a sentence goes there */
 };
 
 enum process_condition { PROCESS_STARTING = 1, PROCESS_SERVING, PROCESS_STOPPING, PROCESS_RETIRED };

@@ -136,6 +136,7 @@ reload_run(struct master *m)
 		EVENT("reload-refused", event_text("reason", buffer_get(&why)));
 	} else {
 		EVENT("reloaded", event_number("generation", (int64_t)m->generation));
+		sockets_report(&m->sockets, m->config);
 		programs_renew(m);
 	}
 	buffer_free(&why);

@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/system/events.h"
+
 /* ---- inner sockets ---- */
 
 static int
@@ -125,31 +127,71 @@ is_v6_only(const struct config *c, const struct config_listen *l)
 	return false;
 }
 
+/* without_ipv6 - what is left of an IPv6 address; its fd is set where that is nothing */
+static void
+without_ipv6(const struct config *c, const struct config_listen *l, struct sockets_tcp *t,
+	     struct sockaddr_storage *address, socklen_t *len)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&l->address;
+	const struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = six->sin6_port};
+	t->how = SOCKETS_NOT;
+	if (!IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr) || is_v6_only(c, l))
+		return;
+	t->how = SOCKETS_FOUR;
+	memcpy(address, &four, sizeof(four));
+	*len = sizeof(four);
+}
+
+/* bind_awaited - to an address that the machine has not (yet): ip(7), IP_FREEBIND, which counts for IPv6 too */
 static int
-bind_tcp(const struct config *c, const struct config_listen *l, struct buffer *why)
+bind_awaited(int fd, const struct sockaddr_storage *address, socklen_t len)
 {
 	int on = 1;
-	int family = l->address.ss_family;
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) != 0)
+		return -1;
+	return bind(fd, (const struct sockaddr *)address, len);
+}
+
+/* bind_tcp - t->fd and t->how; -1 after a sentence */
+static int
+bind_tcp(const struct config *c, const struct config_listen *l, struct sockets_tcp *t,
+	 struct buffer *why)
+{
+	struct sockaddr_storage address = l->address;
+	socklen_t len = l->address_len;
+	int on = 1;
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	t->how = SOCKETS_AS_SAID;
+	t->fd = socket(address.ss_family, type, 0);
+	if (t->fd < 0 && errno == EAFNOSUPPORT && address.ss_family == AF_INET6) {
+		without_ipv6(c, l, t, &address, &len);
+		if (t->how == SOCKETS_NOT)
+			return 0;
+		t->fd = socket(address.ss_family, type, 0);
+	}
+	if (t->fd < 0)
 		goto failed;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+	if (setsockopt(t->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		goto failed;
-	if (family == AF_INET6) {
+	if (address.ss_family == AF_INET6) {
 		int only = is_v6_only(c, l) ? 1 : 0;
-		if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
+		if (setsockopt(t->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
 			goto failed;
 	}
-	if (bind(fd, (const struct sockaddr *)&l->address, l->address_len) != 0 ||
-	    listen(fd, SOCKETS_BACKLOG) != 0)
+	if (bind(t->fd, (const struct sockaddr *)&address, len) != 0) {
+		if (errno != EADDRNOTAVAIL || bind_awaited(t->fd, &address, len) != 0)
+			goto failed;
+		t->how = SOCKETS_AWAITED;
+	}
+	if (listen(t->fd, SOCKETS_BACKLOG) != 0)
 		goto failed;
-	return fd;
+	return 0;
 failed:
 	buffer_format(why, "listen %s: %s", l->name, strerror(errno));
 	if (errno == EACCES)
 		buffer_string(why, " (ports below 1024 are root's)");
-	if (fd >= 0)
-		close(fd);
+	if (t->fd >= 0)
+		close(t->fd);
 	return -1;
 }
 
@@ -158,7 +200,7 @@ close_unless_in(struct sockets *s, const struct sockets *kept)
 {
 	for (size_t i = 0; i < s->tcp_count; i++) {
 		const struct sockets_tcp *other = find_tcp(kept, &s->tcp[i].address);
-		if (other == NULL || other->fd != s->tcp[i].fd)
+		if (s->tcp[i].fd >= 0 && (other == NULL || other->fd != s->tcp[i].fd))
 			close(s->tcp[i].fd);
 	}
 	s->tcp_count = 0;
@@ -192,11 +234,17 @@ add_tcp(struct sockets *s, const struct config *c, const struct config_listen *l
 		return -1;
 	}
 	const struct sockets_tcp *kept = find_tcp(old, &l->address);
-	int fd = kept != NULL ? kept->fd : bind_tcp(c, l, why);
-	if (fd < 0)
+	struct sockets_tcp t = {.address = l->address,
+				.address_len = l->address_len,
+				.is_v6_only = is_v6_only(c, l)};
+	/* what could not be had is tried again */
+	if (kept != NULL && kept->how != SOCKETS_NOT) {
+		t.how = kept->how;
+		t.fd = kept->fd;
+	} else if (bind_tcp(c, l, &t, why) != 0) {
 		return -1;
-	s->tcp[s->tcp_count++] =
-		(struct sockets_tcp){l->address, l->address_len, is_v6_only(c, l), fd};
+	}
+	s->tcp[s->tcp_count++] = t;
 	return 0;
 }
 
@@ -219,6 +267,21 @@ sockets_listen(struct sockets *s, const struct config *c, const struct sockets *
 		}
 	}
 	return 0;
+}
+
+void
+sockets_report(const struct sockets *s, const struct config *c)
+{
+	static const char *const reasons[] = {
+		[SOCKETS_FOUR] = "this kernel has no IPv6: it listens on IPv4 alone",
+		[SOCKETS_NOT] = "this kernel has no IPv6: nobody listens there",
+		[SOCKETS_AWAITED] = "this machine has no such address (yet)",
+	};
+	for (size_t i = 0; i < s->tcp_count; i++) {
+		if (s->tcp[i].how != SOCKETS_AS_SAID)
+			EVENT("listen-limited", event_string("address", c->listens[i].name),
+			      event_string("reason", reasons[s->tcp[i].how]));
+	}
 }
 
 void
@@ -268,6 +331,8 @@ sockets_fill(const struct sockets *s, const struct trust_row *row,
 		trust_fill_peers(people, l);
 	}
 	for (size_t i = 0; row->serves_network && i < s->tcp_count; i++) {
+		if (s->tcp[i].fd < 0)
+			continue;
 		struct start_listen *l = &start->listens[start->listen_count++];
 		snprintf(l->name, sizeof(l->name), "tcp.%zu", i);
 		l->fd = s->tcp[i].fd;

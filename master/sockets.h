@@ -24,11 +24,20 @@ struct sockets_inner {
 	int fd;
 };
 
+/* what this machine made of a `listen` */
+enum sockets_how {
+	SOCKETS_AS_SAID,
+	SOCKETS_FOUR, /* [::], and the kernel has no IPv6: it is 0.0.0.0 */
+	SOCKETS_NOT,  /* the kernel has no IPv6, and IPv4 stands in another line, or is not meant */
+	SOCKETS_AWAITED, /* an address that the machine has not, or not yet: whoever gets it reaches us */
+};
+
 struct sockets_tcp {
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	bool is_v6_only; /* [::] that leaves IPv4 to another line; cannot be changed once it is bound */
-	int fd;
+	enum sockets_how how;
+	int fd; /* -1: SOCKETS_NOT */
 };
 
 struct sockets {
@@ -53,6 +62,8 @@ int sockets_open_inner(struct sockets *s, const char *runtime, const struct trus
  */
 int sockets_listen(struct sockets *s, const struct config *c, const struct sockets *old,
 		   struct buffer *why) __attribute__((warn_unused_result));
+/* sockets_report - an event for each `listen` of `c`, whose sockets they are, that is not as it says */
+void sockets_report(const struct sockets *s, const struct config *c);
 /* sockets_swap - `now` becomes what sockets_listen made of it in `next`; what is not in `next` is closed */
 void sockets_swap(struct sockets *now, const struct sockets *next);
 /* closes all and removes the inner ones' names */

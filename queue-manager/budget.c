@@ -16,8 +16,9 @@
 #include "queue-manager/queue.h"
 
 #define REASON "over budget: "
-#define STEPS_PER_LOOK 32 /* between two looks at the clock */
-#define SENDER_UID "uid:%u"
+#define STEPS_PER_LOOK 32     /* between two looks at the clock */
+#define SENDER_UID "uid:"     /* and the number: a user of this host */
+#define SENDER_LOGIN "login:" /* before a login that would be taken for something else */
 #define SENTENCE_MAX 400
 
 static const int64_t period_slots[CONFIG_BUDGET_PERIODS] = {
@@ -27,14 +28,27 @@ static const int64_t period_slots[CONFIG_BUDGET_PERIODS] = {
 
 /* ---- whose, and how much ---- */
 
+/* a login may be any word: one must not have the account of a user of this host, nor that of all who are too many */
+static bool
+is_ambiguous(struct span login)
+{
+	return span_starts(login, SPAN(SENDER_UID)) || span_starts(login, SPAN(SENDER_LOGIN)) ||
+	       span_equal(login, SPAN(LEDGER_OTHERS));
+}
+
 /* NULL: it has no budget */
 static struct ledger_sender *
 sender_of(struct manager *q, const struct message *m)
 {
-	char name[LEDGER_SENDER_MAX + 1];
-	if (m->origin == INTAKE_NOTICE || m->uid == 0)
+	char name[sizeof(SENDER_LOGIN) + INTAKE_LOGIN_MAX];
+	struct span login = message_login(q, m);
+	if (m->origin == INTAKE_NOTICE || (message_uid(m) == 0 && login.len == 0))
 		return NULL;
-	snprintf(name, sizeof(name), SENDER_UID, (unsigned)(m->uid - 1));
+	if (message_uid(m) != 0)
+		snprintf(name, sizeof(name), SENDER_UID "%u", (unsigned)(message_uid(m) - 1));
+	else
+		snprintf(name, sizeof(name), "%s%.*s", is_ambiguous(login) ? SENDER_LOGIN : "",
+			 SPAN_ARG(login));
 	return ledger_sender(&q->budget.ledger, span_of(name));
 }
 
@@ -329,11 +343,12 @@ budget_failure(struct manager *q, struct message *m, struct jobs_failure *f)
 	f->at_us = (uint64_t)manager_wall_us(q);
 }
 
+/* a login is no user of this host, whatever its name: what it has used is for administrators alone */
 static bool
 is_his(const struct peer *p, const struct ledger_sender *s)
 {
 	char name[32];
-	snprintf(name, sizeof(name), SENDER_UID, (unsigned)p->who.uid);
+	snprintf(name, sizeof(name), SENDER_UID "%u", (unsigned)p->who.uid);
 	return strcmp(s->name, name) == 0;
 }
 

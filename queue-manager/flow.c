@@ -17,11 +17,13 @@
 #define NETWORK6_BYTES 8
 
 uint32_t
-flow_key(uint32_t uid, struct span client)
+flow_key(uint32_t uid, struct span login, struct span client)
 {
 	unsigned char bytes[sizeof(struct in6_addr) + 1] = {0};
 	char text[INET6_ADDRSTRLEN];
 	size_t len = sizeof(uid);
+	if (uid == 0 && login.len > 0)
+		return (uint32_t)checksum_of(login.at, login.len);
 	if (uid != 0 || span_copy(client, text, sizeof(text)) != 0)
 		memcpy(bytes, &uid, sizeof(uid));
 	else if (inet_pton(AF_INET, text, bytes) == 1)

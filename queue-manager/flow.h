@@ -1,7 +1,7 @@
 /*
  * flow - whose turn it is within a place: deficit round robin over senders, in recipients
  *
- * A flow is what one sender (a local user, or the network of a client) has waiting at one place: its batches, in their order.  Flows take
+ * A flow is what one sender (a local user, a login, or the network of a client) has waiting at one place: its batches, in their order.  Flows take
  * turns; a turn is worth FLOW_QUANTUM recipients, and who took more than he had waits until he has it again.  So a list of 100,000
  * recipients, or 50,000 letters of one sender, delay another's letter by one transaction at a connection.  Called by queue alone; each step costs the same however
  * much waits.
@@ -34,8 +34,8 @@ struct flows {
 	size_t bucket_count, count;
 };
 
-/* flow_key - of a message: a local user's uid plus 1, or 0 and the address of the client (IPv4 by /24, IPv6 by /64) */
-uint32_t flow_key(uint32_t uid, struct span client);
+/* flow_key - of a message: a local user's uid plus 1, or 0 and who had logged in, or nobody and the address of the client (IPv4 by /24, IPv6 by /64) */
+uint32_t flow_key(uint32_t uid, struct span login, struct span client);
 
 /* flow_add - the batch is the last one of its sender's flow, which is made when it has none */
 void flow_add(struct flows *t, struct batch *b, uint32_t key);

@@ -305,8 +305,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->message->is_eight_bit = e->eight_bit != 0;
 	t->message->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	t->message->origin = (uint8_t)e->origin;
-	t->message->uid = (uint32_t)e->uid;
-	t->message->flow = flow_key(t->message->uid, e->client);
+	message_from(q, t->message, e->uid, e->login, e->client);
 	q->intake.open--;
 	p->stage = ENVELOPED;
 	return NULL;
@@ -383,9 +382,9 @@ tell_queued(const struct transaction *t, const struct message *m)
 					     event_string("origin", origin_name(m->origin)),
 					     event_string("client", t->client),
 					     event_string("login", t->login),
-					     event_number("uid", (int64_t)m->uid - 1)};
+					     event_number("uid", (int64_t)message_uid(m) - 1)};
 	size_t count = sizeof(fields) / sizeof(fields[0]);
-	event_emit("queued", fields, m->uid != 0 ? count : count - 1);
+	event_emit("queued", fields, message_uid(m) != 0 ? count : count - 1);
 }
 
 /* it was taken before, as message `id`: that is what the session brings to the disk (once.c, O2) */

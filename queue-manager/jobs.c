@@ -393,8 +393,8 @@ handle_host(struct peer *p, const struct wire_header *h, const void *message)
 static bool
 send_want(struct manager *q, struct peer *parent, uint32_t number, const struct place *place)
 {
-	const struct jobs_want want = {place->kind,   place->hosts, place->user,
-				       place->domain, place->home,  place->quota};
+	const struct jobs_want want = {place->kind, place->hosts, place->user,	  place->domain,
+				       place->home, place->quota, place->delivery};
 	(void)q;
 	return peer_send(parent, wire_find(jobs_orders, JOBS_WANT), 0, number, &want, NULL);
 }

@@ -55,6 +55,21 @@ message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender)
 	return m;
 }
 
+void
+message_from(struct manager *q, struct message *m, uint64_t uid, struct span login,
+	     struct span client)
+{
+	m->is_login = uid == 0 && login.len > 0;
+	m->whose = m->is_login ? names_take(&q->messages.senders, login)->number : (uint32_t)uid;
+	m->flow = flow_key((uint32_t)uid, message_login(q, m), client);
+}
+
+struct span
+message_login(const struct manager *q, const struct message *m)
+{
+	return m->is_login ? name_text(names_at(&q->messages.senders, m->whose)) : SPAN_NONE;
+}
+
 int
 message_add(struct manager *q, struct message *m, uint32_t at, struct span address, uint32_t parent,
 	    uint64_t notify)
@@ -128,6 +143,8 @@ message_forget(struct manager *q, struct message *m)
 	message_close(q, m);
 	message_table_drop(q, m);
 	names_let(&q->messages.senders, m->sender);
+	if (m->is_login)
+		names_let(&q->messages.senders, names_at(&q->messages.senders, m->whose));
 	q->messages.classes[m->class]--;
 	q->messages.recipients -= m->count;
 	message_recipients_free(q, m);

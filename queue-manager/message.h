@@ -103,7 +103,8 @@ struct message {
 	uint32_t notice_due; /* tick; not before */
 	uint32_t uses;	     /* jobs, and the queue of route or verify, that point here */
 	uint32_t asks;	     /* recipients in questions */
-	uint32_t uid;	     /* of the local user it is from, plus 1; 0: none */
+	uint32_t
+		whose; /* message_uid(), or, if is_login, a number of the names of senders; 0: nobody's */
 	uint32_t flow;	     /* whose it is, for taking turns (flow.h) */
 	uint32_t route_from; /* route.c: those before are not WAITING, as far as it knows */
 	uint8_t deaths;	     /* agents that died over it, in a row */
@@ -115,6 +116,7 @@ struct message {
 	bool is_waited : 1;   /* its session waits: early.c */
 	bool is_released : 1; /* may be given to agents before KEEP */
 	bool is_held : 1;
+	bool is_login : 1;
 	bool is_over_budget : 1; /* for that alone (budget.h) */
 	bool is_gone : 1;	 /* the file is removed; the struct waits for `uses` */
 	bool is_unverified : 1;	 /* of another boot */
@@ -131,6 +133,13 @@ static inline bool
 message_may_leave(const struct message *m)
 {
 	return m->is_kept || m->is_released;
+}
+
+/* message_uid - of the local user it is from, plus 1; 0: it is from none */
+static inline uint32_t
+message_uid(const struct message *m)
+{
+	return m->is_login ? 0 : m->whose;
 }
 
 /* message_in - how many of its recipients are in that state */
@@ -218,6 +227,11 @@ void message_wake(struct manager *q, struct message *m);
 
 /* message_new - known by its id from now on, without recipients, neither queued nor kept */
 struct message *message_new(struct manager *q, uint64_t id, uint64_t length, struct span sender);
+/* message_from - once: whose it is: a local user's (uid plus 1), else that of who had logged in, else of a client's network */
+void message_from(struct manager *q, struct message *m, uint64_t uid, struct span login,
+		  struct span client);
+/* message_login - who had logged in; empty: nobody */
+struct span message_login(const struct manager *q, const struct message *m);
 struct message *message_find(struct manager *q, uint64_t id);
 /* message_add - the next recipient, whose `to` line begins at `at` of the journal and says `notify`; -1: too many */
 int message_add(struct manager *q, struct message *m, uint32_t at, struct span address,

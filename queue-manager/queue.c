@@ -55,10 +55,12 @@ place_list_add(struct place_list *l, struct place *p)
 /* ---- places ---- */
 
 static uint32_t
-hash_of(enum jobs_kind kind, struct span name, struct span domain, struct span home)
+hash_of(enum jobs_kind kind, const struct place_name *n)
 {
-	return (uint32_t)(checksum_of(name.at, name.len) + 31 * checksum_of(domain.at, domain.len) +
-			  37 * checksum_of(home.at, home.len) + (uint64_t)kind);
+	return (uint32_t)(checksum_of(n->name.at, n->name.len) +
+			  31 * checksum_of(n->domain.at, n->domain.len) +
+			  37 * checksum_of(n->home.at, n->home.len) +
+			  41 * checksum_of(n->delivery.at, n->delivery.len) + (uint64_t)kind);
 }
 
 static void
@@ -80,51 +82,64 @@ grow(struct places *t)
 	t->bucket_count = count;
 }
 
+/* keep - a part of a key */
+static struct span
+keep(char **at, struct span part)
+{
+	struct span kept = span_from(*at, part.len);
+	if (part.len > 0)
+		memcpy(*at, part.at, part.len);
+	*at += part.len;
+	return kept;
+}
+
 static struct place *
-make_place(enum jobs_kind kind, struct span name, struct span domain, struct span home)
+make_place(enum jobs_kind kind, const struct place_name *n)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	char *key = malloc(name.len + 1 + domain.len + home.len);
+	char *key = malloc(n->name.len + 1 + n->domain.len + n->home.len + n->delivery.len);
 	if (p == NULL || key == NULL)
 		fatal(EXIT_OS, ENOMEM, "a place");
-	if (name.len > 0)
-		memcpy(key, name.at, name.len);
-	key[name.len] = '\0';
-	if (domain.len > 0)
-		memcpy(key + name.len + 1, domain.at, domain.len);
-	if (home.len > 0)
-		memcpy(key + name.len + 1 + domain.len, home.at, home.len);
 	p->kind = kind;
 	p->key = key;
-	struct span own = span_from(key, name.len);
+	struct span own = keep(&key, n->name);
+	*key++ = '\0';
 	p->hosts = kind == JOBS_SMTP ? own : SPAN_NONE;
 	p->user = jobs_parent_kind(kind) == JOBS_MAILBOX ? own : SPAN_NONE;
-	p->domain = span_from(key + name.len + 1, domain.len);
-	p->home = span_from(key + name.len + 1 + domain.len, home.len);
+	p->domain = keep(&key, n->domain);
+	p->home = keep(&key, n->home);
+	p->delivery = keep(&key, n->delivery);
 	return p;
 }
 
 struct place *
-queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct span domain,
-	    struct span home)
+queue_place_named(struct manager *q, enum jobs_kind kind, const struct place_name *n)
 {
 	struct places *t = &q->schedule.places;
-	uint32_t hash = hash_of(kind, name, domain, home);
+	uint32_t hash = hash_of(kind, n);
 	if (t->count >= t->bucket_count)
 		grow(t);
 	struct place **bucket = &t->buckets[hash & (t->bucket_count - 1)];
 	for (struct place *p = *bucket; p != NULL; p = p->hash_next)
 		if (p->hash == hash && p->kind == kind && !p->is_stale &&
-		    span_equal(span_from(p->key, strlen(p->key)), name) &&
-		    span_equal(p->domain, domain) && span_equal(p->home, home))
+		    span_equal(span_from(p->key, strlen(p->key)), n->name) &&
+		    span_equal(p->domain, n->domain) && span_equal(p->home, n->home) &&
+		    span_equal(p->delivery, n->delivery))
 			return p;
-	struct place *p = make_place(kind, name, domain, home);
+	struct place *p = make_place(kind, n);
 	p->hash = hash;
 	p->hash_next = *bucket;
 	*bucket = p;
 	t->count++;
 	site_join(q, p);
 	return p;
+}
+
+struct place *
+queue_place(struct manager *q, enum jobs_kind kind, struct span name, struct span domain)
+{
+	const struct place_name n = {name, domain, SPAN_NONE, SPAN_NONE};
+	return queue_place_named(q, kind, &n);
 }
 
 static void
@@ -303,7 +318,7 @@ queue_add(struct manager *q, struct place *p, struct message *m, uint32_t number
 void
 queue_notice(struct manager *q, struct message *m)
 {
-	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < m->count && count < QUEUE_NOTICE_MAX; i++) {
 		uint8_t s = m->recipients[i].state;
@@ -318,7 +333,7 @@ queue_notice(struct manager *q, struct message *m)
 void
 queue_delay(struct manager *q, struct message *m)
 {
-	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE, SPAN_NONE);
+	struct place *p = queue_place(q, JOBS_NOTICE, SPAN_NONE, SPAN_NONE);
 	make_batch(q, p, m, QUEUE_RETRY, 0)->is_delay = true;
 	m->is_telling_delay = true;
 	schedule_touch(q, p);

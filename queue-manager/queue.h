@@ -50,9 +50,10 @@ struct place {
 	enum jobs_kind kind;
 	struct place *hash_next;
 	uint32_t hash;
-	char *key; /* hosts or user, NUL, domain, home; ours */
+	char *key; /* hosts or user, NUL, domain, home, delivery; ours */
 	struct span hosts, user, domain;
-	struct span home; /* of a virtual user's mailbox; else empty */
+	struct span home;     /* of a virtual user's mailbox; else empty */
+	struct span delivery; /* of a mailbox: which of its block's; empty: `deliver` */
 	uint64_t
 		quota; /* of it, as lookup said last: agents that are there already keep theirs; 0: none */
 	struct flow *turn[QUEUE_RANKS]; /* rings; whose turn it is */
@@ -84,9 +85,17 @@ struct places {
 void place_list_add(struct place_list *l, struct place *p); /* at the end, and off the other */
 void place_list_drop(struct place *p);
 
-/* queue_place - found or made; `name` is the hosts or the user, `home` that of a virtual one */
+/* which place; a member that does not count is empty */
+struct place_name {
+	struct span name; /* hosts or user */
+	struct span domain, home, delivery;
+};
+
+/* queue_place_named - found or made */
+struct place *queue_place_named(struct manager *q, enum jobs_kind kind, const struct place_name *n);
+/* queue_place - the same of one whose home and delivery are those of its kind */
 struct place *queue_place(struct manager *q, enum jobs_kind kind, struct span name,
-			  struct span domain, struct span home);
+			  struct span domain);
 /* queue_place_let_go - nothing waits there: freed, or kept for a while where something is known of it */
 void queue_place_let_go(struct manager *q, struct place *p);
 /* `each` may let none go */

@@ -60,8 +60,7 @@ take_from(struct manager *q, const struct journal_entry *e)
 	m->is_eight_bit = e->eight_bit;
 	m->is_double_bounce = span_equal(e->protocol, SPAN(DOUBLE_BOUNCE));
 	m->origin = (uint8_t)e->origin;
-	m->uid = (uint32_t)e->uid;
-	m->flow = flow_key(m->uid, e->client);
+	message_from(q, m, e->uid, e->login, e->client);
 	r->message = m;
 	return NULL;
 }

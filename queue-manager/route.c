@@ -135,7 +135,7 @@ settled(struct manager *q, struct message *m, uint32_t number, const struct jour
 	if (!outside_address(q->config, e->text, &o))
 		return false;
 	message_set(q, m, number, RECIPIENT_ASKED);
-	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block, SPAN_NONE), m, number);
+	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block), m, number);
 	return true;
 }
 
@@ -213,12 +213,13 @@ static struct place *
 place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
-		return queue_place(q, JOBS_SMTP, l->hosts, l->domain, SPAN_NONE);
-	struct place *p = queue_place(q,
-				      l->kind == LOOKUP_LINE	? JOBS_LINE
-				      : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS
-								: JOBS_MAILBOX,
-				      l->user, l->domain, l->home);
+		return queue_place(q, JOBS_SMTP, l->hosts, l->domain);
+	const struct place_name name = {l->user, l->domain, l->home, l->delivery};
+	struct place *p = queue_place_named(q,
+					    l->kind == LOOKUP_LINE    ? JOBS_LINE
+					    : l->kind == LOOKUP_ALIAS ? JOBS_ALIAS
+								      : JOBS_MAILBOX,
+					    &name);
 	p->quota = l->quota;
 	return p;
 }

@@ -19,9 +19,10 @@
 static const struct {
 	const char *name;
 	enum select_key key;
-} keys[] = {{"from", SELECT_FROM},   {"to", SELECT_TO},		{"domain", SELECT_DOMAIN},
-	    {"site", SELECT_SITE},   {"user", SELECT_USER},	{"state", SELECT_STATE},
-	    {"older", SELECT_OLDER}, {"larger", SELECT_LARGER}, {"reason", SELECT_REASON}};
+} keys[] = {{"from", SELECT_FROM},    {"to", SELECT_TO},       {"domain", SELECT_DOMAIN},
+	    {"site", SELECT_SITE},    {"user", SELECT_USER},   {"login", SELECT_LOGIN},
+	    {"state", SELECT_STATE},  {"older", SELECT_OLDER}, {"larger", SELECT_LARGER},
+	    {"reason", SELECT_REASON}};
 
 /* ---- words ---- */
 
@@ -76,6 +77,7 @@ take_value(struct select_word *w, struct span value)
 		w->any_before = w->any_after = true;
 		break;
 	case SELECT_FROM:
+	case SELECT_LOGIN:
 	case SELECT_DOMAIN:
 	case SELECT_SITE:
 	case SELECT_TO:
@@ -101,7 +103,7 @@ parse_pair(struct selector *s, struct span word)
 		i++;
 	if (i == sizeof(keys) / sizeof(keys[0]))
 		return "a selector has a word that is not from=, to=, domain=, site=, user=, "
-		       "state=, older=, larger= or reason=";
+		       "login=, state=, older=, larger= or reason=";
 	*w = (struct select_word){.key = keys[i].key};
 	const char *wrong = take_value(w, value);
 	if (wrong != NULL)
@@ -201,7 +203,9 @@ message_holds(struct manager *q, const struct select_word *w, const struct messa
 	case SELECT_FROM:
 		return holds(w, name_text(m->sender));
 	case SELECT_USER:
-		return m->uid != 0 && (w->any_before || m->uid - 1 == w->number);
+		return message_uid(m) != 0 && (w->any_before || message_uid(m) - 1 == w->number);
+	case SELECT_LOGIN:
+		return m->is_login && holds(w, message_login(q, m));
 	case SELECT_STATE:
 		return holds(w, span_of(message_class_name((enum message_class)m->class)));
 	case SELECT_OLDER:
@@ -259,6 +263,7 @@ recipient_holds(struct manager *q, const struct select_word *w, struct message *
 		return message_is_undelivered(r) && reason_holds(q, w, m, number);
 	case SELECT_FROM:
 	case SELECT_USER:
+	case SELECT_LOGIN:
 	case SELECT_STATE:
 	case SELECT_OLDER:
 	case SELECT_LARGER:

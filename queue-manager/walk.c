@@ -18,7 +18,7 @@
 bool
 request_is_there(struct peer *p, const struct message *m)
 {
-	return request_of(p)->is_admin || (m->uid != 0 && m->uid - 1 == p->who.uid);
+	return request_of(p)->is_admin || (message_uid(m) != 0 && message_uid(m) - 1 == p->who.uid);
 }
 
 /* the next message that may be meant; NULL: that was all */

@@ -49,6 +49,7 @@
 #include "smtpd/received.h"
 #include "smtpd/session.h"
 #include "smtpd/shortage.h"
+#include "smtpd/submitted.h"
 
 #define ACCEPT_CONNECT_MS 5000 /* a restarted queue-manager takes its backlog at once */
 #define ACCEPT_SEND_MS 30000
@@ -245,8 +246,8 @@ send_message(struct session *s, const struct content *c)
 	char received[RECEIVED_MAX], complete[RECEIVED_TOP_MAX], once[INTAKE_ONCE_MAX + 1];
 	struct span top = received_write(s, a->id, now_us, received);
 
-	if (s->is_local)
-		top = received_complete(s, a->id, now_us, c->fields, top, complete);
+	if (submitted_is(s))
+		top = received_complete(s, a->id, now_us, c->fields.has, top, complete);
 	struct intake_envelope e = {
 		.origin = s->is_local ? INTAKE_LOCAL : INTAKE_NETWORK,
 		.uid = s->is_local ? (uint64_t)s->uid + 1 : 0,

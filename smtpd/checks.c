@@ -198,9 +198,11 @@ checks_recipients(struct session *s, const struct span *addresses, size_t count,
 }
 
 void
-checks_sender(struct session *s, struct span address, struct span login, struct check *check)
+checks_sender(struct session *s, struct span address, struct check *check)
 {
-	const struct lookup_sender m = {.address = address, .login = login};
+	const struct lookup_sender m = {.address = address,
+					.login = span_of(s->login),
+					.uid = s->is_local ? (uint64_t)s->uid + 1 : 0};
 	int64_t deadline_ms = clock_monotonic_ms() + CHECKS_WAIT_MS;
 	struct checks *c = &s->checks;
 	const size_t it = 0;

@@ -43,7 +43,7 @@ void checks_release(struct checks *c);
 void checks_recipients(struct session *s, const struct span *addresses, size_t count,
 		       struct check *checks);
 
-/* checks_sender - may that login send as that address?  250, or 553, or 451 */
-void checks_sender(struct session *s, struct span address, struct span login, struct check *check);
+/* checks_sender - may who has logged in, or the user of this host, send as that address?  250, or 553, or 451 */
+void checks_sender(struct session *s, struct span address, struct check *check);
 
 #endif

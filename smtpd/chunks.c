@@ -16,6 +16,7 @@
 #include "smtpd/accept.h"
 #include "smtpd/content.h"
 #include "smtpd/session.h"
+#include "smtpd/submitted.h"
 
 #define CHUNK_MAX \
 	(UINT64_C(1) << 50) /* what a size may say; a message is bounded by message-size */
@@ -117,7 +118,7 @@ end_chunk(struct session *s, const struct chunk *chunk)
 
 	if (chunk->is_last)
 		content_finish(c);
-	if (content_is_refused(s, c)) {
+	if (content_is_refused(s, c) || (chunk->is_last && submitted_is_refused(s, c))) {
 		refuse(s);
 	} else if (chunk->is_last) {
 		accept_message(s, c);

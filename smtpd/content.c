@@ -20,6 +20,7 @@
 #include "common/system/events.h"
 #include "smtpd/accept.h"
 #include "smtpd/session.h"
+#include "smtpd/submitted.h"
 
 /* ---- what goes into the file ---- */
 
@@ -90,46 +91,74 @@ put(struct content *c, const char *at, size_t len)
 
 /* ---- lines ---- */
 
+/* the bytes that were held back until their field was known */
+static void
+put_begin(struct content *c)
+{
+	struct fields *f = &c->fields;
+
+	if (f->is_replaced)
+		put(c, f->received.at, f->received.len);
+	f->is_replaced = false;
+	if (f->is_left_out)
+		c->left_out += f->begin_len;
+	else
+		put(c, f->begin, f->begin_len);
+}
+
+/* bytes that belong to a field which is known */
+static void
+put_value(struct content *c, const char *at, size_t len)
+{
+	if (c->fields.is_left_out) {
+		c->left_out += len;
+		c->is_discarding = c->is_discarding || c->size + c->left_out > c->size_max;
+	} else {
+		put(c, at, len);
+	}
+}
+
 /* bytes within a line */
 static void
 put_text(struct content *c, const char *at, size_t len)
 {
-	for (size_t i = 0; c->in_header && i < len && c->field_len < CONTENT_FIELD_LEN; i++)
-		c->field[c->field_len++] = at[i];
-	put(c, at, len);
-}
+	struct fields *f = &c->fields;
 
-static void
-note_field(struct content *c, struct span line)
-{
-	static const struct {
-		const char *name;
-		enum content_field bit;
-	} fields[] = {{"received:", CONTENT_HAS_RECEIVED},
-		      {"date:", CONTENT_HAS_DATE},
-		      {"from:", CONTENT_HAS_FROM},
-		      {"message-id:", CONTENT_HAS_MESSAGE_ID}};
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (!span_starts_nocase(line, span_of(fields[i].name)))
-			continue;
-		c->fields |= fields[i].bit;
-		c->hops += fields[i].bit == CONTENT_HAS_RECEIVED;
+	if (!c->in_header) {
+		put(c, at, len);
+		return;
 	}
+	if (!f->is_known) {
+		size_t held = fields_begin(f, at, len);
+
+		if (!f->is_known)
+			return;
+		put_begin(c);
+		at += held;
+		len -= held;
+	}
+	fields_value(f, at, len);
+	put_value(c, at, len);
 }
 
-/* a line has ended: its CRLF is put by whoever saw it */
+/* a line has ended, with CRLF or, if that is repaired, without */
 static void
 end_line(struct content *c)
 {
-	c->line_len = 0;
-	if (!c->in_header)
-		return;
-	if (c->field_len == 0)
+	struct fields *f = &c->fields;
+
+	if (c->in_header && !f->is_known && f->begin_len > 0) {
+		fields_end_name(f);
+		put_begin(c);
+	}
+	if (c->in_header && f->is_known) {
+		put_value(c, "\r\n", 2);
+		fields_end_line(f);
+	} else {
+		put(c, "\r\n", 2);
 		c->in_header = false;
-	else
-		note_field(c, span_from(c->field, c->field_len));
-	c->field_len = 0;
+	}
+	c->line_len = 0;
 }
 
 /* CR or LF alone */
@@ -141,7 +170,6 @@ put_bare(struct content *c)
 		c->is_discarding = true;
 		return;
 	}
-	put(c, "\r\n", 2);
 	end_line(c);
 }
 
@@ -198,7 +226,6 @@ scan_lines(struct content *c, const char *p, const char *end)
 				put_bare(c);
 				continue;
 			}
-			put(c, "\r\n", 2);
 			end_line(c);
 			p = lf + 1;
 			c->place = CONTENT_LINE_START;
@@ -250,7 +277,6 @@ content_scan(struct content *c, struct span chunk, size_t *used)
 			break;
 		case CONTENT_AFTER_CR:
 			if (*p == '\n') {
-				put(c, "\r\n", 2);
 				end_line(c);
 				c->place = CONTENT_LINE_START;
 				p++;
@@ -273,6 +299,11 @@ content_finish(struct content *c)
 	/* only counted bytes can end so: a CR that nothing follows */
 	if (c->place == CONTENT_AFTER_CR)
 		put_bare(c);
+	/* nor need its last line have one */
+	if (c->in_header && !c->fields.is_known && c->fields.begin_len > 0) {
+		fields_end_name(&c->fields);
+		put_begin(c);
+	}
 	write_out(c);
 }
 
@@ -325,11 +356,11 @@ content_is_refused(struct session *s, const struct content *c)
 			      "lines must end with CR LF, and a CR or LF must not stand alone");
 	} else if (c->has_nul) {
 		session_reply(s, 550, "5.6.0", "the message holds a NUL");
-	} else if (c->size > c->size_max) {
+	} else if (c->size + c->left_out > c->size_max) {
 		session_reply(s, 552, "5.3.4", "a message may have %" PRIu64 " bytes", c->size_max);
 	} else if (c->has_long_line) {
 		session_reply(s, 550, "5.6.0", "a line may have %" PRIu64 " bytes", c->line_max);
-	} else if (c->hops > c->hops_max) {
+	} else if (c->fields.hops > c->hops_max) {
 		session_reply(s, 554, "5.4.6",
 			      "more than %" PRIu64 " Received lines: the message goes in a circle",
 			      c->hops_max);
@@ -361,6 +392,7 @@ content_begin(struct session *s, struct content *c)
 	c->line_max = s->limits->line;
 	c->hops_max = s->limits->hops;
 	c->may_repair = s->config->repair_line_ends && s->may_relay;
+	submitted_begin(s, &c->fields);
 	return true;
 }
 
@@ -390,7 +422,7 @@ content_data(struct session *s, struct span argument)
 	if (outcome != STREAM_OK) {
 		accept_abandon(s);
 		session_lost(s, outcome);
-	} else if (content_is_refused(s, &c)) {
+	} else if (content_is_refused(s, &c) || submitted_is_refused(s, &c)) {
 		accept_abandon(s);
 	} else {
 		accept_message(s, &c);

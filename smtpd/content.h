@@ -9,19 +9,11 @@
 
 #include "common/text/checksum.h"
 #include "common/text/span.h"
+#include "smtpd/fields.h"
 
 struct session;
 
 #define CONTENT_OUT_MAX 131072 /* bytes gathered before they are written */
-#define CONTENT_FIELD_LEN 11   /* of the longest name that is looked for, its colon too */
-
-/* which fields the header has: one bit each */
-enum content_field {
-	CONTENT_HAS_RECEIVED = 1,
-	CONTENT_HAS_DATE = 2,
-	CONTENT_HAS_FROM = 4,
-	CONTENT_HAS_MESSAGE_ID = 8,
-};
 
 /* where in the lines the next byte stands */
 enum content_place {
@@ -39,11 +31,10 @@ struct content {
 	bool may_repair; /* a bare CR or LF becomes CRLF */
 	bool is_counted; /* BDAT: no dots, no end but the last byte that was announced */
 	/* found */
-	uint64_t size;	 /* bytes decoded, also those that were not kept */
-	uint64_t hops;	 /* fields `Received` */
-	unsigned fields; /* bits of enum content_field */
-	bool has_high;	 /* bytes above 127 */
-	bool has_bare;	 /* CR or LF alone */
+	uint64_t
+		size; /* bytes decoded, also those that were not kept, but not those of fields that are left out */
+	bool has_high; /* bytes above 127 */
+	bool has_bare; /* CR or LF alone */
 	bool has_nul;
 	bool has_long_line;
 	int write_errno; /* 0: all was written */
@@ -51,8 +42,8 @@ struct content {
 	enum content_place place;
 	bool is_discarding; /* refused already: only the end is looked for */
 	bool in_header;
-	char field[CONTENT_FIELD_LEN]; /* how this header line begins */
-	size_t field_len;
+	struct fields fields; /* of the header; what is given there is set by the caller too */
+	uint64_t left_out;    /* bytes of fields that are not in the message */
 	uint64_t line_len;
 	struct checksum *checksum; /* owned */
 	char *out;		   /* CONTENT_OUT_MAX bytes, the caller's */

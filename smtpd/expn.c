@@ -1,7 +1,7 @@
 /*
  * expn - see expn.h
  *
- * To a client that is not in expn-from it is a command that is not offered.  lookup counts how often a client asks, and answers with addresses
+ * To a client that is not in expn-from, nor has a login of expn-logins, it is a command that is not offered.  lookup counts how often a client asks, and answers with addresses
  * alone; what it expands, whom it hides and when it has enough is its to say (lookup/expn.c).
  */
 #include "smtpd/expn.h"
@@ -30,6 +30,13 @@ ask(int fd, const struct session *s, const struct address *a, int64_t deadline_m
 	static struct wire list;
 	const struct lookup_question q = {.address = span_from(a->text, a->len)};
 	struct lookup_expand m = {.client = span_of(s->client)};
+	char login[LOOKUP_CLIENT_MAX + 1];
+
+	/* counted wherever he comes from, and not together with those who come from there */
+	if (config_may_expn_login(s->config, span_of(s->login))) {
+		snprintf(login, sizeof(login), LOOKUP_CLIENT_LOGIN "%s", s->login);
+		m.client = span_of(login);
+	}
 
 	wire_list_start(&list);
 	if (wire_list_add(&list, WIRE_LIST_ROOM, &lookup_question_shape, &q) < 0)

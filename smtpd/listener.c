@@ -579,7 +579,10 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	for (size_t i = 0; i < config->listen_count; i++) {
 		char name[START_NAME_MAX];
 		snprintf(name, sizeof(name), "tcp.%zu", i);
-		add_door(l, start_listen(s, name)->fd, &config->listens[i], false);
+		/* master has told of those that this machine cannot have */
+		const struct start_listen *door = start_listen_find(s, name);
+		if (door != NULL)
+			add_door(l, door->fd, &config->listens[i], false);
 	}
 	return l;
 }

@@ -6,6 +6,7 @@
  */
 #include "smtpd/login.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/system/events.h"
@@ -137,6 +138,7 @@ take_success(struct session *s, const struct mechanism *m, struct span login)
 		return;
 	}
 	s->may_relay = true;
+	s->may_expn = s->may_expn || config_may_expn_login(s->config, span_of(s->login));
 	EVENT("authenticated", event_string("session", s->id), event_string("client", s->client),
 	      event_string("login", s->login), event_string("mechanism", m->word));
 	session_reply(s, 235, "2.7.0", "welcome");
@@ -306,20 +308,30 @@ is_own(const struct session *s, const struct address *sender)
 	       (span_equal_nocase(local, name) || span_equal_nocase(address_local_of(text), name));
 }
 
+void
+login_may_be(struct session *s, const struct address *address, struct check *check)
+{
+	*check = (struct check){.code = 250};
+	if (s->login[0] != '\0' && is_own(s, address))
+		return;
+	if (s->login[0] != '\0' && s->config->auth.senders.count == 0) {
+		check->code = 553;
+		snprintf(check->status, sizeof(check->status), "5.7.1");
+		snprintf(check->text, sizeof(check->text), "not an address of %s", s->login);
+		return;
+	}
+	checks_sender(s, span_from(address->text, address->len), check);
+}
+
 bool
 login_owns(struct session *s, const struct address *sender)
 {
 	struct check check;
 
 	/* the null sender is that of a receipt, which a user's program may write */
-	if (s->login[0] == '\0' || sender->len == 0 || is_own(s, sender))
+	if (s->login[0] == '\0' || sender->len == 0)
 		return true;
-	if (s->config->auth.senders.count == 0) {
-		session_reply(s, 553, "5.7.1", "<%s> is not an address of %s", sender->text,
-			      s->login);
-		return false;
-	}
-	checks_sender(s, span_from(sender->text, sender->len), span_of(s->login), &check);
+	login_may_be(s, sender, &check);
 	if (check.code == 250)
 		return true;
 	session_reply(s, check.code, check.status, "<%s>: %s", sender->text, check.text);

@@ -9,6 +9,7 @@
 #include "common/mail/address.h"
 #include "common/text/span.h"
 
+struct check;
 struct session;
 
 #define LOGIN_LINE_MAX \
@@ -29,6 +30,8 @@ const char *login_mechanisms(void);
 bool login_is_private(const struct session *s);
 /* login_may_mail - false: MAIL is not for those who have not logged in, and the client was told */
 bool login_may_mail(struct session *s);
+/* login_may_be - may he send as that address, whether by logging in or as a user of this host?  250, or 553, or 451 */
+void login_may_be(struct session *s, const struct address *address, struct check *check);
 /* login_owns - false: `sender` is not the login's, or that cannot be said, and the client was told; true too where there is no login */
 bool login_owns(struct session *s, const struct address *sender);
 

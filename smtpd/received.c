@@ -11,6 +11,8 @@
  *     	by HOSTNAME (Culver) with LOCAL id ID;
  *     	Tue, 24 Nov 2026 08:02:31 +0000
  *
+ * Both without their first line where `private-headers remove` holds.
+ *
  * Called by accept.c.  HELO is a domain or a literal: hello.c lets nothing else in.
  */
 #include "smtpd/received.h"
@@ -19,7 +21,8 @@
 #include <stdio.h>
 
 #include "common/system/clock.h"
-#include "smtpd/content.h"
+#include "smtpd/fields.h"
+#include "smtpd/submitted.h"
 
 const char *
 received_protocol(const struct session *s)
@@ -56,26 +59,23 @@ write_tls(const struct session *s, char version[SESSION_TLS_MAX], char cipher[SE
 struct span
 received_write(const struct session *s, uint64_t id, int64_t now_us, char to[RECEIVED_MAX])
 {
-	char date[CLOCK_TEXT_MAX];
+	char date[CLOCK_TEXT_MAX], from[RECEIVED_FROM_MAX];
 	char version[SESSION_TLS_MAX], cipher[SESSION_TLS_MAX + 8];
 
 	clock_rfc5322(now_us, date);
 	write_tls(s, version, cipher);
-	if (s->is_local) {
-		int len = snprintf(to, RECEIVED_MAX,
-				   "Received: (uid %u)\r\n"
-				   "\tby %s (Culver) with %s id %013" PRIX64 ";\r\n"
-				   "\t%s\r\n",
-				   (unsigned)s->uid, s->config->hostname, received_protocol(s), id,
-				   date);
-		return len > 0 && len < RECEIVED_MAX ? span_from(to, (size_t)len) : SPAN_NONE;
-	}
+	if (submitted_is_private(s))
+		from[0] = '\0';
+	else if (s->is_local)
+		snprintf(from, sizeof(from), "(uid %u)\r\n\t", (unsigned)s->uid);
+	else
+		snprintf(from, sizeof(from), "from %s ([%s%s])\r\n\t", s->helo,
+			 s->client_is_ipv6 ? "IPv6:" : "", s->client);
 	int n = snprintf(to, RECEIVED_MAX,
-			 "Received: from %s ([%s%s])\r\n"
-			 "\tby %s (Culver) with %s%s id %013" PRIX64 "%s;\r\n"
+			 "Received: %sby %s (Culver) with %s%s id %013" PRIX64 "%s;\r\n"
 			 "\t%s\r\n",
-			 s->helo, s->client_is_ipv6 ? "IPv6:" : "", s->client, s->config->hostname,
-			 received_protocol(s), version, id, cipher, date);
+			 from, s->config->hostname, received_protocol(s), version, id, cipher,
+			 date);
 	return n > 0 && n < RECEIVED_MAX ? span_from(to, (size_t)n) : SPAN_NONE;
 }
 
@@ -99,18 +99,21 @@ received_complete(const struct session *s, uint64_t id, int64_t now_us, unsigned
 		snprintf(author, sizeof(author), "\"%.*s\" <%s>", SPAN_ARG(s->author), from->text);
 	else if (from->len > 0)
 		snprintf(author, sizeof(author), "%s", from->text);
+	else if (s->login[0] != '\0') /* of a receipt */
+		snprintf(author, sizeof(author), "%s%s%s", s->login,
+			 span_has(span_of(s->login), '@') ? "" : "@",
+			 span_has(span_of(s->login), '@') ? "" : s->config->origin);
 	else
 		snprintf(author, sizeof(author), "MAILER-DAEMON@%s", s->config->hostname);
-	int n = snprintf(
-		to, RECEIVED_TOP_MAX, "%.*s%s%s%s%s%s%s", SPAN_ARG(top),
-		has & CONTENT_HAS_DATE ? "" : "Date: ", has & CONTENT_HAS_DATE ? "" : date,
-		has & CONTENT_HAS_DATE ? "" : "\r\n",
-		has & CONTENT_HAS_FROM ? "" : "From: ", has & CONTENT_HAS_FROM ? "" : author,
-		has & CONTENT_HAS_FROM ? "" : "\r\n");
+	int n = snprintf(to, RECEIVED_TOP_MAX, "%.*s%s%s%s%s%s%s", SPAN_ARG(top),
+			 has & FIELD_DATE ? "" : "Date: ", has & FIELD_DATE ? "" : date,
+			 has & FIELD_DATE ? "" : "\r\n",
+			 has & FIELD_FROM ? "" : "From: ", has & FIELD_FROM ? "" : author,
+			 has & FIELD_FROM ? "" : "\r\n");
 	if (n < 0 || n >= RECEIVED_TOP_MAX)
 		return top;
 	size_t len = (size_t)n;
-	if (has & CONTENT_HAS_MESSAGE_ID)
+	if (has & FIELD_MESSAGE_ID)
 		return span_from(to, len);
 	n = snprintf(to + len, RECEIVED_TOP_MAX - len, "Message-ID: <%013" PRIX64 "@%s>\r\n", id,
 		     s->config->hostname);

@@ -10,6 +10,7 @@
 #include "smtpd/session.h"
 
 #define RECEIVED_TOP_MAX 4096	/* with the fields that a local message lacked */
+#define RECEIVED_FROM_MAX 400	/* HELO and the client */
 #define RECEIVED_NAME_MAX 200	/* bytes of a full name in From */
 #define RECEIVED_AUTHOR_MAX 800 /* with the address */
 #define RECEIVED_MAX 1500	/* two names of 255 bytes, two literals, the id, the date */
@@ -18,7 +19,7 @@
 struct span received_write(const struct session *s, uint64_t id, int64_t now_us,
 			   char to[RECEIVED_MAX]);
 /*
- * received_complete - Date, From and Message-ID, each if a message of a local user has none (bits of enum content_field): behind what is in `to`
+ * received_complete - Date, From and Message-ID, each if a message that a user submits has none (bits of enum field): behind what is in `to`
  *
  * RFC 6409, section 8.
  */

@@ -93,9 +93,9 @@ struct session {
 	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
-	const char *auth;		 /* path; NULL: not there */
-	bool may_etrn;			 /* its address is in etrn-from of some route */
-	bool may_expn;			 /* its address is in expn-from */
+	const char *auth; /* path; NULL: not there */
+	bool may_etrn;	  /* its address is in etrn-from of some route */
+	bool may_expn;	  /* its address is in expn-from, or its login in expn-logins */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */

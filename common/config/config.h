@@ -23,6 +23,8 @@
 #define CONFIG_ERRORS_MAX 200 /* more are counted only */
 #define CONFIG_RESOLVER_SERVERS_MAX 16
 #define CONFIG_ROUTE_TEXT_MAX 400
+#define CONFIG_CGROUP_AUTO "auto"
+#define CONFIG_CGROUP_NONE "none"
 #define CONFIG_LISTENS_MAX 48 /* below START_SOCKETS_MAX: the inner sockets need theirs */
 
 /* 192.0.2.0/24, [2001:db8::]/32 or 2001:db8::/32, or a single address */
@@ -91,6 +93,11 @@ struct config_tls {
 	size_t pair_count;		/* 0: no TLS */
 };
 
+/* fields that tell of the sender what his recipients need not know */
+enum config_private { CONFIG_PRIVATE_UNSAID, CONFIG_PRIVATE_KEEP, CONFIG_PRIVATE_REMOVE };
+/* must the authors in From and Sender be addresses of who sends? */
+enum config_alignment { CONFIG_ALIGNMENT_UNSAID, CONFIG_ALIGNMENT_OFF, CONFIG_ALIGNMENT_REJECT };
+
 #define CONFIG_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* where nothing else is said */
 
 /* what is demanded of a next hop at least */
@@ -124,8 +131,11 @@ struct config_listen {
 	enum config_role role;
 	struct config_limits limits; /* those of the block over the general ones */
 	bool offers_auth;	     /* of a submission address: always, and required */
-	struct config_tls tls;	     /* that of the block, else the general one */
-	bool implicit_tls;	     /* from the first byte on */
+	enum config_private
+		private_headers; /* of who has logged in; else the general one, and so is */
+	enum config_alignment from_alignment;
+	struct config_tls tls; /* that of the block, else the general one */
+	bool implicit_tls;     /* from the first byte on */
 };
 
 enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP };
@@ -134,8 +144,9 @@ enum config_ending { CONFIG_MAILDIR = 1, CONFIG_MBOX, CONFIG_PIPE, CONFIG_LMTP }
 enum config_use {
 	CONFIG_ALIASES,	   /* local part -> addresses */
 	CONFIG_VIRTUAL,	   /* user@domain, @domain -> addresses */
-	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= */
+	CONFIG_USERS,	   /* user@domain -> empty, or home= quota= deliver= */
 	CONFIG_RECIPIENTS, /* user@domain -> anything */
+	CONFIG_DELIVER_BY, /* user@domain -> the name of a delivery */
 	CONFIG_USES,
 };
 
@@ -169,6 +180,16 @@ struct config_early_delivery {
 
 #define CONFIG_EARLY_WAIT_MAX_MS 20000
 
+/* one way to a mailbox: `deliver`, or a `delivery` with a name, which tables may choose by it */
+struct config_delivery {
+	char *name; /* empty: that of `deliver` */
+	enum config_ending ending;
+	char *path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
+	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
+	size_t pipe_word_count;
+	char *hops; /* lmtp: a word of common/mail/hop.h */
+};
+
 struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
@@ -177,12 +198,11 @@ struct config_domain {
 	char *as_user;	   /* who owns the mailboxes of `users TABLE`; NULL: who runs this */
 	char *catch_all;   /* an address, or a name of this domain; NULL: none */
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
-	enum config_ending deliver;
-	char *deliver_path; /* maildir, mbox: with ~ {user} {ext} {domain} {home}; of others ~/Maildir, unused */
-	char **pipe_words; /* pipe: command and arguments, with {words}; one that begins with `|` is for the shell */
-	size_t pipe_word_count;
-	char *deliver_hops; /* lmtp: a word of common/mail/hop.h */
-	bool forward;	    /* users have a .forward */
+	char *home; /* of a virtual user: a path that ends in the component with {user}; NULL: as `deliver` says */
+	struct config_delivery deliver;
+	struct config_delivery *deliveries; /* those with a name, in their order */
+	size_t delivery_count;
+	bool forward; /* users have a .forward */
 	struct config_early_delivery early;
 	struct config_hop_tls tls;
 };
@@ -296,10 +316,15 @@ struct config {
 	size_t relay_from_count;
 	struct config_network *expn_from; /* clients that may say EXPN */
 	size_t expn_from_count;
-	char extension;	       /* between user and extension; 0: none */
+	struct config_words expn_logins;      /* and those who have logged in so, lower case, */
+	bool expn_all_logins;		      /* or however */
+	char extension;			      /* between user and extension; 0: none */
+	enum config_private private_headers;  /* of users of this host, and */
+	enum config_alignment from_alignment; /* where no `listen` says another */
 	bool repair_line_ends; /* bare CR or LF of a client in relay-from becomes CRLF */
 	uint64_t min_uid;      /* below it a user is nobody to deliver to */
 	char *alias_user;      /* as whom commands of root's aliases run */
+	char *command_cgroup; /* CONFIG_CGROUP_AUTO, CONFIG_CGROUP_NONE, or a path: where each command has a control group */
 	struct config_early_delivery early;
 	struct config_listen *listens;
 	size_t listen_count;
@@ -392,11 +417,17 @@ const struct config *config_take(void);
 
 bool config_may_relay(const struct config *c, const struct sockaddr *client);
 bool config_may_expn(const struct config *c, const struct sockaddr *client);
+/* the same of who has logged in, in lower case */
+bool config_may_expn_login(const struct config *c, struct span login);
 /* may the client ask by ETRN for mail of the route's domains?  `route` NULL: of any domain at all? */
 bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* config_delivery_find - by its name, or `deliver` by none or by its kind (`maildir`); NULL: the block has none of that name */
+const struct config_delivery *config_delivery_find(const struct config_domain *d, struct span name);
+/* config_homes - where virtual users are at home, as common/config/mailbox.h reads it: `home`, else the path of `deliver` */
+const char *config_homes(const struct config_domain *d);
 /* config_table_find - the table that a word of a domain block means; -1: there is none.  It points into `word` and the configuration. */
 int config_table_find(const struct config *c, const char *word, struct config_table *table)
 	__attribute__((warn_unused_result));

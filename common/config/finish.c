@@ -196,6 +196,10 @@ finish_listens(struct parse *p)
 		struct config_limits own = l->limits;
 
 		l->limits = c->limits;
+		if (l->private_headers == CONFIG_PRIVATE_UNSAID)
+			l->private_headers = c->private_headers;
+		if (l->from_alignment == CONFIG_ALIGNMENT_UNSAID)
+			l->from_alignment = c->from_alignment;
 		for (size_t n = 0; n < sizeof(own) / sizeof(uint64_t); n++)
 			if (p->listen_given[i] & UINT64_C(1) << n)
 				memcpy((uint64_t *)(void *)&l->limits + n,

@@ -32,6 +32,15 @@ mailbox_tail(const char *path)
 }
 
 bool
+mailbox_is_at_home(const char *path)
+{
+	struct span s = span_of(path);
+
+	return span_equal(s, SPAN("~")) || span_starts(s, SPAN("~/")) ||
+	       span_starts(s, SPAN("{home}"));
+}
+
+bool
 mailbox_value_ok(struct span value)
 {
 	for (size_t i = 0; i < value.len; i++) {

@@ -1,5 +1,5 @@
 /*
- * mailbox - where the home of a virtual user is: `deliver maildir /var/mail/{domain}/{user}/Maildir`
+ * mailbox - where the home of a virtual user is: `home`, else as `deliver maildir /var/mail/{domain}/{user}/Maildir` says
  *
  * lookup makes the home, local checks it again, since it is told it by others.  In such a path
  *     /var/mail              is the prefix: all homes lie below, and nothing of this block elsewhere
@@ -20,6 +20,8 @@
 struct span mailbox_prefix(const char *path);
 /* what stands behind the component with {user} (empty, or begins with a slash); NULL: no path for virtual users */
 const char *mailbox_tail(const char *path);
+/* mailbox_is_at_home - does the path begin at the home of the user: `~/` or `{home}`? */
+bool mailbox_is_at_home(const char *path);
 /* mailbox_value_ok - may it be one component of a path? */
 bool mailbox_value_ok(struct span value);
 /* mailbox_home - the home of a user whose table names none; false: user or domain cannot be a component, or it is too long */

@@ -1,5 +1,5 @@
 /*
- * network - is a client in relay-from, in expn-from, or in etrn-from of a route?  See config.h.
+ * network - is a client in relay-from, in expn-from or expn-logins, or in etrn-from of a route?  See config.h.
  */
 #include "common/config/config.h"
 
@@ -56,6 +56,16 @@ bool
 config_may_expn(const struct config *c, const struct sockaddr *client)
 {
 	return is_listed(c->expn_from, c->expn_from_count, client);
+}
+
+bool
+config_may_expn_login(const struct config *c, struct span login)
+{
+	bool is_listed = login.len > 0 && c->expn_all_logins;
+
+	for (size_t i = 0; i < c->expn_logins.count && !is_listed; i++)
+		is_listed = span_equal(login, span_of(c->expn_logins.words[i]));
+	return is_listed;
 }
 
 bool

@@ -87,8 +87,8 @@ void parse_finish(struct parse *p, const struct config_defaults *defaults);
 void parse_finish_domains(struct parse *p, bool as_root);
 /* parse_hops - the arguments as words of common/mail/hop.h, SMTP ones, parted by blanks; NULL sets no_memory (takes-routes.c) */
 char *parse_hops(struct parse *p, const struct grammar_line *line);
-/* parse_lmtp_hop - the second argument as one word of hop.h, an LMTP one; NULL sets no_memory (takes-routes.c) */
-char *parse_lmtp_hop(struct parse *p, const struct grammar_line *line);
+/* parse_lmtp_hop - the argument behind the `at`-th word as one word of hop.h, an LMTP one; NULL sets no_memory (takes-routes.c) */
+char *parse_lmtp_hop(struct parse *p, const struct grammar_line *line, size_t at);
 /* parse_finish_routes - a route without a word or given twice is a mistake; sorts them (takes-routes.c) */
 void parse_finish_routes(struct parse *p);
 /* parse_finish_tls - the certificates of each address, and their keys (takes-tls.c) */

@@ -402,7 +402,7 @@ rules_nest_end(const struct rules_reader *r, const struct rules_nest *nest)
 bool
 rules_user(struct span value, struct rules_user *user, const char **why)
 {
-	*user = (struct rules_user){.home = SPAN_NONE, .quota = 0};
+	*user = (struct rules_user){.home = SPAN_NONE, .deliver = SPAN_NONE};
 	for (struct span rest = value;;) {
 		struct span word = span_word(&rest);
 
@@ -422,13 +422,13 @@ rules_user(struct span value, struct rules_user *user, const char **why)
 				continue;
 			*why = "expected behind `quota=` a number of bytes, which K, M, G or T may "
 			       "follow";
-		} else if (span_equal(word, SPAN("deliver=maildir"))) {
-			continue;
 		} else if (span_starts(word, SPAN("deliver="))) {
-			*why = "expected `deliver=maildir`: this version of Culver knows no other";
+			user->deliver = span_skip(word, 8);
+			if (user->deliver.len > 0)
+				continue;
+			*why = "expected behind `deliver=` the name of a `delivery`";
 		} else {
-			*why = "expected nothing, or words home=PATH, quota=SIZE and "
-			       "deliver=maildir";
+			*why = "expected nothing, or words home=PATH, quota=SIZE and deliver=NAME";
 		}
 		return false;
 	}

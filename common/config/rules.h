@@ -99,11 +99,12 @@ void rules_nest_end(const struct rules_reader *r, const struct rules_nest *nest)
 #define RULES_QUOTA_MAX (UINT64_C(1) << 60) /* bytes */
 
 struct rules_user {
-	struct span home; /* absolute; empty: as `deliver` says */
-	uint64_t quota;	  /* bytes of his Maildir; 0: as many as there is room for */
+	struct span home;    /* absolute; empty: as `deliver` says */
+	uint64_t quota;	     /* bytes of his Maildir; 0: as many as there is room for */
+	struct span deliver; /* the name of a delivery; empty: as the block says */
 };
 
-/* rules_user - empty, or words home=PATH quota=SIZE deliver=maildir; false: *wrong (static) says why it is none */
+/* rules_user - empty, or words home=PATH quota=SIZE deliver=NAME; false: *wrong (static) says why it is none */
 bool rules_user(struct span value, struct rules_user *user, const char **wrong);
 
 #endif

@@ -18,7 +18,7 @@ keep_sender(struct parse *p, struct span word)
 	struct buffer text;
 
 	if (number_parse(word, 0, UINT32_MAX - 1, &uid) != 0)
-		return parse_keep(p, word);
+		return parse_keep_lower(p, word);
 	buffer_init(&text, sizeof(name));
 	buffer_format(&text, UID_WORD "%llu", (unsigned long long)uid);
 	char *kept = text.failed ? NULL : parse_keep(p, buffer_get(&text));

@@ -236,6 +236,49 @@ check_use(struct parse *p, const struct parse_use *use)
 			    use->word);
 }
 
+/* ends_here - is there a way to a mailbox that is not another server's? */
+static bool
+ends_here(const struct config_domain *d)
+{
+	bool ends = d->deliver.ending != CONFIG_LMTP;
+
+	for (size_t i = 0; i < d->delivery_count; i++)
+		ends = ends || d->deliveries[i].ending != CONFIG_LMTP;
+	return ends;
+}
+
+/* is_within_home - a way to a mailbox that a virtual user can have, whose agent is confined to his home */
+static bool
+is_within_home(const struct config_domain *d, const struct config_delivery *v)
+{
+	bool is_box = v->ending == CONFIG_MAILDIR || v->ending == CONFIG_MBOX;
+	const char *tail;
+
+	if (!is_box || v->path == NULL || mailbox_is_at_home(v->path))
+		return true;
+	tail = v == &d->deliver && d->home == NULL ? mailbox_tail(v->path) : NULL;
+	return tail != NULL && (v->ending == CONFIG_MAILDIR || tail[0] != '\0');
+}
+
+/* wrong_virtual - what is wrong with the ways to the mailboxes of `users TABLE`; NULL: nothing */
+static const char *
+wrong_virtual(const struct config_domain *d)
+{
+	if (!is_within_home(d, &d->deliver))
+		return "beside `users TABLE` expected `deliver lmtp`, a command, a path below "
+		       "`~/` and a line `home`, or without `home` `deliver maildir` with a path "
+		       "that begins with `/` and has `{user}` in it, like "
+		       "/var/mail/{domain}/{user}";
+	for (size_t i = 0; i < d->delivery_count; i++)
+		if (!is_within_home(d, &d->deliveries[i]))
+			return "beside `users TABLE` the path of a `delivery` begins with `~/`, "
+			       "the home of the virtual user";
+	if (ends_here(d) && config_homes(d) != NULL && mailbox_tail(config_homes(d)) == NULL)
+		return "beside `users TABLE` expected `home PATH`, where they are at home, like "
+		       "/var/vmail/{domain}/{user}";
+	return NULL;
+}
+
 static void
 check_domain(struct parse *p, size_t n, bool as_root)
 {
@@ -256,14 +299,17 @@ check_domain(struct parse *p, size_t n, bool as_root)
 			"`users`";
 	else if (domain->as_user != NULL && domain->tables[CONFIG_USERS].count == 0)
 		wrong = "`as` stands beside `users TABLE` only; a user of the system is himself";
-	else if (has_table && domain->as_user == NULL && as_root && domain->deliver != CONFIG_LMTP)
+	else if (domain->home != NULL && domain->tables[CONFIG_USERS].count == 0)
+		wrong = "`home` stands beside `users TABLE` only; the system knows where its users "
+			"are at home";
+	else if (domain->relay != NULL &&
+		 (domain->delivery_count > 0 || domain->tables[CONFIG_DELIVER_BY].count > 0))
+		wrong = "`relay` excludes `delivery` and `deliver-by`: what is relayed has no "
+			"mailbox";
+	else if (has_table && domain->as_user == NULL && as_root && ends_here(domain))
 		wrong = "expected `as USER` beside `users TABLE`: who owns the mailboxes";
-	else if (has_table && domain->deliver != CONFIG_LMTP &&
-		 (domain->deliver != CONFIG_MAILDIR || domain->deliver_path == NULL ||
-		  mailbox_tail(domain->deliver_path) == NULL))
-		wrong = "beside `users TABLE` expected `deliver lmtp`, or `deliver maildir` with a "
-			"path that begins with `/` and has `{user}` in it, like "
-			"/var/mail/{domain}/{user}";
+	else if (has_table)
+		wrong = wrong_virtual(domain);
 	if (wrong != NULL)
 		mistake_add(p->errors, at->file, at->line, at->column, "%s", wrong);
 }

@@ -103,6 +103,9 @@ take_hop_implicit(struct parse *p, const struct directive *d, const struct gramm
 	struct span word = line->words[1].text;
 
 	(void)d;
+	if (tls->level == CONFIG_HOP_NONE)
+		parse_mistake(p, line->words[0].column,
+			      "`tls none` says that there is no TLS; expected another word there");
 	if (span_equal(word, SPAN("yes")))
 		tls->implicit = CONFIG_HOP_IMPLICIT;
 	else if (span_equal(word, SPAN("no")))

@@ -229,16 +229,16 @@ take_route_lmtp(struct parse *p, const struct directive *d, const struct grammar
 }
 
 char *
-parse_lmtp_hop(struct parse *p, const struct grammar_line *line)
+parse_lmtp_hop(struct parse *p, const struct grammar_line *line, size_t at)
 {
 	struct grammar_line rest = *line;
 
-	if (line->count != 3) {
+	if (line->count != at + 2) {
 		parse_mistake(p, line->end, "expected one of " LMTP_EXPECTED " behind `lmtp`");
 		return NULL;
 	}
-	rest.words++;
-	rest.count--;
+	rest.words += at;
+	rest.count -= at;
 	return hops_of(p, &rest, lmtp_hop, LMTP_EXPECTED);
 }
 

@@ -180,6 +180,19 @@ take_path(struct parse *p, const struct directive *d, const struct grammar_line 
 }
 
 void
+take_cgroup(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	    void *object)
+{
+	struct span word = *argument(line, 0);
+
+	if (span_equal(word, SPAN(CONFIG_CGROUP_AUTO)) ||
+	    span_equal(word, SPAN(CONFIG_CGROUP_NONE)))
+		*FIELD(char *, object, d) = parse_keep(p, word);
+	else
+		take_path(p, d, line, object);
+}
+
+void
 take_runtime(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	     void *object)
 {
@@ -277,6 +290,33 @@ take_expn_from(struct parse *p, const struct directive *d, const struct grammar_
 }
 
 void
+take_expn_logins(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		 void *object)
+{
+	struct config *c = object;
+	struct config_words *logins = FIELD(struct config_words, object, d);
+	size_t count = line->count - 1;
+
+	*logins = (struct config_words){.words = arena_alloc(&c->arena, count * sizeof(char *))};
+	c->expn_all_logins = false;
+	if (logins->words == NULL) {
+		p->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct span word = *argument(line, i);
+		bool is_all = span_equal(word, SPAN("all"));
+
+		if (!is_all && !span_equal(word, SPAN("none")))
+			logins->words[logins->count++] = parse_keep_lower(p, word);
+		else if (count > 1)
+			parse_mistake(p, column(line, i), "`%.*s`: expected to stand alone",
+				      SPAN_ARG(word));
+		c->expn_all_logins = c->expn_all_logins || is_all;
+	}
+}
+
+void
 take_etrn_from(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	       void *object)
 {
@@ -337,6 +377,28 @@ take_listen(struct parse *p, const struct directive *d, const struct grammar_lin
 	l->role = take_choice(p, line, 1, roles) == 1 ? CONFIG_SUBMISSION : CONFIG_MX;
 	l->offers_auth = l->role == CONFIG_SUBMISSION;
 	l->implicit_tls = parse_is_implicit(&l->address);
+}
+
+void
+take_private(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	     void *object)
+{
+	static const char *const choices[] = {"keep", "remove", NULL};
+	int choice = take_choice(p, line, 0, choices);
+
+	*FIELD(enum config_private, object, d) =
+		choice == 1 ? CONFIG_PRIVATE_REMOVE : CONFIG_PRIVATE_KEEP;
+}
+
+void
+take_alignment(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	       void *object)
+{
+	static const char *const choices[] = {"off", "reject", NULL};
+	int choice = take_choice(p, line, 0, choices);
+
+	*FIELD(enum config_alignment, object, d) =
+		choice == 1 ? CONFIG_ALIGNMENT_REJECT : CONFIG_ALIGNMENT_OFF;
 }
 
 void

@@ -18,14 +18,18 @@ TAKE(number);	/* within the row's range, in its unit; uint64_t */
 TAKE(limit);	/* the same, and remembers that this `listen` has its own */
 TAKE(name);	/* of a host or domain; char *, in lower case */
 TAKE(path);	/* absolute; char * */
+TAKE(cgroup);	/* auto, none or an absolute path; char * */
 TAKE(runtime);	/* absolute, short enough for sockets; char * */
 TAKE(log);	/* sink and file */
 TAKE(format);	/* of the log */
 TAKE(networks); /* relay-from */
 TAKE(expn_from);
-TAKE(etrn_from);   /* networks of a route */
-TAKE(extension);   /* a character; 0 for none */
-TAKE(listen);	   /* adds to listens */
+TAKE(expn_logins);
+TAKE(etrn_from); /* networks of a route */
+TAKE(extension); /* a character; 0 for none */
+TAKE(listen);	 /* adds to listens */
+TAKE(private);
+TAKE(alignment);
 TAKE(offers_auth); /* yes or no, of a listen */
 TAKE(auth);	   /* a block */
 TAKE(limits);	   /* a block of limits */
@@ -45,6 +49,8 @@ TAKE(as);	  /* a login name */
 TAKE(catch_all);  /* an address or a local part */
 TAKE(relay);	  /* hops */
 TAKE(deliver);	  /* ending and path */
+TAKE(delivery);	  /* the same with a name; adds to deliveries */
+TAKE(home);	  /* a path that ends with {user} */
 TAKE(smarthosts); /* hosts and ports */
 TAKE(resolver);	  /* who is asked for names */
 TAKE(trust_anchor);

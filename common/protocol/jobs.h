@@ -73,7 +73,8 @@ struct jobs_want {
 		domain; /* mailbox: the domain block that decides `deliver`; smtp: "outbound", or the route or domain that named the hosts */
 	struct span
 		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
-	uint64_t quota; /* mailbox of a virtual user: bytes; 0: none */
+	uint64_t quota;	      /* mailbox of a virtual user: bytes; 0: none */
+	struct span delivery; /* mailbox: which of the block's, by its name; empty: `deliver` */
 };
 
 struct jobs_cannot {

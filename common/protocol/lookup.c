@@ -39,7 +39,8 @@ const struct wire_shape lookup_leaf_shape =
 		   WIRE_FIELD_SPAN(lookup_leaf, status, 0, STATUS_MAX_BYTES),
 		   WIRE_FIELD_SPAN(lookup_leaf, text, 0, LOOKUP_TEXT_MAX),
 		   WIRE_FIELD_SPAN(lookup_leaf, home, 0, 512),
-		   WIRE_FIELD_U64(lookup_leaf, quota, 0, JOBS_QUOTA_MAX));
+		   WIRE_FIELD_U64(lookup_leaf, quota, 0, JOBS_QUOTA_MAX),
+		   WIRE_FIELD_SPAN(lookup_leaf, delivery, 0, NAME_MAX_BYTES));
 
 const struct wire_shape lookup_calls[] = {
 	WIRE_SHAPE(LOOKUP_RECIPIENTS, lookup_questions, 0,
@@ -54,7 +55,8 @@ const struct wire_shape lookup_calls[] = {
 				   &lookup_question_shape)),
 	WIRE_SHAPE(LOOKUP_SENDER, lookup_sender, 0,
 		   WIRE_FIELD_SPAN(lookup_sender, address, 1, ADDRESS_MAX_BYTES),
-		   WIRE_FIELD_SPAN(lookup_sender, login, 1, LOOKUP_LOGIN_MAX)),
+		   WIRE_FIELD_SPAN(lookup_sender, login, 0, LOOKUP_LOGIN_MAX),
+		   WIRE_FIELD_U64(lookup_sender, uid, 0, UINT32_MAX)),
 	{.name = NULL},
 };
 

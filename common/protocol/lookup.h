@@ -20,8 +20,9 @@ enum lookup_type {			  /* numbers are never reused */
 
 #define LOOKUP_QUESTIONS_MAX 256 /* in one datagram */
 #define LOOKUP_TEXT_MAX 512
-#define LOOKUP_CLIENT_MAX 64
 #define LOOKUP_LOGIN_MAX 255
+#define LOOKUP_CLIENT_LOGIN "login:" /* before a login that is counted in place of the address */
+#define LOOKUP_CLIENT_MAX 261
 
 /* what an address is, for the one who asks at RCPT */
 enum lookup_class {
@@ -65,11 +66,12 @@ struct lookup_questions {
 
 struct lookup_sender {
 	struct span address; /* canonical */
-	struct span login;
+	struct span login;   /* empty: a user of this host, */
+	uint64_t uid;	     /* plus 1; 0: a login */
 };
 
 /*
- * The client is counted (expn-per-hour).  Of the leaves only the addresses are filled in; one that stands for commands, files and lists in
+ * The client, an address or a login, is counted (expn-per-hour).  Of the leaves only the addresses are filled in; one that stands for commands, files and lists in
  * files alone is DISCARD, and one leaf alone may be REFUSE or DEFER.
  */
 struct lookup_expand {
@@ -111,7 +113,8 @@ struct lookup_leaf {
 	struct span text;
 	struct span
 		home; /* mailbox of a virtual user (`users TABLE`); alias: its table as the block names it; else empty */
-	uint64_t quota; /* of a virtual user's Maildir, bytes; 0: none */
+	uint64_t quota;	      /* of a virtual user's Maildir, bytes; 0: none */
+	struct span delivery; /* mailbox: which of the block's, by its name; empty: `deliver` */
 };
 
 struct lookup_leaves {

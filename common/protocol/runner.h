@@ -5,7 +5,8 @@
  * whom the connection is.  Then it becomes that user for good, and all that can ever be asked on the connection is run as him.
  * RUN comes with one descriptor, the command's standard input; the answer is RESULT.  One command at a time; a close ends what runs.
  *
- * A connection bound to RUNNER_DOMAIN runs nothing but the command that `deliver pipe` of that block names, whatever is asked.
+ * A connection bound to RUNNER_DOMAIN runs nothing but the command that `deliver pipe`, or a `delivery` of that block, names, whatever is
+ * asked.  For whom of the block's virtual users it is, and where he is at home, is bound as well.
  */
 #ifndef COMMON_PROTOCOL_RUNNER_H
 #define COMMON_PROTOCOL_RUNNER_H
@@ -27,9 +28,12 @@ enum runner_what {
 #define RUNNER_OUTPUT_MAX 400 /* bytes of what a command says that are kept */
 
 struct runner_bind {
-	struct span user;   /* login name */
-	uint64_t what;	    /* enum runner_what */
-	struct span domain; /* the block, by its first name */
+	struct span user;     /* login name */
+	uint64_t what;	      /* enum runner_what */
+	struct span domain;   /* the block, by its first name; of RUNNER_DOMAIN: */
+	struct span delivery; /* which of the block's, by its name; empty: `deliver` */
+	struct span virtual;  /* the name of a virtual user; empty: the user himself */
+	struct span home;     /* his home; empty: the user's own */
 };
 
 struct runner_run {

@@ -325,11 +325,21 @@ start_take(const char *program)
 }
 
 const struct start_listen *
-start_listen(const struct start *s, const char *name)
+start_listen_find(const struct start *s, const char *name)
 {
 	for (size_t i = 0; i < s->listen_count; i++)
 		if (strcmp(s->listens[i].name, name) == 0)
 			return &s->listens[i];
+	return NULL;
+}
+
+const struct start_listen *
+start_listen(const struct start *s, const char *name)
+{
+	const struct start_listen *l = start_listen_find(s, name);
+
+	if (l != NULL)
+		return l;
 	fatal(EXIT_SOFTWARE, 0, "the row of %s has no socket %s", s->program, name);
 }
 

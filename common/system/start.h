@@ -115,6 +115,8 @@ struct span start_config_text(void);
 
 /* the n-th socket listens; fatal() when the row has no such name: a program does not start with half a row */
 const struct start_listen *start_listen(const struct start *s, const char *name);
+/* the same; NULL: the row has none of that name (tcp.N, of a `listen` that this machine cannot have) */
+const struct start_listen *start_listen_find(const struct start *s, const char *name);
 /* where to connect, NULL if this program's row does not have it */
 const char *start_path(const struct start *s, const char *name);
 const char *start_directory(const struct start *s, const char *name);

@@ -73,7 +73,7 @@ make_variables(const struct run *r, const struct runner_run *ask, struct arena *
 	v.list = arena_alloc(arena, (VARIABLES_MAX + 1) * sizeof(char *));
 	if (v.list == NULL)
 		return -1;
-	put(&v, "HOME", span_of(r->user->home), true);
+	put(&v, "HOME", span_of(r->home), true);
 	put(&v, "USER", span_of(r->user->name), true);
 	put(&v, "LOGNAME", span_of(r->user->name), true);
 	put(&v, "SHELL", SPAN(SHELL), true);
@@ -111,12 +111,12 @@ static int
 list_arguments(const struct run *r, const struct runner_run *ask, struct arena *arena,
 	       struct environment *e)
 {
-	const struct config_domain *d = r->domain;
+	const struct config_delivery *d = r->delivery;
 	const struct pipe_facts facts = {
-		.user = span_of(r->user->name),
+		.user = span_of(r->virtual[0] != '\0' ? r->virtual : r->user->name),
 		.ext = ask->ext,
 		.domain = address_domain_of(ask->recipient),
-		.home = span_of(r->user->home),
+		.home = span_of(r->home),
 		.sender = ask->sender,
 		.recipient = ask->recipient,
 		.original = ask->original.len > 0 ? ask->original : ask->recipient,
@@ -144,7 +144,7 @@ int
 environment_make(const struct run *r, const struct runner_run *ask, struct arena *arena,
 		 struct environment *e)
 {
-	const struct config_domain *d = r->domain;
+	const struct config_delivery *d = r->delivery;
 
 	if (make_variables(r, ask, arena, e) < 0)
 		return -1;

@@ -24,7 +24,10 @@
 #include "common/system/fatal.h"
 #include "local/runner/environment.h"
 
-#define CHANNEL_FD 3 /* where the channel is moved; all above is closed */
+/* where the channel and the files of the group are moved; all above is closed */
+#define CHANNEL_FD 3
+#define GROUP_PROCS_FD 4
+#define GROUP_KILL_FD 5
 #define ARENA_MAX (1u << 20)
 #define STATUS_NOT_FOUND 127 /* as the shell says it */
 #define SEND_MS 60000
@@ -79,13 +82,16 @@ default_signals(void)
 static _Noreturn void
 be_command(const struct run *r, const struct environment *e, pid_t parent, int input, int output)
 {
+	/* a kernel before 5.16 goes by who writes, and not by who opened: then the limits of each process are all */
+	if (r->group.procs >= 0 && write(r->group.procs, "0", 1) < 0 && errno != EACCES)
+		_exit(EXIT_OS);
 	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent ||
 	    dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
 	    syscall(SYS_close_range, 3U, ~0U, 0U) < 0)
 		_exit(EXIT_OS);
 	default_signals();
 	umask(077);
-	if (chdir(r->user->home) < 0 && chdir("/") < 0)
+	if (chdir(r->home) < 0 && chdir("/") < 0)
 		_exit(EXIT_OS);
 	set_limits(&r->config->limits);
 	execve(e->arguments[0], e->arguments, e->variables);
@@ -211,16 +217,25 @@ kill_children(void)
 	}
 }
 
+/* kill_all - all of its group at once; where it has none, its session */
 static void
-finish(struct command *c, bool late, struct runner_result *result)
+kill_all(const struct run *r, const struct command *c)
+{
+	if (r->group.kill >= 0)
+		(void)!write(r->group.kill, "1", 1);
+	(void)kill(-c->pid, SIGKILL);
+}
+
+static void
+finish(const struct run *r, struct command *c, bool late, struct runner_result *result)
 {
 	int status = 0;
 
 	if (late)
-		(void)kill(-c->pid, SIGKILL);
+		kill_all(r, c);
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	(void)kill(-c->pid, SIGKILL); /* what it has left in its session */
+	kill_all(r, c); /* what it has left */
 	kill_children();
 	for (size_t seen = 0; seen < DRAIN_MAX && listen_to(c); seen += sizeof(c->said))
 		;
@@ -258,7 +273,7 @@ run_one(struct run *r, struct arena *arena)
 		return false;
 	if (wire_peek(span_from(in, len), &h) < 0 || h.type != RUNNER_RUN || fds.count != 1 ||
 	    wire_decode(span_from(in, len), wire_find(runner_calls, RUNNER_RUN), &ask) < 0 ||
-	    (ask.command.len > 0) != (r->domain == NULL)) {
+	    (ask.command.len > 0) != (r->delivery == NULL)) {
 		channel_close_fds(&fds);
 		return false;
 	}
@@ -270,9 +285,40 @@ run_one(struct run *r, struct arena *arena)
 	} else {
 		channel_close_fds(&fds);
 		wait_for(r, &c, &late);
-		finish(&c, late, &result);
+		finish(r, &c, late, &result);
 	}
 	return answer(r, h.request, &result) == CHANNEL_OK;
+}
+
+/* place - one of our files at its fixed number, closed when a command is executed */
+static int
+place(int *fd, int at)
+{
+	if (*fd != at && (*fd < 0 || dup2(*fd, at) < 0))
+		return -1;
+	*fd = at;
+	return fcntl(at, F_SETFD, FD_CLOEXEC);
+}
+
+static int
+keep_files(struct run *r)
+{
+	unsigned first = CHANNEL_FD + 1;
+
+	/* out of the way of one another */
+	if (r->group.procs >= 0) {
+		r->group.procs = fcntl(r->group.procs, F_DUPFD_CLOEXEC, GROUP_KILL_FD + 1);
+		r->group.kill = fcntl(r->group.kill, F_DUPFD_CLOEXEC, GROUP_KILL_FD + 1);
+	}
+	if (place(&r->channel, CHANNEL_FD) < 0)
+		return -1;
+	if (r->group.procs >= 0) {
+		if (place(&r->group.procs, GROUP_PROCS_FD) < 0 ||
+		    place(&r->group.kill, GROUP_KILL_FD) < 0)
+			return -1;
+		first = GROUP_KILL_FD + 1;
+	}
+	return (int)syscall(SYS_close_range, first, ~0U, 0U);
 }
 
 int
@@ -280,13 +326,8 @@ run_serve(struct run *r)
 {
 	struct arena arena;
 
-	/* the user's process keeps nothing of ours but this one connection */
-	if (r->channel != CHANNEL_FD &&
-	    (dup2(r->channel, CHANNEL_FD) < 0 || fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0))
-		return EXIT_OS;
-	r->channel = CHANNEL_FD;
-	if (syscall(SYS_close_range, CHANNEL_FD + 1U, ~0U, 0U) < 0 ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+	/* the user's process keeps nothing of ours but this one connection, and the two files that put a command into its group */
+	if (keep_files(r) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return EXIT_OS;
 	arena_init(&arena, ARENA_MAX);
 	while (run_one(r, &arena))

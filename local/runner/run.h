@@ -10,6 +10,7 @@
 
 #include "common/config/config.h"
 #include "common/system/passwd.h"
+#include "local/runner/groups.h"
 
 #define RUN_DESCRIPTORS 256
 #define RUN_KILL_MS \
@@ -17,9 +18,12 @@
 
 struct run {
 	int channel;
+	struct groups_files group; /* that its commands are put into; -1: none */
 	const struct config *config;
 	const struct passwd_user *user;
-	const struct config_domain *domain; /* whose `deliver pipe` is run; NULL: what RUN says */
+	const struct config_delivery *delivery; /* whose command is run; NULL: what RUN says */
+	const char *virtual; /* name of a virtual user; empty: the user himself */
+	const char *home;    /* of the one or the other */
 };
 
 /* run_serve - until the channel closes; returns the exit status */

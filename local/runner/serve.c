@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/config/mailbox.h"
 #include "common/protocol/runner.h"
 #include "common/system/channel.h"
 #include "common/system/events.h"
@@ -20,6 +21,7 @@
 #include "common/system/loop.h"
 #include "common/system/passwd.h"
 #include "local/become.h"
+#include "local/runner/groups.h"
 #include "local/runner/run.h"
 
 /* one connection */
@@ -29,7 +31,9 @@ struct bound {
 	struct loop_watch watch;
 	char user[PASSWD_NAME_MAX + 1]; /* empty: not bound yet */
 	enum runner_what what;
-	const struct config_domain *domain; /* of RUNNER_DOMAIN */
+	const struct config_delivery *delivery; /* of RUNNER_DOMAIN */
+	char virtual[PASSWD_NAME_MAX + 1];	/* a virtual user, for whom it is */
+	char home[MAILBOX_HOME_MAX + 1];	/* and his home */
 };
 
 struct serve {
@@ -40,6 +44,8 @@ struct serve {
 	struct loop_watch door;
 	struct bound *first;
 	size_t bound, children;
+	struct groups groups;
+	struct loop_timer sweep; /* groups that could not be removed yet */
 	bool ending;
 	pid_t pid; /* of this process, not of its children */
 	char in[CHANNEL_MAX];
@@ -84,13 +90,16 @@ become(const struct bound *b, struct passwd_user *user)
 }
 
 static _Noreturn void
-be_child(struct bound *b)
+be_child(struct bound *b, struct groups_files group)
 {
 	struct passwd_user user;
 	struct run r = {.channel = b->watch.fd,
 			.config = b->serve->config,
 			.user = &user,
-			.domain = b->what == RUNNER_DOMAIN ? b->domain : NULL};
+			.group = group,
+			.delivery = b->what == RUNNER_DOMAIN ? b->delivery : NULL,
+			.virtual = b->virtual,
+			.home = b->home[0] != '\0' ? b->home : user.home};
 
 	become(b, &user);
 	/* becoming the user has switched it off */
@@ -108,12 +117,18 @@ static void
 start_child(struct bound *b)
 {
 	struct serve *s = b->serve;
+	struct groups_files group = groups_make(&s->groups);
 	pid_t pid;
 
 	events_flush(); /* or the child would tell them again */
 	pid = fork();
 	if (pid == 0)
-		be_child(b);
+		be_child(b, group);
+	groups_forked(&s->groups, pid);
+	if (group.procs >= 0) {
+		close(group.procs);
+		close(group.kill);
+	}
 	if (pid > 0) {
 		s->children++;
 		EVENT("runner-started", event_number("pid", pid), event_string("user", b->user));
@@ -125,18 +140,22 @@ start_child(struct bound *b)
 static const char *
 take_bind(struct bound *b, struct span datagram)
 {
+	const struct config_domain *domain;
 	struct runner_bind bind;
 	struct wire_header h;
 
 	if (wire_peek(datagram, &h) < 0 || h.type != RUNNER_BIND ||
 	    wire_decode(datagram, wire_find(runner_calls, RUNNER_BIND), &bind) < 0 ||
-	    span_copy(bind.user, b->user, sizeof(b->user)) < 0)
+	    span_copy(bind.user, b->user, sizeof(b->user)) < 0 ||
+	    span_copy(bind.virtual, b->virtual, sizeof(b->virtual)) < 0 ||
+	    span_copy(bind.home, b->home, sizeof(b->home)) < 0)
 		return "malformed message";
 	b->what = (enum runner_what)bind.what;
 	if (b->what == RUNNER_LINE)
 		return NULL;
-	b->domain = config_domain_find(b->serve->config, bind.domain);
-	return b->domain != NULL && b->domain->deliver == CONFIG_PIPE
+	domain = config_domain_find(b->serve->config, bind.domain);
+	b->delivery = domain != NULL ? config_delivery_find(domain, bind.delivery) : NULL;
+	return b->delivery != NULL && b->delivery->ending == CONFIG_PIPE
 		       ? NULL
 		       : "the configuration has no command for that domain";
 }
@@ -209,6 +228,16 @@ door_ready(struct loop_watch *w, uint32_t events)
 
 /* ---- signals ---- */
 
+/* what was killed takes a moment to die */
+static void
+sweep(struct loop_timer *t)
+{
+	struct serve *s = t->owner;
+
+	if (!groups_sweep(&s->groups))
+		loop_timer_set(s->loop, t, loop_now_ms(s->loop) + SERVE_SWEEP_MS);
+}
+
 static void
 on_child(void *owner)
 {
@@ -218,6 +247,7 @@ on_child(void *owner)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		s->children--;
+		groups_ended(&s->groups, pid);
 		if (WIFSIGNALED(status))
 			EVENT("runner-ended", event_number("pid", pid),
 			      event_number("signal", WTERMSIG(status)));
@@ -225,6 +255,7 @@ on_child(void *owner)
 			EVENT("runner-ended", event_number("pid", pid),
 			      event_number("status", WEXITSTATUS(status)));
 	}
+	sweep(&s->sweep);
 	end_when_empty(s);
 }
 
@@ -261,6 +292,10 @@ serve(const struct start *start, const struct config *c)
 	loop_signal(s.loop, SIGCHLD, on_child, &s);
 	loop_signal(s.loop, SIGTERM, on_stop, &s);
 	loop_signal(s.loop, SIGUSR1, on_retire, &s);
+	s.sweep = (struct loop_timer){.fire = sweep, .owner = &s};
+	groups_open(&s.groups, c);
+	sweep(&s.sweep);
 	loop_watch(s.loop, &s.door, EPOLLIN);
 	loop_run(s.loop);
+	groups_close(&s.groups);
 }

@@ -11,6 +11,7 @@
 #include "common/system/start.h"
 
 #define SERVE_BOUND_MAX 4096 /* connections that wait; more are closed, and their mail waits */
+#define SERVE_SWEEP_MS 200   /* until groups are looked at again whose processes die still */
 
 /* serve - until SIGTERM, or after SIGUSR1 until the last connection and the last child are gone */
 void serve(const struct start *s, const struct config *c);

@@ -2,11 +2,13 @@
 
 Two places, made once a run:
     user   a temporary ordinary user runs the build tree (a copy that he can reach), all under his uid;
-    root   root runs what `make install DESTDIR=` made, with the real uids of `make install-users`, chroots and rooms.
+    root   root runs what `make install DESTDIR=` made, with the real uids of `make install-users`, chroots and rooms;
+           with CULVER_INSTALLED what a package has installed (`make package-test`, installed.sh).
 Each test makes instances (class Culver) there, with ports, folders and a log of their own.  Everything runs with
 --strict: a system call outside a list kills.  Nothing is found by its name: processes by their master's pid.
 
-Environment: CULVER_BUILD (default build), CULVER_MODES ("user root"), CULVER_KEEP_USERS (do not remove culver-*).
+Environment: CULVER_BUILD (default build), CULVER_MODES ("user root"), CULVER_KEEP_USERS (do not remove culver-*),
+CULVER_INSTALLED (the command `culver` of a system that is installed, users and all).
 """
 
 import ctypes
@@ -59,6 +61,7 @@ class Place:
         os.chmod(self.folder, 0o755)
         self.users = []  # passwd entries; the first is the one that always has a mailbox
         self.command = None
+        self.tree = self.folder  # the programs lie below
         self.instances = 0
         self.runner = None  # passwd entry of the user that runs it
 
@@ -112,6 +115,15 @@ class RootPlace(Place):
     without_users = None
 
     def prepare(self):
+        self.command = os.environ.get("CULVER_INSTALLED")
+        if self.command:
+            self.tree = os.path.join(os.path.dirname(os.path.dirname(self.command)), "libexec/culver")
+        else:
+            self._install()
+        self.runner = pwd.getpwuid(0)
+        self.users = [accounts.make(label, os.path.join(self.folder, f"home-{label}")) for label in ("a", "b")]
+
+    def _install(self):
         stage = os.path.join(self.folder, "stage")
         make = ["make", "-s", "-C", CHECKOUT, f"BUILD={BUILD}", "PREFIX=/usr/local", *(["SANITIZE=1"] if sanitized() else [])]
         self._run([*make, f"DESTDIR={stage}", "install"])
@@ -122,8 +134,6 @@ class RootPlace(Place):
             self.without_users = self._run_without_users()
         self._run([*make, "install-users"])
         RootPlace.made_users = self._culver_accounts() - before
-        self.runner = pwd.getpwuid(0)
-        self.users = [accounts.make(label, os.path.join(self.folder, f"home-{label}")) for label in ("a", "b")]
 
     @staticmethod
     def _run(words):
@@ -344,7 +354,7 @@ class Culver:
         """Processes of this place whose master is gone: they are our children then (become_subreaper)."""
         mine = set(processes.descendants(self.process.pid)) | {self.process.pid} if self.process else set()
         return [pid for pid in processes.descendants(os.getpid())
-                if pid not in mine and cmdline(pid)[:1] and cmdline(pid)[0].startswith(self.place.folder)]
+                if pid not in mine and cmdline(pid)[:1] and cmdline(pid)[0].startswith(self.place.tree)]
 
     def kill(self, *pids, deadline=STOP_S):
         """kill -9, and wait until they are gone (reaped or zombie)."""

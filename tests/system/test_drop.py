@@ -243,6 +243,40 @@ def test_neither_socket_nor_drop_is_75_at_once(culver):
     assert entries(culver) == []
 
 
+@pytest.mark.parametrize("words", [("stop",), ("stop", "--after-kill")])
+def test_stop_opens_the_door_that_a_killed_master_left_shut(culver, words):
+    culver.start()
+    # of a system that runs nothing is opened
+    assert culver.command("stop", "--after-kill", check=0).stderr == ""
+    assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3700
+    culver.kill(culver.process.pid)  # master alone: the others end by themselves
+    culver.process.wait()
+    culver.process = None
+    if culver.place.mode == "root":
+        culver.command(*words, entry=caller(culver))  # it is not his
+        assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3700
+    done = culver.command(*words, check=0)
+    assert "was killed" in done.stderr, done.stderr
+    assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3733
+    send(culver, culver.address)
+    # once is enough: from now on it is as stopped
+    assert culver.command("stop", "--after-kill", check=0).stderr == ""
+    assert culver.command("stop").returncode == 69
+    expect_fed(culver)
+    assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3700
+
+
+def test_a_start_after_a_kill_needs_no_stop(culver):
+    culver.start()
+    culver.kill_all()
+    culver.start()
+    assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3700
+    send(culver, culver.address)
+    culver.wait_event("done")
+    culver.stop()
+    assert stat.S_IMODE(os.stat(culver.drop_path).st_mode) == 0o3733
+
+
 def test_a_second_master_does_not_open_the_door(culver):
     culver.start()
     again = culver.command("run")

@@ -79,6 +79,13 @@ def test_postcat_shows_a_message(queued):
     assert "\nsender: me@client.test\n" in text and "\nrecipient: x@one.test\n" in text
     content = text.split(f"*** MESSAGE CONTENTS {one} ***\n")[1]
     assert content.endswith(f"Subject: hello\n\nbody\n.dot\n*** HEADER EXTRACTED {one} ***\n*** MESSAGE FILE END {one} ***\n")
+    header = culver.named("postcat", "-h", "-q", one, check=0).stdout
+    body = culver.named("postcat", "-bq", one, check=0).stdout
+    both = culver.named("postcat", "-bhq", one, check=0).stdout
+    assert b"\nSubject: " in header and b"sender:" not in header and b"\n\n*** HEADER" in header
+    assert b"Subject: " not in body and b"\n\n" not in body
+    first, last = b"*** MESSAGE CONTENTS %s ***\n" % one.encode(), b"*** HEADER EXTRACTED"
+    assert both == first + header[len(first):header.index(last)] + body[len(first):]
     assert culver.named("postcat", "-q", "0123456789ABC").returncode == 1
     assert b"usage" in culver.named("postcat", one).stderr
 

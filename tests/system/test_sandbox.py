@@ -1,6 +1,7 @@
 """Each process is confined as the trust map says: seen from the kernel's side (/proc) and by trying (--probe)."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -112,6 +113,18 @@ def test_probe_finds_every_door_shut(culver):
     # looking has disturbed nothing
     assert {p: v[0] for p, v in culver.pids().items()} == {p: v[0] for p, v in pids.items()}
     smtp.check(culver.smtp().command("NOOP"), 250)
+
+
+def test_what_the_readme_says_of_the_probe(culver):
+    """The table there is what the kernel answers, where it has all that Landlock can do."""
+    if culver.place.mode != "root" or tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
+        pytest.skip("needs root and a kernel with the scopes of Landlock")
+    culver.start()
+    done = culver.command("sandbox", "--probe")
+    script = os.path.join(helper.CHECKOUT, "tests/lint/probe.py")
+    made = subprocess.run([script, "table"], input=done.stdout + done.stderr, capture_output=True, text=True, check=True).stdout
+    with open(os.path.join(helper.CHECKOUT, "README.md"), encoding="utf-8") as file:
+        assert made in file.read(), made
 
 
 @pytest.mark.needs_root

@@ -51,7 +51,7 @@ JOBS_CALLS = {
     "JOBS_HOST": (7, [("host", S)]),
 }
 JOBS_ORDERS = {
-    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N)]),
+    "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N), ("delivery", S)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
                        ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
                        ("avoid", S)]),
@@ -70,7 +70,7 @@ LOOKUP_ANSWERS = {
     "LOOKUP_LEAVES": (102, [("leaves", [
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
         ("domain", S),
-        ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S), ("quota", N)])]),
+        ("hosts", S), ("code", N), ("status", S), ("text", S), ("home", S), ("quota", N), ("delivery", S)])]),
 }
 
 AUTH_CALLS = {
@@ -103,7 +103,7 @@ SIGNER_ANSWERS = {
     "SIGNER_REFUSED": (103, [("reason", N)]),
 }
 RUNNER_CALLS = {
-    "RUNNER_BIND": (1, [("user", S), ("what", N), ("domain", S)]),
+    "RUNNER_BIND": (1, [("user", S), ("what", N), ("domain", S), ("delivery", S), ("virtual", S), ("home", S)]),
     "RUNNER_RUN": (2, [("command", S), ("sender", S), ("recipient", S), ("original", S), ("ext", S), ("id", N), ("size", N)]),
 }
 RUNNER_ANSWERS = {"RUNNER_RESULT": (101, [("how", N), ("value", N), ("output", S)])}

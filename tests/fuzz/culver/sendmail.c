@@ -11,7 +11,7 @@
 
 #include "common/mail/header.h"
 #include "culver/letter.h"
-#include "culver/mailboxes.h"
+#include "common/mail/mailboxes.h"
 
 #define MAX 65536
 
@@ -53,7 +53,7 @@ check_list(struct span list)
 		size_t before = list.len;
 		o = mailboxes_next(&list, &one);
 		require(o == MAILBOXES_END || list.len < before);
-		if (o == MAILBOXES_ONE)
+		if (o == MAILBOXES_ONE || o == MAILBOXES_LOOSE)
 			check_address(buffer_get(&one));
 	} while (o != MAILBOXES_END);
 	buffer_free(&one);

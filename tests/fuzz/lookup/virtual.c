@@ -1,7 +1,7 @@
 /*
  * virtual - an address (the first line) with any table of users and any of virtual aliases (parted by a line "--")
  *
- * Whatever they say: there is a leaf, each can be sent, and the home of each mailbox is below the prefix, but for that of postmaster's
+ * Whatever they say: there is a leaf, each delivery is one of its block, each can be sent, and the home of each mailbox is below the prefix, but for that of postmaster's
  * like, which have none.
  */
 #include <stdint.h>
@@ -51,9 +51,11 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	}
 	snprintf(text, sizeof(text),
 		 "domain a.test b.test {\n\tusers /proc/self/fd/%d\n\tvirtual /proc/self/fd/%d\n"
-		 "\tas vmail\n\tcatch-all c\n\tdeliver maildir /v/{domain}/{user}/M\n}\n"
+		 "\tas vmail\n\tcatch-all c\n\tdeliver maildir /v/{domain}/{user}/M\n"
+		 "\tdelivery b mbox ~/b\n\tdelivery c pipe /bin/cat\n"
+		 "\tdelivery l lmtp h.test:24\n\tdeliver-by /proc/self/fd/%d\n}\n"
 		 "domain r.test {\n\trelay h.test:25\n\trecipients /proc/self/fd/%d\n}\n",
-		 tables[0], tables[1], tables[0]);
+		 tables[0], tables[1], tables[0], tables[0]);
 	config_errors_init(&errors);
 	config = config_parse(span_of(text), &defaults, &errors);
 	must(config != NULL);
@@ -97,7 +99,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		l->leaves = e.count;
 		wire_list_start(&list);
 		must(wire_list_add(&list, WIRE_LIST_ROOM, &lookup_leaf_shape, l) == 0);
-		if (l->kind == LOOKUP_MAILBOX && l->home.len > 0)
+		bool is_box = l->kind == LOOKUP_MAILBOX || l->kind == LOOKUP_LINE;
+
+		if (is_box)
+			must(config_delivery_find(config_domain_find(config, l->domain),
+						  l->delivery) != NULL);
+		if (is_box && l->home.len > 0)
 			must(mailbox_home_ok(path, l->home));
 		else if (l->kind == LOOKUP_MAILBOX && span_equal(l->domain, SPAN("a.test")))
 			must(span_equal(l->user, SPAN(ROUTES_ROOT_USER)));

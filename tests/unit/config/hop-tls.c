@@ -111,6 +111,8 @@ mistakes_are_said(void **state)
 		       "expected `modern`");
 	assert_mistake("outbound {\n\ttls required {\n\t\timplicit maybe\n\t}\n}\n", 3,
 		       "expected `yes` or `no`");
+	assert_mistake("outbound {\n\ttls none {\n\t\timplicit yes\n\t}\n}\n", 3,
+		       "expected another word");
 	assert_mistake("outbound {\n\ttls required {\n\t\tca ca.pem\n\t}\n}\n", 3, "/");
 }
 

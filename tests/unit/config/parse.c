@@ -191,11 +191,11 @@ a_domain_has_its_names_tables_and_ending(void **state)
 	assert_int_equal(d->tables[CONFIG_ALIASES].count, 2);
 	assert_string_equal(d->tables[CONFIG_ALIASES].words[1], "/etc/more aliases");
 	assert_true(d->users_system);
-	assert_int_equal(d->deliver, CONFIG_MAILDIR);
-	assert_string_equal(d->deliver_path, "/var/mail/{domain}/{user}/{ext}");
+	assert_int_equal(d->deliver.ending, CONFIG_MAILDIR);
+	assert_string_equal(d->deliver.path, "/var/mail/{domain}/{user}/{ext}");
 	d = config_domain_find(c, SPAN("example.com"));
 	assert_int_equal(d->tables[CONFIG_ALIASES].count, 0);
-	assert_string_equal(d->deliver_path, "~/Maildir");
+	assert_string_equal(d->deliver.path, "~/Maildir");
 	assert_null(config_domain_find(c, SPAN("example")));
 	assert_null(config_domain_find(c, SPAN("example.or")));
 	assert_null(config_domain_find(c, SPAN("")));
@@ -220,7 +220,7 @@ hostname_and_localhost_are_local_without_a_block(void **state)
 		  "domain localhost mail.example.org {\n\tdeliver maildir ~/in\n}\n");
 	assert_int_equal(c->domain_count, 1);
 	d = config_domain_find(c, SPAN("mail.example.org"));
-	assert_string_equal(d->deliver_path, "~/in");
+	assert_string_equal(d->deliver.path, "~/in");
 	config_free(c);
 	c = parse("hostname localhost\n");
 	assert_int_equal(c->domain_count, 1);
@@ -248,7 +248,7 @@ many_domains_are_found(void **state)
 		d = config_domain_find(c, span_of(name));
 		assert_non_null(d);
 		snprintf(name, sizeof(name), "~/%u", i);
-		assert_string_equal(d->deliver_path, name);
+		assert_string_equal(d->deliver.path, name);
 	}
 	config_free(c);
 	buffer_free(&text);
@@ -488,6 +488,49 @@ who_logs_in_and_where_is_read(void **state)
 }
 
 static void
+what_is_done_with_headers_is_the_innermost_word(void **state)
+{
+	struct config *c = parse("auth {\n\tclear yes\n}\nlisten [::]:587 submission\n");
+
+	(void)state;
+	assert_int_equal(c->private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->from_alignment, CONFIG_ALIGNMENT_OFF);
+	assert_int_equal(c->listens[0].private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->listens[0].from_alignment, CONFIG_ALIGNMENT_OFF);
+	config_free(c);
+	c = parse(
+		"auth {\n\tclear yes\n}\nlisten [::]:587 submission\n"
+		"private-headers remove\nfrom-alignment reject\n"
+		"listen [::]:588 submission {\n\tprivate-headers keep\n\tfrom-alignment off\n}\n");
+	assert_int_equal(c->private_headers, CONFIG_PRIVATE_REMOVE);
+	assert_int_equal(c->listens[0].private_headers, CONFIG_PRIVATE_REMOVE);
+	assert_int_equal(c->listens[0].from_alignment, CONFIG_ALIGNMENT_REJECT);
+	assert_int_equal(c->listens[1].private_headers, CONFIG_PRIVATE_KEEP);
+	assert_int_equal(c->listens[1].from_alignment, CONFIG_ALIGNMENT_OFF);
+	config_free(c);
+}
+
+static void
+logins_may_be_listed_for_expn(void **state)
+{
+	struct config *c = parse("expn-logins Ann@A.example bob\n");
+
+	(void)state;
+	assert_true(config_may_expn_login(c, SPAN("ann@a.example")));
+	assert_true(config_may_expn_login(c, SPAN("bob")));
+	assert_false(config_may_expn_login(c, SPAN("carl")));
+	assert_false(config_may_expn_login(c, SPAN_NONE));
+	config_free(c);
+	c = parse("expn-logins all\n");
+	assert_true(config_may_expn_login(c, SPAN("carl")));
+	assert_false(config_may_expn_login(c, SPAN_NONE));
+	config_free(c);
+	c = parse("hostname a.example\n");
+	assert_false(config_may_expn_login(c, SPAN("none")));
+	config_free(c);
+}
+
+static void
 budgets_have_amounts_and_senders(void **state)
 {
 	struct config *c = parse("budget {\n\tmessages 100/hour 1000/day\n\tbytes 1M/day\n}\n"
@@ -517,6 +560,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sites_have_limits_and_names),
+		cmocka_unit_test(what_is_done_with_headers_is_the_innermost_word),
+		cmocka_unit_test(logins_may_be_listed_for_expn),
 		cmocka_unit_test(budgets_have_amounts_and_senders),
 		cmocka_unit_test(an_empty_text_is_all_defaults),
 		cmocka_unit_test(each_directive_fills_its_field),

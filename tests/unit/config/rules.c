@@ -205,7 +205,8 @@ a_user_is_nothing_or_words(void **state)
 		{"home=/v/../x", false, ""},
 		{"home=/v/", false, ""},
 		{"quota=x", false, ""},
-		{"deliver=mbox:/x", false, ""},
+		{"deliver=archive", true, ""},
+		{"deliver=", false, ""},
 		{"uid=0", false, ""},
 		{"/v/x", false, ""},
 	};

@@ -15,7 +15,7 @@
 
 #include "culver/letter.h"
 #include "culver/listing.h"
-#include "culver/mailboxes.h"
+#include "common/mail/mailboxes.h"
 #include "culver/names.h"
 
 /* the addresses of a list, each in slashes; "!" where something is none */
@@ -30,12 +30,12 @@ read_list(const char *list)
 	for (;;) {
 		enum mailboxes_outcome o = mailboxes_next(&rest, &one);
 		size_t len = strlen(text);
-		if (o == MAILBOXES_ONE)
+		if (o == MAILBOXES_ONE || o == MAILBOXES_LOOSE)
 			snprintf(text + len, sizeof(text) - len, "/%.*s/",
 				 SPAN_ARG(buffer_get(&one)));
 		else if (o == MAILBOXES_WRONG)
 			snprintf(text + len, sizeof(text) - len, "!");
-		if (o != MAILBOXES_ONE)
+		if (o == MAILBOXES_WRONG || o == MAILBOXES_END)
 			break;
 	}
 	buffer_free(&one);

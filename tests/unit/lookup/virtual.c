@@ -154,6 +154,77 @@ a_virtual_user_has_a_home(void **state)
 	close_all();
 }
 
+/* which delivery, of the one leaf: "KIND DELIVERY HOME", or "HOSTS" */
+static const char *
+delivery_of(const char *address)
+{
+	static char text[1024];
+	const struct lookup_leaf *l;
+	struct expansion e;
+
+	arena_reset(&arena);
+	aliases_expand(&routes, span_of(address), false, false, now_ms, &arena, &e);
+	assert_int_equal(e.count, 1);
+	l = &e.leaves[0];
+	if (l->kind == LOOKUP_SMTP)
+		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(l->hosts));
+	else
+		snprintf(text, sizeof(text), "%s %.*s %.*s",
+			 l->kind == LOOKUP_LINE	     ? "command"
+			 : l->kind == LOOKUP_MAILBOX ? "mailbox"
+						     : "none",
+			 SPAN_ARG(l->delivery), SPAN_ARG(l->home));
+	return text;
+}
+
+static void
+a_table_chooses_among_the_deliveries_of_its_block(void **state)
+{
+	(void)state;
+	write_table(
+		users,
+		"ann\nbob deliver=box\nbob+x deliver=run home=/v/h/bob\ncat deliver=far\n"
+		"dan deliver=/bin/sh\neve deliver=maildir\nfay deliver=pipe\nroot deliver=run\n");
+	write_table(names, "ann+y@h.test run\nbob+y box2\nann+z@h.test no\neve+q run box\n");
+	open_all("domain h.test {\n\tusers U\n\tas vmail\n\thome /v/{domain}/{user}\n"
+		 "\tdeliver maildir ~/M\n\tdelivery box mbox ~/b\n\tdelivery box2 mbox ~/c\n"
+		 "\tdelivery run pipe /bin/cat\n\tdelivery far lmtp 192.0.2.1:24\n"
+		 "\tdeliver-by N\n}\n");
+	assert_string_equal(delivery_of("ann@h.test"), "mailbox  /v/h.test/ann");
+	assert_string_equal(delivery_of("eve@h.test"), "mailbox maildir /v/h.test/eve");
+	assert_string_equal(delivery_of("bob@h.test"), "mailbox box /v/h.test/bob");
+	assert_string_equal(delivery_of("bob+x@h.test"), "command run /v/h/bob");
+	assert_string_equal(delivery_of("cat@h.test"), "lmtp:192.0.2.1:24");
+	assert_string_equal(delivery_of("dan@h.test"), "none  ");
+	assert_string_equal(delivery_of("fay@h.test"), "none  ");
+	/* a virtual user of that name is not the one whose mail is root's */
+	assert_string_equal(delivery_of("root@h.test"), "command run /v/h.test/root");
+	/* deliver-by, where the table of users says nothing */
+	assert_string_equal(delivery_of("ann+y@h.test"), "command run /v/h.test/ann");
+	assert_string_equal(delivery_of("bob+y@h.test"), "mailbox box /v/h.test/bob");
+	assert_string_equal(delivery_of("ann+z@h.test"), "none  ");
+	assert_int_equal(class_of("ann+z@h.test"), LOOKUP_TROUBLE);
+	close_all();
+}
+
+/* of the system's users, the one that each has is asked for */
+static void
+deliver_by_is_for_users_of_the_system_too(void **state)
+{
+	(void)state;
+	write_table(names, "nobody+box box\nnobody+far far\nnobody+no gone\n");
+	open_all("domain s.test {\n\tforward no\n\tdelivery box mbox ~/b\n\tdelivery far lmtp "
+		 "192.0.2.1:24\n\tdeliver-by N\n}\n");
+	assert_string_equal(delivery_of("nobody@s.test"), "mailbox  ");
+	assert_string_equal(delivery_of("nobody+box@s.test"), "mailbox box ");
+	assert_string_equal(delivery_of("nobody+far@s.test"), "lmtp:192.0.2.1:24");
+	assert_string_equal(delivery_of("nobody+no@s.test"), "none  ");
+	/* root has no mailbox of his own, and no table gives him one */
+	write_table(names, "root box\n");
+	assert_string_equal(delivery_of("root@s.test"), "mailbox  ");
+	close_all();
+}
+
 /* a name that the table has, but no directory can */
 static void
 a_name_that_is_no_component_has_no_mailbox(void **state)
@@ -300,6 +371,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_virtual_user_has_a_home),
+		cmocka_unit_test(a_table_chooses_among_the_deliveries_of_its_block),
+		cmocka_unit_test(deliver_by_is_for_users_of_the_system_too),
 		cmocka_unit_test(a_name_that_is_no_component_has_no_mailbox),
 		cmocka_unit_test(virtual_decides_before_aliases_and_users),
 		cmocka_unit_test(virtual_is_as_in_postfix),

@@ -121,15 +121,25 @@ tables_in_more_directories_than_a_row_can_hold_are_refused(void **state)
 static void
 an_address_that_cannot_be_bound_is_refused_and_the_listeners_stay(void **state)
 {
-	int descriptors, after;
+	int descriptors, after, other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in taken = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(taken);
+	char line[100], sentence[100];
 	(void)state;
+	/* somebody else has it */
+	assert_int_equal(bind(other, (struct sockaddr *)&taken, len), 0);
+	assert_int_equal(listen(other, 1), 0);
+	assert_int_equal(getsockname(other, (struct sockaddr *)&taken, &len), 0);
+	snprintf(line, sizeof(line), "listen 127.0.0.1:%u mx\n", ntohs(taken.sin_port));
+	snprintf(sentence, sizeof(sentence), "listen 127.0.0.1:%u: ", ntohs(taken.sin_port));
 	descriptors = dup(0);
 	close(descriptors);
-	write_config("spool", "run", "trace", "listen 192.0.2.1:2525 mx\n");
-	expect_refused("listen 192.0.2.1:2525: ");
+	write_config("spool", "run", "trace", line);
+	expect_refused(sentence);
 	/* nothing was left open: the next descriptor is the same */
 	after = dup(0);
 	close(after);
+	close(other);
 	assert_int_equal(after, descriptors);
 }
 

@@ -259,12 +259,33 @@ a_refused_list_leaves_the_old_listeners_and_no_new_ones(void **state)
 	uint16_t old = add_listen(AF_INET, "127.0.0.1", 0);
 	listen_first();
 	uint16_t new = add_listen(AF_INET, "127.0.0.1", 0);
-	/* nobody has this address: 192.0.2.0/24 is documentation's */
-	add_listen(AF_INET, "192.0.2.1", 2525);
+	/* somebody else has this one */
+	add_listen(AF_INET, "127.0.0.1", 0);
+	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(
+		bind(other, (struct sockaddr *)&listens[2].address, listens[2].address_len), 0);
+	assert_int_equal(listen(other, 1), 0);
 	assert_int_equal(sockets_listen(&next, &configuration, &now, &why), -1);
-	assert_non_null(memmem(why.at, why.len, "listen 192.0.2.1:2525: ", 23));
+	assert_non_null(memmem(why.at, why.len, listens[2].name, strlen(listens[2].name)));
 	assert_true(connects("127.0.0.1", old));
 	assert_false(connects("127.0.0.1", new));
+	close(other);
+}
+
+/* nobody has this address: 192.0.2.0/24 is documentation's */
+static void
+an_address_that_the_machine_has_not_yet_is_waited_for(void **state)
+{
+	(void)state;
+	configuration.listen_count = 0;
+	uint16_t port = add_listen(AF_INET, "127.0.0.1", 0);
+	add_listen(AF_INET, "192.0.2.1", port);
+	listen_first();
+	assert_int_equal(now.tcp[0].how, SOCKETS_AS_SAID);
+	assert_int_equal(now.tcp[1].how, SOCKETS_AWAITED);
+	assert_true(now.tcp[1].fd >= 0);
+	assert_true(connects("127.0.0.1", port));
+	sockets_close(&now, directory);
 }
 
 static void
@@ -506,6 +527,7 @@ main(void)
 		TEST(a_row_gets_the_sockets_it_serves_and_no_other),
 		TEST(an_address_that_stays_is_never_closed_and_one_that_goes_is),
 		TEST(a_refused_list_leaves_the_old_listeners_and_no_new_ones),
+		TEST(an_address_that_the_machine_has_not_yet_is_waited_for),
 		TEST(an_address_that_stands_twice_is_refused),
 		TEST(the_wildcard_of_ipv6_takes_ipv4_too_unless_that_has_a_line_of_its_own),
 		TEST(a_reload_that_changes_whether_ipv6_takes_ipv4_is_refused),

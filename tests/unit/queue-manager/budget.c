@@ -30,9 +30,9 @@ set_limit(struct harness *h, enum config_budget_kind kind, enum config_budget_pe
 	h->config.budgets[0].limit[kind][period] = limit;
 }
 
-/* a message of local user `uid` to so many recipients; kept */
+/* a message of local user `uid`, or, where there is a login, of that, to so many recipients; kept */
 static struct message *
-send_as(struct harness *h, uint32_t uid, unsigned recipients)
+send_from(struct harness *h, uint32_t uid, const char *login, unsigned recipients)
 {
 	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
 	char addresses[1024] = "";
@@ -41,7 +41,10 @@ send_as(struct harness *h, uint32_t uid, unsigned recipients)
 			 "r%u@y.example ", i);
 	session_open(h, &s);
 	session_write(&s, CONTENT);
-	session_envelope_of(&s, CONTENT, "a@b.example", "LOCAL", uid + 1);
+	if (login[0] != '\0')
+		session_envelope_by(&s, CONTENT, "a@b.example", "ESMTPSA", 0, login);
+	else
+		session_envelope_of(&s, CONTENT, "a@b.example", "LOCAL", uid + 1);
 	session_commit(&s, session_recipients(&s, addresses));
 	assert_int_equal(hear(h, s.fd, &w), INTAKE_QUEUED);
 	channel_close_fds(&w.fds);
@@ -50,6 +53,18 @@ send_as(struct harness *h, uint32_t uid, unsigned recipients)
 	session_close(&s);
 	turns(h);
 	return message_find(h->q, s.id);
+}
+
+static struct message *
+send_as(struct harness *h, uint32_t uid, unsigned recipients)
+{
+	return send_from(h, uid, "", recipients);
+}
+
+static struct message *
+send_by(struct harness *h, const char *login)
+{
+	return send_from(h, 0, login, 1);
 }
 
 /* time passes, and what is held is looked at */
@@ -286,6 +301,39 @@ ledger_tries_again_what_could_not_be_written(void **state)
 	ledger_free(&l);
 }
 
+static void
+budget_counts_a_login_wherever_it_comes_from(void **state)
+{
+	struct harness *h = *state;
+	set_limit(h, CONFIG_BUDGET_MESSAGES, CONFIG_BUDGET_HOUR, 1);
+	assert_false(send_by(h, "ann@a.example")->is_held);
+	uint64_t held = send_by(h, "ann@a.example")->id;
+	assert_true(message_find(h->q, held)->is_held);
+	assert_false(send_by(h, "bob")->is_held);
+	/* what it has used, and what is held, stays through a kill */
+	restart_at(h, NOW_US + 10 * MINUTE_US);
+	assert_true(message_find(h->q, held)->is_over_budget);
+	assert_true(send_by(h, "ann@a.example")->is_held);
+	assert_true(send_by(h, "bob")->is_held);
+	pass(h, 66 * MINUTE_US);
+	assert_false(message_find(h->q, held)->is_held);
+	assert_int_equal(h->q->budget.held, 1);
+}
+
+static void
+budget_takes_no_login_for_a_user_of_this_host(void **state)
+{
+	static const char *const logins[] = {"uid:7", "7", "login:uid:7", LEDGER_OTHERS};
+	struct harness *h = *state;
+	set_limit(h, CONFIG_BUDGET_MESSAGES, CONFIG_BUDGET_HOUR, 1);
+	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++)
+		assert_false(send_by(h, logins[i])->is_held);
+	assert_false(send_as(h, 7, 1)->is_held);
+	assert_true(send_as(h, 7, 1)->is_held);
+	assert_true(send_by(h, "uid:7")->is_held);
+	assert_int_equal(ledger_sender(&h->q->budget.ledger, SPAN(LEDGER_OTHERS))->count, 0);
+}
+
 /* JOB and FAILURES as bounce gets them; how many recipients they tell of, and the reply of the last */
 static unsigned
 hear_notice(struct harness *h, int agent, char reply[256], char status[16])
@@ -437,6 +485,8 @@ main(void)
 		TEST(ledger_tries_again_what_could_not_be_written),
 		TEST(budget_tells_once),
 		TEST(budget_counts_what_is_held_whatever_becomes_of_it),
+		TEST(budget_counts_a_login_wherever_it_comes_from),
+		TEST(budget_takes_no_login_for_a_user_of_this_host),
 		TEST(budget_is_told_to_who_may_know),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

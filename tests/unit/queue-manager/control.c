@@ -349,8 +349,8 @@ a_user_deals_with_his_own_messages_and_sees_no_other(void **state)
 		skip();
 	uint64_t own = accept_message(h, "own@b.example", "x@y.example");
 	uint64_t other = accept_message(h, "other@b.example", "x@y.example");
-	message_find(h->q, own)->uid = STRANGER + 1;
-	message_find(h->q, other)->uid = 1 + 1;
+	message_find(h->q, own)->whose = STRANGER + 1;
+	message_find(h->q, other)->whose = 1 + 1;
 	assert_int_equal(as_stranger(h, deal_with_own), 0);
 	assert_null(message_find(h->q, own));
 	assert_non_null(message_find(h->q, other));

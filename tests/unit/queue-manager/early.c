@@ -413,7 +413,7 @@ is_early(struct harness *h, leaf_maker *leaf)
 static struct place *
 place_here(struct harness *h)
 {
-	return queue_place(h->q, JOBS_SMTP, SPAN(HOSTS), SPAN("outbound"), SPAN_NONE);
+	return queue_place(h->q, JOBS_SMTP, SPAN(HOSTS), SPAN("outbound"));
 }
 
 static void
@@ -429,8 +429,7 @@ early_knows_itself(void **state)
 	struct harness *h = *state;
 	struct config_listen l = {.address_len = sizeof(struct sockaddr_in)};
 	struct sockaddr_in *a = (struct sockaddr_in *)&l.address;
-	struct place *named =
-		queue_place(h->q, JOBS_SMTP, SPAN("mx.example:25"), SPAN("outbound"), SPAN_NONE);
+	struct place *named = queue_place(h->q, JOBS_SMTP, SPAN("mx.example:25"), SPAN("outbound"));
 	a->sin_family = AF_INET;
 	a->sin_port = htons(25);
 	assert_int_equal(inet_pton(AF_INET, "192.0.2.2", &a->sin_addr), 1);
@@ -524,8 +523,7 @@ static void
 early_measures_mailboxes_together(void **state)
 {
 	struct harness *h = *state;
-	struct place *bob =
-		queue_place(h->q, JOBS_MAILBOX, SPAN("bob"), SPAN("b.example"), SPAN_NONE);
+	struct place *bob = queue_place(h->q, JOBS_MAILBOX, SPAN("bob"), SPAN("b.example"));
 	configure(h, CONFIG_EARLY_AUTO, 0);
 	assert_false(is_early(h, to_mailbox));
 	early_answered(h->q, bob, EARLY_MAILBOX_US / 2, SPAN("/home/bob/Maildir"));

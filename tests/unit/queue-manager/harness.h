@@ -359,19 +359,27 @@ session_write(struct session *s, const char *content)
 }
 
 __attribute__((unused)) static void
-session_envelope_of(struct session *s, const char *content, const char *sender,
-		    const char *protocol, uint64_t uid)
+session_envelope_by(struct session *s, const char *content, const char *sender,
+		    const char *protocol, uint64_t uid, const char *login)
 {
 	const struct intake_envelope e = {.origin = uid != 0 ? INTAKE_LOCAL : INTAKE_NETWORK,
 					  .uid = uid,
 					  .client = SPAN("192.0.2.1"),
 					  .helo = SPAN("client.example"),
 					  .protocol = span_of(protocol),
+					  .login = span_of(login),
 					  .sender = span_of(sender),
 					  .length = strlen(content),
 					  .checksum = checksum_of(content, strlen(content)),
 					  .top = SPAN("Received: from x\r\n\tby y; now\r\n")};
 	say(s->fd, intake_calls, INTAKE_ENVELOPE, 1, &e);
+}
+
+__attribute__((unused)) static void
+session_envelope_of(struct session *s, const char *content, const char *sender,
+		    const char *protocol, uint64_t uid)
+{
+	session_envelope_by(s, content, sender, protocol, uid, "");
 }
 
 __attribute__((unused)) static void

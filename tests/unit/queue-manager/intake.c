@@ -283,6 +283,42 @@ is_believed(struct harness *h, struct session *s, uint64_t uid)
 	return poll(&gone, 1, 0) == 0;
 }
 
+/* a queued message of that login, all of them from one client; its id */
+static uint64_t
+send_by(struct harness *h, const char *login)
+{
+	struct session s = {.fd = connect_to(h, "intake"), .writer = -1};
+	session_open(h, &s);
+	session_write(&s, CONTENT);
+	session_envelope_by(&s, CONTENT, "a@b.example", "ESMTPSA", 0, login);
+	session_commit(&s, session_recipients(&s, "x@y.example"));
+	turns(h);
+	session_close(&s);
+	turns(h);
+	return s.id;
+}
+
+static void
+intake_tells_senders_behind_one_address_apart_by_login(void **state)
+{
+	struct harness *h = *state;
+	uint64_t ann = send_by(h, "ann"), again = send_by(h, "ann"), bob = send_by(h, "bob"),
+		 nobody = send_by(h, "");
+	for (int round = 0; round < 2; round++) {
+		uint32_t flow = message_find(h->q, ann)->flow;
+		assert_int_equal(message_find(h->q, again)->flow, flow);
+		assert_int_not_equal(message_find(h->q, bob)->flow, flow);
+		assert_int_not_equal(message_find(h->q, nobody)->flow, flow);
+		assert_int_not_equal(message_find(h->q, nobody)->flow,
+				     message_find(h->q, bob)->flow);
+		assert_true(span_equal(message_login(h->q, message_find(h->q, bob)), SPAN("bob")));
+		assert_int_equal(message_login(h->q, message_find(h->q, nobody)).len, 0);
+		/* and after a restart */
+		restart(h, "boot-1");
+		turns(h);
+	}
+}
+
 static void
 intake_believes_a_local_user_from_submit_alone(void **state)
 {
@@ -300,12 +336,12 @@ intake_believes_a_local_user_from_submit_alone(void **state)
 	turns(h);
 	session_close(&s);
 	turns(h);
-	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	assert_int_equal(message_uid(message_find(h->q, s.id)), 1001);
 	/* and it is known after a restart */
 	restart(h, "boot-1");
 	turns(h);
 	assert_non_null(message_find(h->q, s.id));
-	assert_int_equal(message_find(h->q, s.id)->uid, 1001);
+	assert_int_equal(message_uid(message_find(h->q, s.id)), 1001);
 	assert_int_equal(message_find(h->q, s.id)->origin, INTAKE_LOCAL);
 }
 
@@ -726,6 +762,7 @@ main(void)
 		TEST(intake_takes_several_messages_in_one_datagram),
 		TEST(intake_ends_a_peer_that_says_too_much_at_once),
 		TEST(intake_ends_a_peer_out_of_turn),
+		TEST(intake_tells_senders_behind_one_address_apart_by_login),
 		TEST(intake_believes_a_local_user_from_submit_alone),
 		TEST(intake_takes_100000_recipients),
 		TEST(intake_keeps_header_lines_as_they_came),

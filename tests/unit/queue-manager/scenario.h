@@ -99,8 +99,8 @@ static inline struct place *
 place(struct span name)
 {
 	if (span_starts(name, SPAN("box.")))
-		return queue_place(world.q, JOBS_MAILBOX, name, SPAN("box.test"), SPAN_NONE);
-	return queue_place(world.q, JOBS_SMTP, hosts_of(name), SPAN("outbound"), SPAN_NONE);
+		return queue_place(world.q, JOBS_MAILBOX, name, SPAN("box.test"));
+	return queue_place(world.q, JOBS_SMTP, hosts_of(name), SPAN("outbound"));
 }
 
 /* what is to be routed anew goes where its domain says */

@@ -40,7 +40,7 @@ age_size_and_user_are_the_messages(void **state)
 	uint64_t old = accept_message(h, "anna@b.example", "x@y.example");
 	uint64_t own = accept_message(h, "bert@b.example", "x@y.example");
 	message_find(h->q, old)->arrived_us -= INT64_C(3 * 3600) * 1000000;
-	message_find(h->q, own)->uid = 1000 + 1;
+	message_find(h->q, own)->whose = 1000 + 1;
 	assert_int_equal(list(h, "older=2h", false, NULL), 1);
 	assert_int_equal(list(h, "older=4h", false, NULL), 0);
 	assert_int_equal(list(h, "older=0s", false, NULL), 2);
@@ -54,6 +54,29 @@ age_size_and_user_are_the_messages(void **state)
 	assert_int_equal(list(h, "larger=1M", false, NULL), 1);
 	message_find(h->q, own)->length = 1024;
 	assert_int_equal(list(h, "larger=1K", false, NULL), 0);
+}
+
+static void
+a_login_is_no_user_of_this_host(void **state)
+{
+	struct harness *h = *state;
+	uint64_t id = accept_message(h, "anna@b.example", "x@y.example");
+	(void)accept_message(h, "bert@b.example", "x@y.example");
+	struct message *m = message_find(h->q, id);
+	message_from(h->q, m, 0, SPAN("root"), SPAN_NONE);
+	assert_int_equal(list(h, "user=*", false, NULL), 0);
+	assert_int_equal(list(h, "user=0", false, NULL), 0);
+	assert_int_equal(list(h, "login=root", false, NULL), 1);
+	assert_int_equal(list(h, "login=ro*", false, NULL), 1);
+	assert_int_equal(list(h, "login=*", false, NULL), 1);
+	assert_int_equal(list(h, "login=anna", false, NULL), 0);
+	/* whatever the number of its name: that uid does not have it */
+	for (uint32_t uid = 0; uid < 8; uid++) {
+		struct request r = {.is_admin = false};
+		struct peer p = {.q = h->q, .state = &r, .who = {.uid = uid}};
+		assert_false(request_is_there(&p, m));
+		assert_int_equal(message_uid(m), 0);
+	}
 }
 
 static void
@@ -264,6 +287,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(age_size_and_user_are_the_messages),
+		TEST(a_login_is_no_user_of_this_host),
 		TEST(a_site_is_where_mail_is_sent),
 		TEST(a_reason_is_a_part_of_the_last_reply),
 		TEST(wrong_values_are_named),

@@ -182,7 +182,7 @@ hops_are_counted_in_the_header_only(void **state)
 		       SPAN("Received: a\r\n\tReceived: b\r\nRECEIVED:c\r\nReceivedX: d\r\nx: y\r\n"
 			    "\r\nReceived: body\r\n.\r\n"),
 		       steps[i], NULL);
-		assert_int_equal(d.found.hops, 2);
+		assert_int_equal(d.found.fields.hops, 2);
 	}
 }
 

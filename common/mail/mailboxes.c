@@ -1,10 +1,10 @@
 /*
- * mailboxes - see culver/mailboxes.h
+ * mailboxes - see common/mail/mailboxes.h
  *
  * One pass, a character at a time: what is gathered becomes the address when the element ends, unless a `<` comes, which makes it a name,
  * or a `:`, which makes it the name of a group.
  */
-#include "culver/mailboxes.h"
+#include "common/mail/mailboxes.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 struct element {
 	struct buffer *text;
 	bool is_inside;	 /* of < > */
-	bool is_closed;	 /* the > was there: what follows is of no account */
+	bool is_closed;	 /* the > was there: what follows is of no account, */
+	bool is_loose;	 /* and something does */
 	bool has_word;	 /* something was gathered */
 	bool has_blank;	 /* a blank behind a word: a second word makes it a phrase */
 	bool is_phrase;	 /* words, which are no address unless a < follows */
@@ -54,8 +55,10 @@ restart(struct element *e)
 static void
 put_word(struct element *e, char c)
 {
-	if (e->is_closed)
+	if (e->is_closed) {
+		e->is_loose = true;
 		return;
+	}
 	bool joins = c == '@' || c == '.';
 	if (e->has_blank && !joins && !e->was_joined)
 		e->is_phrase = true;
@@ -195,7 +198,7 @@ mailboxes_next(struct span *rest, struct buffer *to)
 		if (e.is_wrong || e.is_inside || e.is_phrase || to->failed)
 			return MAILBOXES_WRONG;
 		if (e.has_word || e.is_closed)
-			return MAILBOXES_ONE;
+			return e.is_loose ? MAILBOXES_LOOSE : MAILBOXES_ONE;
 	}
 	return MAILBOXES_END;
 }

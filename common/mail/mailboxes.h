@@ -1,10 +1,10 @@
 /*
  * mailboxes - the addresses in the value of a header field, or in a word of the command line
  *
- * Called by culver/sendmail.c.  RFC 5322, section 3.4, as people write it: names, comments, groups, routes, folded lines.
+ * Called by sendmail(1), and by smtpd for From and Sender.  RFC 5322, section 3.4, as people write it: names, comments, groups, routes, folded lines.
  */
-#ifndef CULVER_MAILBOXES_H
-#define CULVER_MAILBOXES_H
+#ifndef COMMON_MAIL_MAILBOXES_H
+#define COMMON_MAIL_MAILBOXES_H
 
 #include "common/text/buffer.h"
 #include "common/text/span.h"
@@ -12,7 +12,8 @@
 #define MAILBOXES_MAX 1000 /* bytes of an address */
 
 enum mailboxes_outcome {
-	MAILBOXES_ONE,	 /* an address is in `to` */
+	MAILBOXES_ONE, /* an address is in `to` */
+	MAILBOXES_LOOSE, /* the same, and words behind its closing bracket, which others may take for the address */
 	MAILBOXES_END,	 /* there is no more */
 	MAILBOXES_WRONG, /* what stands there is no address; *rest is behind it */
 };
