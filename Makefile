@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver fetch signer auth log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver fetch signer auth auth-pam log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -45,10 +45,11 @@ LIBS_tls = $(LIBS_smtpd)
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
 LIBS_auth = $(LIBS_accounts)
+LIBS_auth-pam = -lpam
 LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 # HTTPS
-LIBS_fetch = -lcurl -lssl -lcrypto
-LIBS_delivery = -lpcre2-8 $(LIBS_tls)
+LIBS_fetch = -lcurl -lssl -lcrypto -ljansson
+LIBS_delivery = -lpcre2-8 $(LIBS_tls) -lidn
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)
 ifdef SANITIZE

@@ -7,35 +7,33 @@
  *     S: v=SIGNATURE
  *     C: (nothing)				since SMTP has no data beside success (RFC 4954, section 4)
  *
- * Channel binding is not offered.  A client that could, and sees that we do not (gs2 flag `y`), is right, so it goes on (section 6); one
- * that insists (`p`) is told.  That nobody between us has changed our list of mechanisms is seen by `c`: it repeats the flag, under the proof.
+ * With channel binding (-PLUS) the gs2 header begins with p=TYPE, and `c` is the header with the data of that type behind it: a client
+ * whose TLS ends elsewhere has other data.  Section 6 says what the flag means besides: a client that could bind and sees no -PLUS
+ * among our mechanisms says `y`, and `c` repeats it under the proof.  So where -PLUS was offered, `y` shows that somebody between us has
+ * taken it away; where it was not, `y` is right, and the exchange goes on.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "auth/sasl.h"
+#include "common/accounts/scram.h"
 #include "common/text/base64.h"
 
-#define NONCE_MAX 512 /* of a client */
 #define AUTH_MESSAGE_MAX (2 * SCRAM_MESSAGE_MAX + SCRAM_FIRST_MAX + 2)
 
 static enum verifier_hash
 hash_of(const struct sasl_exchange *x)
 {
-	return x->mechanism == AUTH_SCRAM_SHA_256 ? VERIFIER_SHA256 : VERIFIER_SHA1;
+	return x->mechanism == AUTH_SCRAM_SHA_256 || x->mechanism == AUTH_SCRAM_SHA_256_PLUS
+		       ? VERIFIER_SHA256
+		       : VERIFIER_SHA1;
 }
 
-/* the next piece up to a comma, which must be `name`=VALUE */
 static bool
-take_attribute(struct span *rest, char name, struct span *value)
+is_plus(const struct sasl_exchange *x)
 {
-	struct span piece = span_cut(rest, ',');
-
-	if (piece.len < 2 || piece.at[0] != name || piece.at[1] != '=')
-		return false;
-	*value = span_skip(piece, 2);
-	return true;
+	return x->mechanism == AUTH_SCRAM_SHA_256_PLUS || x->mechanism == AUTH_SCRAM_SHA_1_PLUS;
 }
 
 /* saslname: no comma, no =, but as =2C and =3D; -1: it is none */
@@ -64,37 +62,74 @@ decode_name(struct span name, char to[SCRAM_MESSAGE_MAX + 1])
 	return len > 0 ? 0 : -1;
 }
 
+/* ---- the first message ---- */
+
 static bool
-is_nonce(struct span s)
+has_bindings(const struct sasl_exchange *x)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] < '!' || s.at[i] > '~' || s.at[i] == ',')
-			return false;
-	return s.len > 0 && s.len <= NONCE_MAX;
+	for (size_t i = 0; i < SASL_BINDINGS; i++)
+		if (x->bindings.of[i].len > 0)
+			return true;
+	return false;
 }
 
-/* ---- the first message ---- */
+/* p=TYPE of a -PLUS mechanism; false: there is no such binding here */
+static bool
+choose_binding(struct sasl_exchange *x, struct span type)
+{
+	static const char *const types[SASL_BINDINGS] = {
+		[SASL_EXPORTER] = "tls-exporter",
+		[SASL_UNIQUE] = "tls-unique",
+		[SASL_END_POINT] = "tls-server-end-point",
+	};
+
+	for (unsigned i = 0; i < SASL_BINDINGS; i++) {
+		if (!span_equal(type, span_of(types[i])) || x->bindings.of[i].len == 0)
+			continue;
+		x->bound = (enum sasl_binding)i;
+		return true;
+	}
+	return false;
+}
+
+/* cbind-flag; false: r says what is wrong */
+static bool
+take_flag(struct sasl_exchange *x, struct span flag, struct sasl_result *r)
+{
+	bool is_bound = span_starts(flag, SPAN("p="));
+
+	r->outcome = SASL_FAILURE;
+	if (is_bound && (!is_plus(x) || !choose_binding(x, span_skip(flag, 2))))
+		r->reason = AUTH_BINDING;
+	else if (!is_bound &&
+		 (is_plus(x) || (!span_equal(flag, SPAN("n")) && !span_equal(flag, SPAN("y")))))
+		r->reason = AUTH_MALFORMED;
+	else if (!is_bound && flag.at[0] == 'y' && has_bindings(x))
+		r->reason = AUTH_DOWNGRADE;
+	else
+		r->outcome = SASL_TROUBLE; /* nothing is decided */
+	return r->outcome != SASL_FAILURE;
+}
 
 /* cbind-flag, authzid; false: r says what is wrong */
 static bool
-take_gs2_header(struct span *rest, struct span *other, struct sasl_result *r)
+take_gs2_header(struct sasl_exchange *x, struct span *rest, struct span *other,
+		struct sasl_result *r)
 {
 	struct span flag = span_cut(rest, ',');
 
 	*other = SPAN_NONE;
-	if (span_starts(flag, SPAN("p="))) {
-		sasl_fail(r, AUTH_BINDING);
-		return false;
-	}
-	if ((!span_equal(flag, SPAN("n")) && !span_equal(flag, SPAN("y"))) || rest->len == 0) {
+	if (rest->len == 0) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return false;
 	}
+	if (!take_flag(x, flag, r))
+		return false;
 	if (rest->at[0] == ',') {
 		*rest = span_skip(*rest, 1);
 		return true;
 	}
-	if (!take_attribute(rest, 'a', other)) {
+	if (!scram_attribute(rest, 'a', other)) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return false;
 	}
@@ -141,12 +176,12 @@ take_first(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 		sasl_fail(r, AUTH_MALFORMED);
 		return;
 	}
-	if (!take_gs2_header(&rest, &other, r))
+	if (!take_gs2_header(x, &rest, &other, r))
 		return;
 	x->bare_at = message.len - rest.len;
 	/* `m` in front: an extension that must be understood, and is not */
-	if (!take_attribute(&rest, 'n', &name) || !take_attribute(&rest, 'r', &nonce) ||
-	    !is_nonce(nonce)) {
+	if (!scram_attribute(&rest, 'n', &name) || !scram_attribute(&rest, 'r', &nonce) ||
+	    !scram_is_nonce(nonce)) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return;
 	}
@@ -175,13 +210,13 @@ parse_final(struct span message, struct final *f)
 {
 	struct span rest = message;
 
-	if (!take_attribute(&rest, 'c', &f->binding) || !take_attribute(&rest, 'r', &f->nonce))
+	if (!scram_attribute(&rest, 'c', &f->binding) || !scram_attribute(&rest, 'r', &f->nonce))
 		return false;
 	/* extensions may stand before the proof, which is the last */
 	while (rest.len > 0) {
 		size_t at = message.len - rest.len;
 
-		if (take_attribute(&rest, 'p', &f->proof)) {
+		if (scram_attribute(&rest, 'p', &f->proof)) {
 			f->without_proof = span_from(message.at, at - 1);
 			return rest.len == 0 && message.at[message.len - 1] != ',';
 		}
@@ -189,15 +224,20 @@ parse_final(struct span message, struct final *f)
 	return false;
 }
 
-/* is `c` the gs2 header of the first message? */
+/* is `c` the gs2 header of the first message, with the data of the binding that it names? */
 static bool
-is_same_header(const struct sasl_exchange *x, struct span binding)
+is_same_channel(const struct sasl_exchange *x, struct span binding)
 {
-	char header[SCRAM_MESSAGE_MAX];
-	int len = base64_decode(binding, header, sizeof(header));
+	char said[SCRAM_MESSAGE_MAX + AUTH_BINDING_MAX];
+	int len = base64_decode(binding, said, sizeof(said));
+	struct span header = span_from(x->client_first, x->bare_at), data = SPAN_NONE;
 
-	return len >= 0 &&
-	       span_equal(span_from(header, (size_t)len), span_from(x->client_first, x->bare_at));
+	if (x->bound != SASL_BINDINGS)
+		data = span_from((const char *)x->bindings.of[x->bound].data,
+				 x->bindings.of[x->bound].len);
+	return len >= 0 && (size_t)len == header.len + data.len &&
+	       memcmp(said, header.at, header.len) == 0 &&
+	       memcmp(said + header.len, data.at, data.len) == 0;
 }
 
 /* r=...: what stands first in our message */
@@ -206,7 +246,7 @@ is_same_nonce(const struct sasl_exchange *x, struct span nonce)
 {
 	struct span first = span_of(x->server_first), ours;
 
-	return take_attribute(&first, 'r', &ours) && span_equal(ours, nonce);
+	return scram_attribute(&first, 'r', &ours) && span_equal(ours, nonce);
 }
 
 static void
@@ -235,7 +275,7 @@ take_final(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 		    0)
 		return; /* trouble */
 	r->is_checked = true;
-	if (!is_right || x->is_decoy || !is_same_header(x, f.binding) ||
+	if (!is_right || x->is_decoy || !is_same_channel(x, f.binding) ||
 	    !is_same_nonce(x, f.nonce)) {
 		sasl_fail(r, AUTH_WRONG);
 		return;

@@ -31,6 +31,7 @@ struct table {
 	const char *path;
 	const struct config_domain *domain;
 	enum config_use use;
+	const struct config *logins; /* a value is the name of one, or `none`; NULL: of no login */
 	struct arena arena;
 	struct rules_nest nest;
 	struct buffer *output;
@@ -169,6 +170,10 @@ check_value(struct table *t, unsigned line, struct span value)
 				 "expected behind the key the name of a `delivery` of the domain");
 		return;
 	case CONFIG_RECIPIENTS:
+		if (t->logins != NULL && !span_equal(value, SPAN("none")) &&
+		    config_login_find(t->logins, value) == NULL)
+			on_wrong(t, line, 1, "expected the name of a `login` block, or `none`");
+		return;
 	case CONFIG_USES:
 		return;
 	}
@@ -303,17 +308,18 @@ is_read(const struct config *c, size_t domain, enum config_use use, size_t n)
 	return false;
 }
 
-/* the tables of `auth { senders }`: a line's value is any words */
+/* tables of senders; a line's value is any words, or the name of one of `logins` */
 static size_t
-check_senders(const struct config *c, struct buffer *output)
+check_senders(const struct config *c, const struct config_tables *tables,
+	      const struct config *logins, struct buffer *output)
 {
 	size_t mistakes = 0;
 
-	for (size_t i = 0; i < c->auth.senders.count; i++) {
-		struct table t = {.use = CONFIG_RECIPIENTS, .output = output};
+	for (size_t i = 0; i < tables->count; i++) {
+		struct table t = {.use = CONFIG_RECIPIENTS, .logins = logins, .output = output};
 		struct config_table table;
 
-		if (config_table_find(c, c->auth.senders.words[i], &table) < 0)
+		if (config_table_find(c, tables->words[i], &table) < 0)
 			continue;
 		t.path = table.path;
 		check_table(&t, &table);
@@ -325,8 +331,11 @@ check_senders(const struct config *c, struct buffer *output)
 size_t
 check_tables(const struct config *c, struct buffer *output)
 {
-	size_t mistakes = check_senders(c, output);
+	size_t mistakes = check_senders(c, &c->auth.senders, NULL, output) +
+			  check_senders(c, &c->outbound.sent_as.senders, c, output);
 
+	for (size_t i = 0; i < c->route_count; i++)
+		mistakes += check_senders(c, &c->routes[i].sent_as.senders, c, output);
 	for (size_t d = 0; d < c->domain_count; d++)
 		for (size_t use = 0; use < CONFIG_USES; use++)
 			for (size_t i = 0; i < c->domains[d].tables[use].count; i++) {

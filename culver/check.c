@@ -9,6 +9,7 @@
 
 #include "common/config/directives.h"
 #include "common/system/fatal.h"
+#include "culver/check-logins.h"
 #include "culver/check-replies.h"
 #include "culver/check-tables.h"
 #include "culver/check-tls.h"
@@ -49,7 +50,7 @@ check_command(const char *config_path, bool quiet)
 	mistakes = errors.count;
 	if (c != NULL)
 		mistakes += check_tables(c, &output) + check_replies(c, &output) +
-			    check_tls(c, &output);
+			    check_tls(c, &output) + check_logins(c, &output);
 	status = print(stderr, &output) != 0 || status < 0 || mistakes > 0 ? 1 : 0;
 	if (mistakes > 0)
 		fprintf(stderr, "%s: %zu mistake%s\n", config_path, mistakes,

@@ -35,8 +35,8 @@ enum allowed {
 	ALLOW_DIRECTIVES = 8,
 	ALLOW_CONTENT = 16,
 	ALLOW_DRY_RUN = 32,
-	ALLOW_TRY = 64,
-	ALLOW_AFTER_KILL = 128
+	ALLOW_AFTER_KILL = 64,
+	ALLOW_TRY = 128
 };
 
 struct verb {

@@ -121,6 +121,18 @@ run_probe(const struct culver_options *o)
 }
 
 int
+run_after_kill(const struct culver_options *o)
+{
+	static struct command c;
+	int status = prepare(o, 1, &c);
+	if (status != 0)
+		return status;
+	add(&c, "--stderr");
+	add(&c, "--after-kill");
+	return become_master(&c);
+}
+
+int
 run_explain(const struct culver_options *o, const char *domain)
 {
 	static struct command c;
@@ -131,18 +143,6 @@ run_explain(const struct culver_options *o, const char *domain)
 	add(&c, domain);
 	if (o->tries)
 		add(&c, "--try");
-	return become_master(&c);
-}
-
-int
-run_after_kill(const struct culver_options *o)
-{
-	static struct command c;
-	int status = prepare(o, 1, &c);
-	if (status != 0)
-		return status;
-	add(&c, "--stderr");
-	add(&c, "--after-kill");
 	return become_master(&c);
 }
 

@@ -14,9 +14,9 @@ int verb_run(const struct culver_options *o, int argc, char **argv);
 int verb_start(const struct culver_options *o, int argc, char **argv);
 /* run_probe - becomes master with --probe (culver sandbox --probe) */
 int run_probe(const struct culver_options *o);
-/* run_explain - becomes master with --explain (culver tls) */
-int run_explain(const struct culver_options *o, const char *domain);
 /* run_after_kill - becomes master with --after-kill (culver stop): letters may be left again */
 int run_after_kill(const struct culver_options *o);
+/* run_explain - becomes master with --explain (culver tls) */
+int run_explain(const struct culver_options *o, const char *domain);
 
 #endif

@@ -18,7 +18,9 @@
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
 #include "common/text/utf8.h"
+#include "delivery/credentials.h"
 #include "delivery/demand.h"
+#include "delivery/login.h"
 #include "delivery/outcome.h"
 #include "delivery/transaction.h"
 
@@ -32,7 +34,10 @@ struct agent {
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
-	struct arena arena; /* of the job in hand */
+	struct credentials credentials; /* of the place */
+	struct verdict no_credentials;	/* a fate is set: there are none, and why */
+	enum intake_tls_demand demand;	/* of the message that the connection was opened for */
+	struct arena arena;		/* of the job in hand */
 };
 
 /* ---- a job comes in ---- */
@@ -98,6 +103,7 @@ take_job(struct agent *a, struct message *m)
 	m->content_length = job.content_length;
 	m->eight_bit = job.eight_bit;
 	m->utf8 = job.utf8;
+	m->tls_demand = (enum intake_tls_demand)job.tls_demand;
 	m->ret = (enum intake_ret)job.ret;
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");
@@ -202,6 +208,8 @@ struct attempt {
 	int64_t deadline_ms; /* after it no further host is tried */
 	struct trouble trouble;
 	bool is_tried; /* a host was there to be tried: `trouble` is of it */
+	bool is_down;  /* the host at hand cannot be reached */
+	bool is_over;  /* who we are was not believed: no further host is asked */
 	bool has_reply; /* `trouble` is what a host answered, which says more than that others cannot be reached */
 };
 
@@ -215,9 +223,9 @@ tell_site(struct agent *a)
 	return jobs_agent_site(&a->end, span_of(a->told_site)) == JOBS_OK ? 0 : -1;
 }
 
-/* the connection to a->peer, under what is demanded of it; -1 and *trouble; *is_down: nobody could reach it */
+/* the connection to a->peer, under what is demanded of it; -1 and *trouble */
 static int
-open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
+open_connection(struct agent *a, struct attempt *attempt, struct trouble *trouble)
 {
 	struct connection *c = &a->connection;
 	struct demand demand;
@@ -225,14 +233,18 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 	struct verdict why;
 	bool is_open;
 
-	*is_down = false;
+	attempt->is_down = false;
 	/* asked for anew before each connection, since it may have changed */
-	demand_decide(&a->hosts, &a->sts, a->tls, &a->peer, &demand);
+	demand_decide(&a->hosts, &a->sts, a->tls, &a->peer, a->demand, &demand);
 	if (policy->is_passed_over) {
 		outcome_tell(c, &a->peer, policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
-		verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
-			    "nothing is sent to %s: %s", a->peer.text, policy->why);
+		if (policy->is_permanent)
+			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
+		else
+			verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
+				    "nothing is sent to %s: %s", a->peer.text, policy->why);
 		return -1;
 	}
 	is_open = connect_open(c, &a->peer, a->config,
@@ -240,15 +252,63 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
 			       &why) == 0;
 	outcome_tell(c, &a->peer, policy);
-	if (is_open)
+	if (is_open && (!policy->must_require || c->requiretls))
 		return 0;
+	if (is_open) {
+		connect_quit(c);
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
+			    "%s does not offer REQUIRETLS, which the sender demands", a->peer.text);
+		return -1;
+	}
+	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
+	if (c->is_tls_trouble && policy->must_require) {
+		why.fate = FATE_FAILED;
+		memcpy(why.status, "5.7.10", sizeof("5.7.10"));
+	}
 	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
-	*is_down = why.code == 0 && !c->is_tls_trouble;
+	attempt->is_down = why.code == 0 && !c->is_tls_trouble;
 	*trouble = (struct trouble){.verdict = why,
 				    .meaning = c->is_tls_trouble ? REPLY_ORDINARY
 					       /* it was there, and did not want one more */
 					       : why.code / 100 == 4 ? REPLY_BUSY
 								     : REPLY_CONNECTING};
+	return -1;
+}
+
+/* and logged in, where the place has a login; -1 and *trouble, and perhaps there is no use in another host */
+static int
+open_logged_in(struct agent *a, struct attempt *attempt, struct trouble *trouble)
+{
+	if (a->no_credentials.fate != 0) {
+		*trouble =
+			(struct trouble){.verdict = a->no_credentials, .meaning = REPLY_CONNECTING};
+		attempt->is_over = true;
+		return -1;
+	}
+	trouble->meaning = REPLY_CONNECTING;
+	if (credentials_renew(&a->credentials, &a->sts.client, false, &trouble->verdict) != 0) {
+		attempt->is_over = true;
+		return -1;
+	}
+	if (open_connection(a, attempt, trouble) != 0)
+		return -1;
+	/* all mail of the place waits for the same login */
+	trouble->meaning = REPLY_CONNECTING;
+	switch (login_run(&a->connection, &a->credentials, &trouble->verdict)) {
+	case LOGIN_DONE:
+		return 0;
+	case LOGIN_REFUSED: {
+		struct verdict none;
+
+		attempt->is_over = true;
+		/* so that there is another token when it is tried again; whether there is one is seen then */
+		(void)(credentials_renew(&a->credentials, &a->sts.client, true, &none) == 0);
+		return -1;
+	}
+	case LOGIN_PASSED_OVER:
+		break;
+	}
 	return -1;
 }
 
@@ -258,13 +318,16 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 {
 	const struct hosts_address *host;
 	struct trouble trouble;
-	bool is_down;
 
 	report->tls = "";
-	while ((host = hosts_next(&a->hosts)) != NULL) {
+	while (!attempt->is_over && (host = hosts_next(&a->hosts)) != NULL) {
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
 			      event_string("reason", "the time for this attempt is over"));
+			if (attempt->trouble.verdict.fate == FATE_FAILED)
+				verdict_set(&attempt->trouble.verdict, FATE_DEFERRED, 0, "4.4.1",
+					    "the time for this attempt was over before %s",
+					    host->text);
 			return false;
 		}
 		a->peer = *host;
@@ -272,14 +335,18 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			report->lost = true;
 		if (report->lost)
 			return false;
-		if (open_connection(a, &trouble, &is_down) == 0)
+		attempt->is_down = false;
+		if (open_logged_in(a, attempt, &trouble) == 0)
 			return true;
+		/* one that could not be reached may be what the sender demands of the others in vain */
+		bool is_hopeless = trouble.verdict.fate == FATE_FAILED && attempt->is_tried &&
+				   attempt->trouble.verdict.fate == FATE_DEFERRED;
 		attempt->is_tried = true;
-		if (!attempt->has_reply)
+		if (!attempt->has_reply && !is_hopeless)
 			attempt->trouble = trouble;
 		EVENT("host-passed-over", event_string("host", a->peer.text),
 		      event_string("reason", trouble.verdict.text));
-		if (is_down && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
+		if (attempt->is_down && jobs_agent_host(&a->end, span_of(a->peer.text)) != JOBS_OK)
 			report->lost = true;
 	}
 	return false;
@@ -297,6 +364,13 @@ leave_for_next(struct agent *a, struct message *m, struct attempt *attempt)
 	connect_quit(&a->connection);
 }
 
+/* is the connection what the message's sender demands?  That for REQUIRETLS is good for all. */
+static bool
+serves(const struct agent *a, const struct message *m)
+{
+	return a->demand == m->tls_demand || a->demand == INTAKE_TLS_REQUIRED;
+}
+
 static void
 deliver(struct agent *a, struct message *m, struct report *report)
 {
@@ -304,6 +378,8 @@ deliver(struct agent *a, struct message *m, struct report *report)
 
 	refuse_unsendable(m, report);
 	a->hosts.avoid = m->avoid; /* that of the job before is gone */
+	if (a->connection.open && !serves(a, m))
+		connect_quit(&a->connection);
 	if (!a->connection.open)
 		hosts_start(&a->hosts, a->place, m->avoid);
 	while (report->open > 0 && !report->lost) {
@@ -313,8 +389,11 @@ deliver(struct agent *a, struct message *m, struct report *report)
 			connect_quit(&a->connection);
 			hosts_start(&a->hosts, a->place, m->avoid);
 		}
-		if (!a->connection.open && !connect_next(a, &attempt, report))
-			break;
+		if (!a->connection.open) {
+			a->demand = m->tls_demand;
+			if (!connect_next(a, &attempt, report))
+				break;
+		}
 		attempt.is_tried = true;
 		reopen(m);
 		m->has_elsewhere = hosts_has_more(&a->hosts);
@@ -394,8 +473,8 @@ serve(struct agent *a)
 }
 
 int
-agent_serve(const struct agent_paths *paths, const struct config *config, struct span place,
-	    struct span block, int channel)
+agent_serve(const struct agent_paths *paths, const struct config *config,
+	    const struct agent_place *place, int channel)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 
@@ -404,14 +483,17 @@ agent_serve(const struct agent_paths *paths, const struct config *config, struct
 		return EXIT_OS;
 	}
 	a->config = config;
-	a->place = place;
-	a->tls = config_hop_tls_of(config, block);
+	a->place = place->hosts;
+	a->tls = config_hop_tls_of(config, place->block);
 	hosts_init(&a->hosts, config, paths->resolver);
 	sts_init(&a->sts, paths->fetch);
 	arena_init(&a->arena, AGENT_JOB_MAX);
+	if (credentials_take(&a->credentials, config, place->login, &a->no_credentials) == 0)
+		a->no_credentials.fate = 0;
 	serve(a);
 	jobs_agent_close(&a->end);
 	connect_quit(&a->connection);
+	credentials_forget(&a->credentials);
 	tls_forget();
 	hosts_free(&a->hosts);
 	sts_free(&a->sts);

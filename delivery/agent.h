@@ -13,6 +13,13 @@
 #define AGENT_RECIPIENTS_MAX 100000 /* of one job */
 #define AGENT_JOB_MAX (64u << 20)   /* bytes that are kept of a job's envelope */
 
+struct agent_place {
+	struct span hosts; /* words of common/mail/hop.h */
+	struct span
+		block; /* whose place it is, as in a leaf of lookup ("outbound", a route, a domain) */
+	struct span login; /* the name of that by which it is used; empty: none */
+};
+
 /* of the sockets that an agent asks at; NULL: there is none */
 struct agent_paths {
 	const char *resolver, *fetch;
@@ -20,10 +27,8 @@ struct agent_paths {
 
 /*
  * agent_serve - until queue-manager closes the channel or the agent leaves; the exit status
- *
- * `block`: whose place it is, as in a leaf of lookup ("outbound", a route, a domain).
  */
-int agent_serve(const struct agent_paths *paths, const struct config *config, struct span place,
-		struct span block, int channel);
+int agent_serve(const struct agent_paths *paths, const struct config *config,
+		const struct agent_place *place, int channel);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/protocol/jobs-parent.h"
 #include "common/system/confine.h"
 #include "delivery/agent.h"
+#include "delivery/credentials.h"
 #include "delivery/hosts.h"
 
 /* agents that were told to end may still say QUIT while others are asked for in their place */
@@ -24,7 +25,8 @@ may_serve(void *owner, const struct jobs_want *want, struct jobs_cannot *cannot)
 {
 	struct agents *a = owner;
 
-	if (hosts_check(want->hosts, &a->why) == 0)
+	if (hosts_check(want->hosts, &a->why) == 0 &&
+	    credentials_check(a->config, want->home, &a->why) == 0)
 		return true;
 	cannot->fate = a->why.fate;
 	cannot->status = span_of(a->why.status);
@@ -38,7 +40,8 @@ serve(void *owner, const struct jobs_want *want, int channel)
 	struct agents *a = owner;
 
 	confine_child();
-	return agent_serve(&a->paths, a->config, want->hosts, want->domain, channel);
+	return agent_serve(&a->paths, a->config,
+			   &(struct agent_place){want->hosts, want->domain, want->home}, channel);
 }
 
 void

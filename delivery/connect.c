@@ -67,10 +67,10 @@ connect_deadline(const struct connection *c, int64_t wait_ms)
 
 /* one line; a line end of LF alone is taken from a peer as it is */
 static enum exchange
-read_line(struct connection *c, struct span *line)
+read_line(struct connection *c, size_t max, struct span *line)
 {
 	for (;;) {
-		switch (stream_line(&c->stream, REPLY_LINE_MAX, line)) {
+		switch (stream_line(&c->stream, max, line)) {
 		case STREAM_OK:
 			return EXCHANGE_OK;
 		case STREAM_BARE:
@@ -97,7 +97,7 @@ read_reply(struct connection *c, int64_t wait_ms, struct reply *r, bool is_ehlo)
 	reply_start(r);
 	do {
 		struct span line;
-		enum exchange outcome = read_line(c, &line);
+		enum exchange outcome = read_line(c, REPLY_LINE_MAX, &line);
 
 		if (outcome != EXCHANGE_OK)
 			return outcome;
@@ -114,6 +114,44 @@ enum exchange
 connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
 {
 	return read_reply(c, wait_ms, r, false);
+}
+
+enum exchange
+connect_challenge(struct connection *c, int64_t wait_ms, size_t line_max, struct reply *r,
+		  struct span *challenge)
+{
+	c->stream.deadline_ms = connect_deadline(c, wait_ms);
+	reply_start(r);
+	do {
+		struct span line;
+		enum exchange outcome = read_line(c, line_max, &line);
+
+		if (outcome != EXCHANGE_OK)
+			return outcome;
+		if (reply_line(r, line) == -1 || (r->code == 334 && !r->complete))
+			return EXCHANGE_NONSENSE;
+		*challenge = span_skip(line, 4);
+	} while (!r->complete);
+	return EXCHANGE_OK;
+}
+
+bool
+connect_is_private(const struct connection *c)
+{
+	return c->stream.layer != NULL;
+}
+
+/* those of AUTH that are known */
+static void
+take_mechanisms(struct connection *c, struct span words)
+{
+	struct span word;
+
+	while ((word = span_word(&words)).len > 0)
+		for (unsigned m = 0; m < CONFIG_MECHANISMS; m++)
+			if (span_equal_nocase(
+				    word, span_of(config_mechanism_name((enum config_mechanism)m))))
+				c->mechanisms |= 1u << m;
 }
 
 /* words like RCPTMAX=100; others, and what is no number, limit nothing (RFC 9422, section 4) */
@@ -145,6 +183,7 @@ connect_extension(struct connection *c, struct span text)
 		     {SPAN("8BITMIME"), &c->eight_bit},
 		     {SPAN("DSN"), &c->dsn},
 		     {SPAN("SMTPUTF8"), &c->utf8},
+		     {SPAN("REQUIRETLS"), &c->requiretls},
 		     {SPAN("CHUNKING"), &c->chunking},
 		     {SPAN("STARTTLS"), &c->offers_starttls}};
 	struct span word = span_word(&text);
@@ -152,7 +191,13 @@ connect_extension(struct connection *c, struct span text)
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (span_equal_nocase(word, flags[i].word))
 			*flags[i].flag = true;
-	if (span_equal_nocase(word, SPAN("LIMITS"))) {
+	if (span_equal_nocase(word, SPAN("AUTH"))) {
+		take_mechanisms(c, text);
+	} else if (span_starts_nocase(word, SPAN("AUTH="))) {
+		/* as it was spelled before it was a standard */
+		take_mechanisms(c, span_skip(word, 5));
+		take_mechanisms(c, text);
+	} else if (span_equal_nocase(word, SPAN("LIMITS"))) {
 		take_limits(c, text);
 	} else if (span_equal_nocase(word, SPAN("SIZE"))) {
 		c->size = true;
@@ -279,8 +324,9 @@ greeting(struct connection *c, struct verdict *why)
 static void
 forget_extensions(struct connection *c)
 {
+	c->mechanisms = 0;
 	c->pipelining = c->eight_bit = c->size = c->dsn = c->utf8 = c->chunking = false;
-	c->offers_starttls = false;
+	c->offers_starttls = c->requiretls = false;
 	c->size_max = c->recipients_max = c->transactions_max = 0;
 }
 

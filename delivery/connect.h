@@ -41,6 +41,7 @@ struct connection {
 	bool needs_reset;		  /* the last transaction was left unfinished */
 	bool is_lmtp;			  /* RFC 2033 */
 	int64_t reply_max_ms;		  /* `reply-time`; 0: none but the RFC's */
+	bool is_logged_in;		  /* RFC 4954; the host offers AUTH */
 	char tls[JOBS_TLS_MAX + 1];	  /* as in jobs_result; "": plain text */
 	/* what TLSRPT counts of the attempt (RFC 8460), and what is told with it */
 	bool has_tls_result;
@@ -50,8 +51,9 @@ struct connection {
 	bool is_tls_trouble; /* it ended since what is demanded is not to be had: nothing is wrong with the host for others */
 	bool offers_starttls;
 	/* what EHLO announced */
-	bool pipelining, eight_bit, size, dsn, utf8, chunking;
-	uint64_t size_max; /* 0: announced without a number, or not announced */
+	bool pipelining, eight_bit, size, dsn, utf8, chunking, requiretls;
+	unsigned mechanisms; /* of AUTH: bit n is enum config_mechanism n */
+	uint64_t size_max;   /* 0: announced without a number, or not announced */
 	/* LIMITS (RFC 9422): recipients of a transaction, transactions of a connection; 0: none was named */
 	uint64_t recipients_max, transactions_max;
 };
@@ -81,13 +83,22 @@ int64_t connect_deadline(const struct connection *c, int64_t wait_ms);
 /* connect_reply - the next reply, all lines of it */
 enum exchange connect_reply(struct connection *c, int64_t wait_ms, struct reply *r)
 	__attribute__((warn_unused_result));
+/*
+ * connect_challenge - the same within AUTH: of 334, whose line may be `line_max` bytes long, *challenge is what stands behind it, until the
+ * next is read
+ */
+enum exchange connect_challenge(struct connection *c, int64_t wait_ms, size_t line_max,
+				struct reply *r, struct span *challenge)
+	__attribute__((warn_unused_result));
+/* connect_is_private - can nobody on the line hear what is said? */
+bool connect_is_private(const struct connection *c);
 /* connect_trouble - a deferral that says what went wrong, with whom and when ("while sending RCPT TO") */
 void connect_trouble(const struct connection *c, enum exchange what, const char *stage,
 		     struct verdict *why);
 /* the name of the peer as results and sentences give it */
 const char *connect_name(const struct connection *c);
 
-/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 3030, 3461, 6152, 6531, 9422 */
+/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 3030, 3461, 4954, 6152, 6531, 8689, 9422 */
 void connect_extension(struct connection *c, struct span text);
 
 #endif

@@ -19,8 +19,9 @@ struct demand {
 	struct policy policy;	      /* lives until the next question to hosts or sts */
 };
 
-/* demand_decide - `tls` is that of the block which the place is of */
+/* demand_decide - `tls` is that of the block which the place is of, `of_sender` what the message's sender demands or waives (RFC 8689) */
 void demand_decide(struct hosts *hosts, struct sts *sts, const struct config_hop_tls *tls,
-		   const struct hosts_address *host, struct demand *to);
+		   const struct hosts_address *host, enum intake_tls_demand of_sender,
+		   struct demand *to);
 
 #endif

@@ -42,9 +42,7 @@ find_place(struct explain *e, struct span domain)
 	struct outside o;
 
 	if (own != NULL) {
-		const char *hops = own->relay != NULL			? own->relay
-				   : own->deliver.ending == CONFIG_LMTP ? own->deliver.hops
-									: NULL;
+		const char *hops = own->relay != NULL ? own->relay : own->deliver.hops;
 
 		e->block = span_of(own->names[0]);
 		buffer_string(&e->place, hops != NULL ? hops : "");
@@ -186,7 +184,7 @@ explain_host(struct explain *e, const struct hosts_address *next)
 	const struct hosts_address host = *next;
 	struct demand d;
 
-	demand_decide(&e->hosts, &e->sts, e->tls, &host, &d);
+	demand_decide(&e->hosts, &e->sts, e->tls, &host, INTAKE_TLS_BY_POLICY, &d);
 	say_sts(e, &d, &host);
 	SAY("%s\n", host.text);
 	say_dns(e, &d, &host);

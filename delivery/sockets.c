@@ -20,6 +20,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/number.h"
+#include "delivery/credentials.h"
 
 static int helper = -1; /* where it is asked */
 
@@ -146,6 +147,7 @@ sockets_start(const struct start *s, const struct config *config)
 		fatal(EXIT_OS, errno, "the helper for LMTP");
 	case 0:
 		close(ends[0]);
+		credentials_drop();
 		own.room[0] = '\0';
 		own.network_out = false;
 		confine(&own, helper_syscalls, &helper_limits);

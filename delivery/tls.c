@@ -116,9 +116,8 @@ hold_authorities(const struct config_hop_tls *tls)
 	size_t len = 0;
 	char *pem;
 
-	/* who is never to be verified needs none */
-	if ((tls->level != CONFIG_HOP_VERIFIED && !policy_wants_sts(tls)) ||
-	    authorities_of(tls) != NULL)
+	/* who is never to be verified needs none; all others may be, for a sender who says REQUIRETLS */
+	if (tls->level == CONFIG_HOP_NONE || authorities_of(tls) != NULL)
 		return;
 	pem = read_file(a.path, &len);
 	if (pem == NULL) {
@@ -204,6 +203,17 @@ warm_up(SSL_CTX *context)
 	ERR_clear_error();
 }
 
+static bool
+has_hops(const struct config_domain *d)
+{
+	if (d->relay != NULL || d->deliver.hops != NULL)
+		return true;
+	for (size_t i = 0; i < d->delivery_count; i++)
+		if (d->deliveries[i].hops != NULL)
+			return true;
+	return false;
+}
+
 /* `each` sees how TLS is spoken by each block that has next hops */
 static void
 each_block(const struct config *c, void (*each)(const struct config_hop_tls *tls))
@@ -213,7 +223,7 @@ each_block(const struct config *c, void (*each)(const struct config_hop_tls *tls
 		if (c->routes[i].hops != NULL)
 			each(config_hop_tls_of(c, span_of(c->routes[i].name)));
 	for (size_t i = 0; i < c->domain_count; i++)
-		if (c->domains[i].relay != NULL || c->domains[i].deliver.hops != NULL)
+		if (has_hops(&c->domains[i]))
 			each(config_hop_tls_of(c, span_of(c->domains[i].names[0])));
 }
 

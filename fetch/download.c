@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,9 +18,12 @@
 
 #define FIRST 3u /* below are /dev/null and stderr */
 
+/* of a child, or of the one that is being heard; as its struct lies in memory */
+static _Alignas(max_align_t) char result[DOWNLOAD_RESULT_MAX];
+
 /* ---- the child ---- */
 
-/* every descriptor from FIRST on but two: the others are connections of other clients */
+/* every descriptor from FIRST on but two: the others are connections of other clients; without a draft `b` is a second `a` */
 static void
 close_all_but(int a, int b)
 {
@@ -32,15 +36,14 @@ close_all_but(int a, int b)
 }
 
 _Noreturn static void
-work(int back, int draft, const struct download_means *means, const char *domain)
+run(int back, int draft, const struct download_means *means, const struct download_work *work)
 {
-	static struct obtain_result result;
-
 	confine_child();
-	close_all_but(back, draft);
-	obtain(domain, means->resolver, means->authorities, draft, &result);
+	close_all_but(back, draft >= 0 ? draft : back);
+	memset(result, 0, sizeof(result));
+	work->run(work->what, means, draft, result);
 	/* whoever started us has gone: nobody is to be told */
-	_exit(send(back, &result, sizeof(result), MSG_NOSIGNAL) == (ssize_t)sizeof(result)
+	_exit(send(back, result, work->result_size, MSG_NOSIGNAL) == (ssize_t)work->result_size
 		      ? 0
 		      : EXIT_OS);
 }
@@ -64,32 +67,26 @@ reap(struct download *d)
 	return status;
 }
 
-static bool
-is_sound(const struct obtain_result *r)
-{
-	return (r->outcome == OBTAIN_WRITTEN || r->outcome == OBTAIN_NO_RECORD ||
-		r->outcome == OBTAIN_FAILED) &&
-	       memchr(r->reason, '\0', sizeof(r->reason)) != NULL;
-}
-
 static void
 result_ready(struct loop_watch *w, uint32_t events)
 {
 	struct download *d = w->owner;
-	struct obtain_result result;
-	ssize_t n = recv(w->fd, &result, sizeof(result), MSG_DONTWAIT);
+	size_t size = d->work->result_size;
+	ssize_t n = recv(w->fd, result, sizeof(result), MSG_DONTWAIT);
 	int status;
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	status = reap(d);
-	bool is_whole = n == (ssize_t)sizeof(result) && is_sound(&result);
+	bool is_whole = n == (ssize_t)size && d->work->is_sound(result);
 	if (!is_whole)
 		EVENT("download-died",
 		      event_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 		      event_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-	d->done(d, is_whole ? &result : NULL);
+	d->done(d, is_whole ? result : NULL);
+	/* it may have been a secret, and the next one may be shorter */
+	explicit_bzero(result, sizeof(result));
 }
 
 static void
@@ -104,7 +101,7 @@ give_up(struct loop_timer *t)
 
 int
 download_start(struct download *d, struct loop *loop, const struct download_means *means,
-	       const char *domain, int draft)
+	       const struct download_work *work, int draft)
 {
 	int pair[2];
 
@@ -113,7 +110,7 @@ download_start(struct download *d, struct loop *loop, const struct download_mean
 	events_flush();
 	pid_t pid = fork();
 	if (pid == 0)
-		work(pair[1], draft, means, domain);
+		run(pair[1], draft, means, work);
 	int error = errno;
 	close(pair[1]);
 	if (pid < 0) {
@@ -122,6 +119,7 @@ download_start(struct download *d, struct loop *loop, const struct download_mean
 		return -1;
 	}
 	d->loop = loop;
+	d->work = work;
 	d->pid = pid;
 	d->result = (struct loop_watch){.fd = pair[0], .ready = result_ready, .owner = d};
 	d->given_up = (struct loop_timer){.fire = give_up, .owner = d};

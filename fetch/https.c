@@ -108,6 +108,7 @@ set_options(CURL *curl, struct transfer *t, const char *url, struct curl_slist *
 	       SET(curl, CURLOPT_URL, url) && SET(curl, CURLOPT_PROTOCOLS_STR, "https") &&
 	       SET(curl, CURLOPT_PROXY, "") && SET(curl, CURLOPT_RESOLVE, resolve) &&
 	       SET(curl, CURLOPT_FOLLOWLOCATION, 0L) &&
+	       (t->request->post == NULL || SET(curl, CURLOPT_POSTFIELDS, t->request->post)) &&
 	       SET(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       SET(curl, CURLOPT_USERAGENT, "culver/" CULVER_VERSION) &&
 	       SET(curl, CURLOPT_TIMEOUT_MS, (long)HTTPS_MS) &&
@@ -125,14 +126,14 @@ int
 https_get(const struct https_request *r, struct buffer *body, char reason[FETCH_REASON_MAX + 1])
 {
 	struct transfer t = {.request = r, .body = body};
-	char url[FETCH_DOMAIN_MAX + 100], words[CURL_ERROR_SIZE] = "";
+	char url[FETCH_DOMAIN_MAX + HTTPS_PATH_MAX + 20], words[CURL_ERROR_SIZE] = "";
 	char entry[FETCH_DOMAIN_MAX + 20 + HTTPS_ADDRESSES_MAX * ADDRESS_TEXT_MAX];
 	struct curl_slist *resolve;
 	CURL *curl = curl_easy_init();
 	int outcome = -1;
 
-	snprintf(url, sizeof(url), "https://%s%s", r->host, r->path);
-	snprintf(entry, sizeof(entry), "%s:%d:%s", r->host, HTTPS_PORT, r->addresses);
+	snprintf(url, sizeof(url), "https://%s:%u%s", r->host, r->port, r->path);
+	snprintf(entry, sizeof(entry), "%s:%u:%s", r->host, r->port, r->addresses);
 	resolve = curl_slist_append(NULL, entry);
 	if (curl != NULL && resolve != NULL && set_options(curl, &t, url, resolve, words))
 		outcome = judge(curl, &t, curl_easy_perform(curl), words, reason);

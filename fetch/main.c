@@ -1,5 +1,5 @@
 /*
- * fetch - HTTPS for the others (libcurl): the policies of MTA-STS (RFC 8461), and their keeping
+ * fetch - HTTPS for the others (libcurl): the policies of MTA-STS (RFC 8461), and their keeping; the tokens of logins (OAuth2)
  *
  * Answers delivery and `culver tls` (common/protocol/fetch.h).  Each download is a process of its own (download.c), which asks resolver
  * for names; what it brings is read here.  The directory of the policies and the authorities are opened before it enters its room.  See culver-fetch(8).
@@ -41,11 +41,12 @@ main(void)
 	if (means.directory < 0)
 		fatal(EXIT_OS, errno, "the directory of the policies");
 	means.authorities = authorities_read(config);
+	struct tokens *tokens = tokens_read(s, config);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		fatal(EXIT_OS, 0, "libcurl does not start");
 	confine(s, fetch_syscalls, &limits);
 	start_serving(s);
-	serve(start_listen(s, "fetch"), &means, clients_max);
+	serve(start_listen(s, "fetch"), &means, tokens, clients_max);
 	events_end();
 	return 0;
 }

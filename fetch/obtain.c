@@ -3,7 +3,6 @@
  */
 #include "fetch/obtain.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +10,12 @@
 #include "common/protocol/fetch-client.h"
 #include "common/protocol/resolver-client.h"
 #include "common/system/clock.h"
+#include "fetch/addresses.h"
 #include "fetch/cache.h"
 #include "fetch/https.h"
 
 #define ARENA_MAX (1 << 20)
 #define HOST_MAX (sizeof(STS_HOST) + FETCH_DOMAIN_MAX + 1)
-#define ADDRESSES_TEXT_MAX (HTTPS_ADDRESSES_MAX * (INET6_ADDRSTRLEN + UINT64_C(3)))
 
 static void __attribute__((format(printf, 3, 4)))
 end_as(struct obtain_result *to, enum obtain_outcome outcome, const char *format, ...)
@@ -51,47 +50,13 @@ find_record(struct resolver_client *c, struct arena *arena, const char *domain, 
 	return -1;
 }
 
-static void
-add_address(char *text, size_t size, const struct resolver_record *r)
-{
-	char one[INET6_ADDRSTRLEN];
-	bool is_v6 = r->data.len == sizeof(struct in6_addr);
-	size_t len = strlen(text);
-
-	if (inet_ntop(is_v6 ? AF_INET6 : AF_INET, r->data.at, one, sizeof(one)) != NULL)
-		snprintf(text + len, size - len, "%s%s%s%s", len > 0 ? "," : "", is_v6 ? "[" : "",
-			 one, is_v6 ? "]" : "");
-}
-
-/* as curl wants them, from both kinds in turn; -1: there are none */
+/* -1: there are none */
 static int
 find_addresses(struct resolver_client *c, struct arena *arena, const char *host,
 	       char text[ADDRESSES_TEXT_MAX], struct obtain_result *result)
 {
-	const struct resolver_question q[] = {{RESOLVER_AAAA, span_of(host)},
-					      {RESOLVER_A, span_of(host)}};
-	struct resolver_found found[2];
-	size_t count = 0;
-
-	text[0] = '\0';
-	resolver_client_ask(c, q, 2, arena, clock_monotonic_ms() + OBTAIN_DNS_MS, found);
-	for (size_t i = 0; count < HTTPS_ADDRESSES_MAX; i++) {
-		size_t before = count;
-
-		for (size_t kind = 0; kind < 2 && count < HTTPS_ADDRESSES_MAX; kind++) {
-			if (found[kind].outcome != RESOLVER_FOUND || i >= found[kind].count)
-				continue;
-			add_address(text, ADDRESSES_TEXT_MAX, &found[kind].records[i]);
-			count++;
-		}
-		if (count == before)
-			break;
-	}
-	if (count > 0)
-		return 0;
-	end_as(result, OBTAIN_FAILED, "%s has no address%s%.*s", host,
-	       found[1].outcome == RESOLVER_TROUBLE ? ": " : "", SPAN_ARG(found[1].text));
-	return -1;
+	result->outcome = OBTAIN_FAILED;
+	return addresses_find(c, arena, host, text, result->reason);
 }
 
 void
@@ -102,6 +67,7 @@ obtain(const char *domain, const char *resolver, X509_STORE *authorities, int dr
 	static char addresses[ADDRESSES_TEXT_MAX], host[HOST_MAX];
 	struct https_request request = {.host = host,
 					.path = STS_PATH,
+					.port = HTTPS_PORT,
 					.type = "text/plain",
 					.addresses = addresses,
 					.authorities = authorities};
@@ -125,4 +91,14 @@ obtain(const char *domain, const char *resolver, X509_STORE *authorities, int dr
 	resolver_client_close(&c);
 	buffer_free(&body);
 	arena_free(&arena);
+}
+
+bool
+obtain_is_sound(const void *result)
+{
+	const struct obtain_result *r = result;
+
+	return (r->outcome == OBTAIN_WRITTEN || r->outcome == OBTAIN_NO_RECORD ||
+		r->outcome == OBTAIN_FAILED) &&
+	       memchr(r->reason, '\0', sizeof(r->reason)) != NULL;
 }

@@ -7,6 +7,7 @@
 #define FETCH_OBTAIN_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
 
 #include "common/protocol/fetch.h"
 
@@ -27,5 +28,8 @@ struct obtain_result {
 /* obtain - `draft` is open for writing, `resolver` the path of the socket */
 void obtain(const char *domain, const char *resolver, X509_STORE *authorities, int draft,
 	    struct obtain_result *result);
+
+/* obtain_is_sound - of a result that a child has sent, which may have been broken into */
+bool obtain_is_sound(const void *result);
 
 #endif

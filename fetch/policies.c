@@ -12,6 +12,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/checksum.h"
+#include "fetch/obtain.h"
 
 #define QUIET_SLOTS 1024
 #define SWEEP_SLICE 32	/* policies looked at in one turn */
@@ -25,6 +26,7 @@ struct pending {
 	bool is_started;
 	bool is_refresh; /* nobody has asked for it: the sweep does */
 	struct download download;
+	struct download_work work;
 	struct cache_draft draft;
 	struct policies_waiter *waiters;
 	struct pending *previous, *next;
@@ -164,9 +166,10 @@ written(struct pending *d)
 }
 
 static void
-download_done(struct download *download, const struct obtain_result *r)
+download_done(struct download *download, const void *result)
 {
 	struct pending *d = download->owner;
+	const struct obtain_result *r = result;
 
 	if (r == NULL)
 		failed(d, "the download ended without an answer");
@@ -177,6 +180,12 @@ download_done(struct download *download, const struct obtain_result *r)
 	else
 		failed(d, r->reason);
 	settle(d);
+}
+
+static void
+run(const void *what, const struct download_means *means, int draft, void *result)
+{
+	obtain(what, means->resolver, means->authorities, draft, result);
 }
 
 /* false: there is no process or file for it */
@@ -190,8 +199,10 @@ start(struct pending *d)
 	d->owner->started++;
 	d->download.owner = d;
 	d->download.done = download_done;
+	d->work = (struct download_work){run, d->domain, sizeof(struct obtain_result),
+					 obtain_is_sound};
 	if (draft == 0 &&
-	    download_start(&d->download, d->owner->loop, means, d->domain, d->draft.fd) == 0)
+	    download_start(&d->download, d->owner->loop, means, &d->work, d->draft.fd) == 0)
 		return true;
 	failed(d, strerror(errno));
 	return false;

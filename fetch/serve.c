@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/protocol/fetch.h"
 #include "common/system/fatal.h"
@@ -16,13 +17,16 @@ struct client {
 	bool is_waiting;
 	uint32_t request;
 	char domain[FETCH_DOMAIN_MAX + 1];
+	char login[FETCH_LOGIN_MAX + 1]; /* it wants a token for that; "": a policy */
 	struct policies_waiter waiter;
+	struct tokens_waiter token_waiter;
 	struct loop_timer too_long;
 };
 
 struct serve {
 	struct service service;
 	struct policies *policies;
+	struct tokens *tokens;
 	struct policies_known known; /* of one answer */
 	struct wire list, out;
 };
@@ -67,17 +71,44 @@ send_answer(struct client *c)
 	return service_send(&c->base, span_from(s->out.at, s->out.len));
 }
 
+static const char *
+send_token(struct client *c, const struct fetch_token_answer *m)
+{
+	struct serve *s = serve_of(c);
+	const char *wrong = "the answer cannot be written";
+
+	if (wire_encode(&s->out, wire_find(fetch_answers, FETCH_TOKEN_ANSWER), 0, c->request, m) ==
+	    0)
+		wrong = service_send(&c->base, span_from(s->out.at, s->out.len));
+	/* it is the kernel's now, or the service's */
+	explicit_bzero(&s->out, sizeof(s->out));
+	return wrong;
+}
+
 /* it has waited; now it hears what there is */
 static void
 answer_waiting(struct client *c)
 {
 	struct serve *s = serve_of(c);
+	struct fetch_token_answer token;
 
 	c->is_waiting = false;
 	loop_timer_clear(s->service.loop, &c->too_long);
 	policies_leave(&c->waiter);
+	tokens_leave(&c->token_waiter);
+	if (c->login[0] != '\0') {
+		tokens_look(s->tokens, span_of(c->login), &token);
+		(void)service_settle(&c->base, send_token(c, &token));
+		return;
+	}
 	policies_look(s->policies, c->domain, &s->known);
 	(void)service_settle(&c->base, send_answer(c));
+}
+
+static void
+token_ready(struct tokens_waiter *w)
+{
+	answer_waiting(w->owner);
 }
 
 static void
@@ -92,6 +123,33 @@ waited_too_long(struct loop_timer *t)
 	answer_waiting(t->owner);
 }
 
+static void
+wait_for_it(struct client *c)
+{
+	struct serve *s = serve_of(c);
+
+	loop_timer_set(s->service.loop, &c->too_long,
+		       loop_now_ms(s->service.loop) + FETCH_ANSWER_MS);
+}
+
+static const char *
+take_token(struct client *c, struct span datagram)
+{
+	struct serve *s = serve_of(c);
+	struct fetch_token_answer answer;
+	struct fetch_token_ask m;
+
+	if (wire_decode(datagram, wire_find(fetch_calls, FETCH_TOKEN_ASK), &m) < 0 ||
+	    span_copy(m.login, c->login, sizeof(c->login)) < 0 || c->login[0] == '\0')
+		return "malformed message";
+	c->is_waiting =
+		tokens_ask(s->tokens, m.login, m.is_refused == 1, &c->token_waiter, &answer);
+	if (!c->is_waiting)
+		return send_token(c, &answer);
+	wait_for_it(c);
+	return NULL;
+}
+
 static const char *
 client_take(struct service_client *base, struct span datagram)
 {
@@ -101,6 +159,11 @@ client_take(struct service_client *base, struct span datagram)
 	struct wire_header h;
 	char id[STS_ID_MAX + 1];
 
+	c->login[0] = '\0';
+	if (wire_peek(datagram, &h) == 0 && h.flags == 0 && h.type == FETCH_TOKEN_ASK) {
+		c->request = h.request;
+		return take_token(c, datagram);
+	}
 	if (wire_peek(datagram, &h) < 0 || h.flags != 0 || h.type != FETCH_STS_ASK ||
 	    wire_decode(datagram, wire_find(fetch_calls, FETCH_STS_ASK), &m) < 0 ||
 	    !cache_is_name(m.domain) || span_copy(m.domain, c->domain, sizeof(c->domain)) < 0 ||
@@ -110,8 +173,7 @@ client_take(struct service_client *base, struct span datagram)
 	c->is_waiting = policies_ask(s->policies, c->domain, id, &c->waiter, &s->known);
 	if (!c->is_waiting)
 		return send_answer(c);
-	loop_timer_set(s->service.loop, &c->too_long,
-		       loop_now_ms(s->service.loop) + FETCH_ANSWER_MS);
+	wait_for_it(c);
 	return NULL;
 }
 
@@ -121,6 +183,7 @@ client_came(struct service_client *base)
 	struct client *c = (struct client *)base;
 
 	c->waiter = (struct policies_waiter){.ready = policy_ready, .owner = c};
+	c->token_waiter = (struct tokens_waiter){.ready = token_ready, .owner = c};
 	c->too_long = (struct loop_timer){.fire = waited_too_long, .owner = c};
 }
 
@@ -148,6 +211,7 @@ client_ended(struct service_client *base)
 	struct client *c = (struct client *)base;
 
 	policies_leave(&c->waiter);
+	tokens_leave(&c->token_waiter);
 	loop_timer_clear(c->base.service->loop, &c->too_long);
 }
 
@@ -164,7 +228,8 @@ static const struct service_program program = {
 };
 
 void
-serve(const struct start_listen *listen, const struct download_means *means, size_t clients_max)
+serve(const struct start_listen *listen, const struct download_means *means, struct tokens *tokens,
+      size_t clients_max)
 {
 	struct serve *s = calloc(1, sizeof(*s));
 	struct loop *loop = loop_new();
@@ -172,10 +237,13 @@ serve(const struct start_listen *listen, const struct download_means *means, siz
 	if (s == NULL)
 		fatal(EXIT_OS, ENOMEM, "serve");
 	s->policies = policies_new(loop, means);
+	s->tokens = tokens;
+	tokens_start(tokens, loop, means);
 	service_open(&s->service, loop, &program, listen, clients_max, s);
 	loop_run(loop);
 	service_close(&s->service);
 	policies_free(s->policies);
+	tokens_free(s->tokens);
 	loop_free(loop);
 	free(s);
 }

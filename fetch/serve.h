@@ -11,6 +11,7 @@
 
 #include "common/system/start.h"
 #include "fetch/download.h"
+#include "fetch/tokens.h"
 
 #define SERVE_CLIENTS_SPARE 64 /* besides one for each agent */
 #define SERVE_STALLED_MS 30000
@@ -18,6 +19,6 @@
 
 /* serve - until SIGTERM, or after SIGUSR1 until what is in hand is answered */
 void serve(const struct start_listen *listen, const struct download_means *means,
-	   size_t clients_max);
+	   struct tokens *tokens, size_t clients_max);
 
 #endif

@@ -34,11 +34,9 @@ names(struct span value, const struct lookup_sender *question)
 
 /* one key in each table; the first that has it says */
 static enum table_outcome
-ask(const struct routes *r, struct span key, bool is_whole, int64_t now_ms, struct arena *arena,
-    struct table_answer *answer)
+ask(const struct routes *r, const struct config_tables *tables, struct span key, bool is_whole,
+    int64_t now_ms, struct arena *arena, struct table_answer *answer)
 {
-	const struct config_tables *tables = &r->config->auth.senders;
-
 	for (size_t i = 0; i < tables->count; i++) {
 		enum table_outcome o;
 
@@ -69,14 +67,38 @@ is_user(const struct routes *r, const struct routes_name *n, uid_t asked, int64_
 	return o == PASSWD_FOUND && uid != asked ? PASSWD_ABSENT : o;
 }
 
+enum table_outcome
+senders_find(const struct routes *r, const struct config_tables *tables, struct span address,
+	     int64_t now_ms, struct arena *arena, struct table_answer *answer)
+{
+	enum table_outcome o = TABLE_ABSENT;
+	struct routes_name n;
+	char key[KEY_MAX + 1];
+
+	*answer = (struct table_answer){SPAN_NONE, NULL};
+	if (routes_name(r, address, &n) < 0)
+		return TABLE_ABSENT;
+	/* whole, without its extension, the domain alone */
+	const size_t lens[] = {n.whole_len, n.base_len, 0};
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && o == TABLE_ABSENT; i++) {
+		if (i == 1 && n.base_len == n.whole_len)
+			continue;
+		int len = snprintf(key, sizeof(key), "%.*s@%.*s", (int)lens[i], n.whole,
+				   SPAN_ARG(n.domain_text));
+		if (len < 0 || (size_t)len >= sizeof(key))
+			return TABLE_ABSENT;
+		o = ask(r, tables, span_from(key, (size_t)len), i == 0, now_ms, arena, answer);
+	}
+	return o;
+}
+
 void
 senders_verdict(const struct routes *r, const struct lookup_sender *question, int64_t now_ms,
 		struct arena *arena, struct lookup_verdict *v)
 {
-	struct table_answer answer = {SPAN_NONE, NULL};
-	enum table_outcome o = TABLE_ABSENT;
+	struct table_answer answer;
 	struct routes_name n;
-	char key[KEY_MAX + 1];
+	enum table_outcome o = TABLE_ABSENT;
 
 	*v = (struct lookup_verdict){.class = LOOKUP_REFUSED,
 				     .code = 553,
@@ -98,17 +120,9 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 			break;
 		}
 	}
-	/* whole, without its extension, the domain alone */
-	const size_t lens[] = {n.whole_len, n.base_len, 0};
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && o == TABLE_ABSENT; i++) {
-		if (i == 1 && n.base_len == n.whole_len)
-			continue;
-		int len = snprintf(key, sizeof(key), "%.*s@%.*s", (int)lens[i], n.whole,
-				   SPAN_ARG(n.domain_text));
-		if (len < 0 || (size_t)len >= sizeof(key))
-			return;
-		o = ask(r, span_from(key, (size_t)len), i == 0, now_ms, arena, &answer);
-	}
+	if (o == TABLE_ABSENT)
+		o = senders_find(r, &r->config->auth.senders, question->address, now_ms, arena,
+				 &answer);
 	switch (o) {
 	case TABLE_FOUND:
 		if (names(answer.value, question))

@@ -18,6 +18,7 @@
 #include "common/system/service.h"
 #include "lookup/aliases.h"
 #include "lookup/expn.h"
+#include "lookup/logins.h"
 #include "lookup/recipients.h"
 #include "lookup/senders.h"
 
@@ -106,6 +107,9 @@ answer(struct client *c, const struct lookup_question *q)
 		aliases_line(s->routes, q->address, q->direct, q->line, now_ms, &s->arena, &e);
 	else
 		aliases_expand(s->routes, q->address, q->direct, false, now_ms, &s->arena, &e);
+	/* of several each is asked for again, by its own sender */
+	if (c->type == LOOKUP_ROUTES && e.count == 1)
+		logins_choose(s->routes, q->sender, now_ms, &s->arena, &e.leaves[0]);
 	for (size_t i = 0; i < e.count && wrong == NULL; i++) {
 		e.leaves[i].number = q->number;
 		e.leaves[i].leaves = e.count;

@@ -1,8 +1,7 @@
 /*
  * certificates - the files of `tls`: opened by master, looked at once a minute, exchanged when a new pair fits
  *
- * A file is copied by the kernel (sendfile) into a sealed memfd: so a program that is started again later gets the same bytes, whatever was written
- * into the file since, and no key is ever in master's own memory.  Whether they are pairs is said by a short-lived `signer` (its row has
+ * What programs get are copies (copies.h).  Whether they are pairs is said by a short-lived `signer` (its row has
  * `check`), for master parses nothing of the kind.
  *
  * The keys before the present ones are kept beside them, for sessions of the smtpd before, which still show the certificates before.
@@ -12,12 +11,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "common/config/config.h"
 #include "common/system/start.h"
 #include "common/text/buffer.h"
+#include "master/copies.h"
 #include "master/trust.h"
 
 #define CERTIFICATES_LOOK_MS 60000
@@ -26,19 +24,12 @@
 
 struct master;
 
-/* one file as it was when it was copied */
-struct certificates_file {
-	int fd; /* the memfd; -1: none */
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec changed; /* ctime */
-};
-
 struct certificates_set {
-	struct certificates_file certificates[CONFIG_PAIRS_MAX];
-	struct certificates_file keys[CONFIG_PAIRS_MAX];
+	struct copy certificates[CONFIG_PAIRS_MAX];
+	struct copy keys[CONFIG_PAIRS_MAX];
 	size_t count;
+	struct copy authorities[CONFIG_AUTHORITIES_MAX]; /* files of `client-ca` */
+	size_t authority_count;
 };
 
 struct certificates {

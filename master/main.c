@@ -1,7 +1,7 @@
 /*
  * master - starts the others, and starts them again
  *
- *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --explain DOMAIN [--try] | --after-kill]
+ *     master --config FILE --programs DIR [--build-tree] [--strict] [--stderr] [--ready-fd N] [--probe | --after-kill | --explain DOMAIN [--try]]
  *
  * Execed by `culver run`, `start`, `sandbox --probe` and `tls`, and by `stop` after a kill.  Reads the configuration, binds every socket, makes the directories, execs the programs of
  * the trust map, reloads at SIGHUP, stops in order at SIGTERM or SIGINT.  It parses nothing from the network and reads no mail.
@@ -37,9 +37,9 @@ take_options(int argc, char **argv, struct master_options *o)
 		STDERR,
 		READY_FD,
 		PROBE,
+		AFTER_KILL,
 		EXPLAIN,
-		TRY,
-		AFTER_KILL
+		TRY
 	};
 	static const struct option options[] = {
 		{"config", required_argument, NULL, CONFIG},
@@ -49,9 +49,9 @@ take_options(int argc, char **argv, struct master_options *o)
 		{"stderr", no_argument, NULL, STDERR},
 		{"ready-fd", required_argument, NULL, READY_FD},
 		{"probe", no_argument, NULL, PROBE},
+		{"after-kill", no_argument, NULL, AFTER_KILL},
 		{"explain", required_argument, NULL, EXPLAIN},
 		{"try", no_argument, NULL, TRY},
-		{"after-kill", no_argument, NULL, AFTER_KILL},
 		{NULL, 0, NULL, 0},
 	};
 	uint64_t number;
@@ -82,14 +82,14 @@ take_options(int argc, char **argv, struct master_options *o)
 		case PROBE:
 			o->probe = true;
 			break;
+		case AFTER_KILL:
+			o->after_kill = true;
+			break;
 		case EXPLAIN:
 			o->explain = optarg;
 			break;
 		case TRY:
 			o->tries = true;
-			break;
-		case AFTER_KILL:
-			o->after_kill = true;
 			break;
 		default:
 			fatal(EXIT_CONFIGURATION, 0,
@@ -187,6 +187,10 @@ take_configuration(struct master *m)
 	if (certificates_load(m, config, &certificates, &why) != 0)
 		refuse(&why);
 	certificates_put(&m->certificates, &certificates);
+	struct secrets_set secrets;
+	if (secrets_load(config, &secrets, &why) != 0)
+		refuse(&why);
+	secrets_put(&m->secrets, &secrets);
 	m->config = config;
 	buffer_free(&text);
 	buffer_free(&why);

@@ -14,6 +14,7 @@
 #include "common/system/loop.h"
 #include "common/text/buffer.h"
 #include "master/certificates.h"
+#include "master/secrets.h"
 #include "master/sockets.h"
 #include "master/trust.h"
 
@@ -32,10 +33,10 @@ struct master_options {
 	bool strict;
 	bool to_stderr; /* the default of `log` */
 	bool probe;
+	bool after_kill;     /* put in order what a killed master left, and start nothing */
 	const char *explain; /* a domain, for `culver tls`; NULL: no */
 	bool tries;
-	bool after_kill; /* put in order what a killed master left, and start nothing */
-	int ready_fd;	 /* -1: nobody waits; else "ready\n" or a sentence goes there */
+	int ready_fd; /* -1: nobody waits; else "ready\n" or a sentence goes there */
 };
 
 enum process_condition { PROCESS_STARTING = 1, PROCESS_SERVING, PROCESS_STOPPING, PROCESS_RETIRED };
@@ -74,6 +75,7 @@ struct master {
 	struct trust_people people;
 	struct sockets sockets;
 	struct certificates certificates;
+	struct secrets secrets;
 	struct loop_timer look; /* at their files */
 	struct loop *loop;
 	int pid_fd; /* RUNTIME/master.pid, locked */

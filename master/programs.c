@@ -41,6 +41,7 @@ make_row(const struct program *p, int master_end, bool probe, struct start *s, s
 	s->tries = m->options.tries;
 	sockets_fill(&m->sockets, p->row, &m->people, s);
 	certificates_fill(&m->certificates, p->row, s);
+	secrets_fill(&m->secrets, m->config, p->row, s);
 	struct start_listen *l = &s->listens[s->listen_count++];
 	snprintf(l->name, sizeof(l->name), "master");
 	l->fd = master_end;
@@ -87,6 +88,8 @@ check_ready(struct master *m)
 		return;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		const struct process *now = m->programs[i].process;
+		if (!trust_is_wanted(&trust_map[i], m->config))
+			continue;
 		if (now == NULL || now->condition != PROCESS_SERVING)
 			return;
 	}
@@ -288,7 +291,8 @@ programs_start(struct master *m)
 		*p = (struct program){.row = &trust_map[i], .master = m, .left = -1};
 		p->again = (struct loop_timer){.fire = again, .owner = p};
 		p->grace = (struct loop_timer){.fire = does_not_make_way, .owner = p};
-		start_program(p);
+		if (trust_is_wanted(p->row, m->config))
+			start_program(p);
 	}
 }
 
@@ -366,6 +370,8 @@ programs_renew(struct master *m)
 	m->is_ready = false;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		struct program *p = &m->programs[i];
+		if (!trust_is_wanted(p->row, m->config))
+			continue;
 		if (p->process != NULL && p->row->keeps_state) {
 			/* one that was told to end already starts with the new configuration */
 			if (p->process->condition != PROCESS_STOPPING)
@@ -384,11 +390,15 @@ look(struct loop_timer *t)
 	struct master *m = t->owner;
 	if (m->is_stopping)
 		return;
-	if (certificates_look(m)) {
+	bool has_certificates = certificates_look(m);
+	bool has_logins = secrets_look(m);
+	if (has_certificates || has_logins) {
 		m->is_ready = false;
 		/* in the order of the map: who signs is there before who asks */
 		for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
-			if (m->programs[i].row->files != TRUST_NO_FILES)
+			enum trust_files files = m->programs[i].row->files;
+			bool is_of_login = files == TRUST_LOGINS || files == TRUST_REFRESH;
+			if (is_of_login ? has_logins : files != TRUST_NO_FILES && has_certificates)
 				replace(&m->programs[i]);
 		}
 		report_changed(m);
@@ -591,6 +601,8 @@ programs_probe(struct master *m)
 		struct program p = {.row = &trust_map[i], .master = m, .left = -1};
 		struct buffer row;
 		int pair[2], status;
+		if (!trust_is_wanted(p.row, m->config))
+			continue;
 		buffer_init(&row, ROW_TEXT_MAX);
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) !=
 		    0)

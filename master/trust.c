@@ -15,6 +15,12 @@
 
 #include "common/system/fatal.h"
 
+static bool
+wants_pam(const struct config *c)
+{
+	return c->auth.source == CONFIG_AUTH_PAM;
+}
+
 const struct trust_row trust_map[TRUST_PROGRAMS] = {
 	{
 		.program = "log",
@@ -54,6 +60,16 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_LOOKUP,
 	},
 	{
+		/* root, no room, no filter: PAM's modules do what the administrator has chosen them for; it answers auth alone */
+		.program = "auth-pam",
+		.user = NULL,
+		.serves = {"pam"},
+		.reaches = {"log"},
+		.room = TRUST_NO_ROOM,
+		.stage = TRUST_STOP_LOOKUP,
+		.is_wanted = wants_pam,
+	},
+	{
 		/* the authorities are read before it enters its room; in it, it has the policies by the descriptor of their directory alone */
 		.program = "fetch",
 		.user = "culver-fetch",
@@ -63,6 +79,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.network_port = 443,
 		.room = TRUST_ROOM,
 		.directories = {{"sts", TRUST_STS, NULL, START_READ | START_WRITE}},
+		.files = TRUST_REFRESH,
 		.stage = TRUST_STOP_QUEUE,
 	},
 	{
@@ -70,11 +87,11 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.program = "auth",
 		.user = "culver-auth",
 		.serves = {"auth"},
-		.reaches = {"log"},
+		.reaches = {"pam", "log"},
 		.room = TRUST_ROOM,
 		.directories = {{"accounts", TRUST_ACCOUNTS, NULL, START_READ}},
 		.keeps_state = true, /* who has guessed */
-		.stage = TRUST_STOP_LOOKUP,
+		.stage = TRUST_STOP_QUEUE,
 	},
 	{
 		.program = "queue-manager",
@@ -102,6 +119,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.reaches = {"jobs", "resolver", "fetch", "log"},
 		.network_out = true,
 		.room = TRUST_ROOM,
+		.files = TRUST_LOGINS,
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
@@ -152,12 +170,19 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	 {"trace", 0666, true},
-	{"lookup", 0660, false}, {"resolver", 0660, false},
-	{"fetch", 0660, false},	 {"intake", 0660, false},
-	{"jobs", 0660, false},	 {"signer", 0660, false},
-	{"auth", 0660, false},	 {"runner", 0660, false},
-	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},
+	{"trace", 0666, true},
+	{"lookup", 0660, false},
+	{"resolver", 0660, false},
+	{"fetch", 0660, false},
+	{"intake", 0660, false},
+	{"jobs", 0660, false},
+	{"signer", 0660, false},
+	{"auth", 0660, false},
+	{"pam", 0660, false},
+	{"runner", 0660, false},
+	{"control", 0666, true},
+	{"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -183,6 +208,12 @@ bool
 trust_reaches(const struct trust_row *row, const char *socket)
 {
 	return has_name(row->reaches, TRUST_REACHES_MAX, socket);
+}
+
+bool
+trust_is_wanted(const struct trust_row *row, const struct config *c)
+{
+	return row->is_wanted == NULL || row->is_wanted(c);
 }
 
 const struct trust_row *
@@ -366,6 +397,12 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 					return -1;
 			}
 		}
+		for (size_t i = 0; i < c->route_count; i++) {
+			if (add_tables(s, d, c, &c->routes[i].sent_as.senders, why) != 0)
+				return -1;
+		}
+		if (add_tables(s, d, c, &c->outbound.sent_as.senders, why) != 0)
+			return -1;
 		return add_tables(s, d, c, &c->auth.senders, why);
 	case TRUST_ACCOUNTS:
 		return add_directory(s, d->name, c->auth.accounts, strlen(c->auth.accounts),
@@ -391,6 +428,16 @@ add_reach(struct start *s, const char *name, const struct config *c, struct buff
 	return 0;
 }
 
+/* the row's, but where an `endpoint` of the configuration is at another port: then any */
+static uint16_t
+network_port(const struct trust_row *row, const struct config *c)
+{
+	for (size_t i = 0; row->files == TRUST_REFRESH && i < c->login_count; i++)
+		if (c->logins[i].is_refresh && c->logins[i].endpoint_port != row->network_port)
+			return 0;
+	return row->network_port;
+}
+
 int
 trust_fill(const struct trust_row *row, const struct trust_people *people, const struct config *c,
 	   struct start *s, struct buffer *why)
@@ -406,7 +453,7 @@ trust_fill(const struct trust_row *row, const struct trust_people *people, const
 	if (people->as_root && row->reads_drop)
 		s->groups[s->group_count++] = people->drop_group;
 	s->network_out = row->network_out;
-	s->network_port = row->network_port;
+	s->network_port = network_port(row, c);
 	s->admin_uid = people->admin_uid;
 	s->admin_gid = people->admin_gid;
 	if (trust_has_room(row, people, c) &&

@@ -52,7 +52,8 @@ struct place {
 	uint32_t hash;
 	char *key; /* hosts or user, NUL, domain, home, delivery; ours */
 	struct span hosts, user, domain;
-	struct span home;     /* of a virtual user's mailbox; else empty */
+	/* of a virtual user's mailbox; hosts: the name of the login there; else empty */
+	struct span home;
 	struct span delivery; /* of a mailbox: which of its block's; empty: `deliver` */
 	uint64_t
 		quota; /* of it, as lookup said last: agents that are there already keep theirs; 0: none */
@@ -88,7 +89,9 @@ void place_list_drop(struct place *p);
 /* which place; a member that does not count is empty */
 struct place_name {
 	struct span name; /* hosts or user */
-	struct span domain, home, delivery;
+	struct span domain;
+	struct span home; /* of a virtual user; hosts: the login there */
+	struct span delivery;
 };
 
 /* queue_place_named - found or made */

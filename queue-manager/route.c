@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/config/outside.h"
+#include "common/mail/address.h"
 #include "common/protocol/lookup.h"
 #include "common/system/clock.h"
 #include "common/system/events.h"
@@ -119,6 +120,23 @@ unreadable(struct manager *q, struct message *m, int error)
 		message_due(q, m, message_tick(q) + SCHEDULE_PAUSE_MS / MESSAGE_TICK_MS + 1);
 }
 
+/* the sender of a recipient, where it makes a difference by which login its mail goes */
+static int
+copy_sender(struct manager *q, struct message *m, uint32_t number, char to[ADDRESS_MAX + 1],
+	    size_t *len)
+{
+	struct span sender;
+	*len = 0;
+	if (!config_has_sender_logins(q->config))
+		return 0;
+	if (message_sender(q, m, number, &sender) != 0)
+		return -1;
+	/* a longer one was never taken; if it were, it had no login of its own */
+	if (span_copy(sender, to, ADDRESS_MAX + 1) == 0)
+		*len = sender.len;
+	return 0;
+}
+
 static void
 send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
 {
@@ -126,16 +144,21 @@ send_to(struct manager *q, struct place *p, struct message *m, uint32_t number)
 	queue_add(q, p, m, number);
 }
 
-/* settled - is a recipient none of ours, so that the configuration alone says where it goes?  It is on its way then. */
+/* settled - is a recipient none of ours, so that the configuration alone says where it goes, and by which login?  It is on its way then. */
 static bool
-settled(struct manager *q, struct message *m, uint32_t number, const struct journal_entry *e)
+settled(struct manager *q, struct message *m, uint32_t number, const struct journal_entry *e,
+	bool has_sender)
 {
 	struct outside o;
 
 	if (!outside_address(q->config, e->text, &o))
 		return false;
+	/* a table says by which login the mail of this sender goes */
+	if (o.is_by_sender && has_sender)
+		return false;
 	message_set(q, m, number, RECIPIENT_ASKED);
-	send_to(q, queue_place(q, JOBS_SMTP, o.hops, o.block), m, number);
+	const struct place_name name = {o.hops, o.block, o.login, SPAN_NONE};
+	send_to(q, queue_place_named(q, JOBS_SMTP, &name), m, number);
 	return true;
 }
 
@@ -151,6 +174,8 @@ ask_for(struct manager *q, struct message *m)
 	struct route *r = &q->route;
 	struct route_ask *a = free_ask(r);
 	struct journal_entry e;
+	char sender[ADDRESS_MAX + 1];
+	size_t sender_len;
 	uint32_t most = may_ask(m), count = 0, sent = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
@@ -169,16 +194,18 @@ ask_for(struct manager *q, struct message *m)
 			i = 0;
 		if (m->recipients[i].state != RECIPIENT_WAITING)
 			continue;
-		if (message_recipient(q, m, i + 1, &e) != 0) {
+		if (copy_sender(q, m, i + 1, sender, &sender_len) != 0 ||
+		    message_recipient(q, m, i + 1, &e) != 0) {
 			unreadable(q, m, errno);
 			break;
 		}
-		if (settled(q, m, i + 1, &e)) {
+		if (settled(q, m, i + 1, &e, sender_len > 0)) {
 			m->route_from = i + 1;
 			sent++;
 			continue;
 		}
-		const struct lookup_question question = {i + 1, e.text, e.direct, e.line};
+		const struct lookup_question question = {i + 1, e.text, e.direct, e.line,
+							 span_from(sender, sender_len)};
 		if (wire_list_add(&list, WIRE_LIST_ROOM, &lookup_question_shape, &question) != 0)
 			break;
 		numbers[count++] = i + 1;
@@ -213,7 +240,9 @@ static struct place *
 place_of(struct manager *q, const struct lookup_leaf *l)
 {
 	if (l->kind == LOOKUP_SMTP)
-		return queue_place(q, JOBS_SMTP, l->hosts, l->domain);
+		return queue_place_named(
+			q, JOBS_SMTP,
+			&(struct place_name){l->hosts, l->domain, l->user, SPAN_NONE});
 	const struct place_name name = {l->user, l->domain, l->home, l->delivery};
 	struct place *p = queue_place_named(q,
 					    l->kind == LOOKUP_LINE    ? JOBS_LINE

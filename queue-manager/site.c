@@ -7,6 +7,7 @@
 #include "queue-manager/site.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "queue-manager/manager.h"
 
 #define BUCKETS_FIRST 64
+#define SITE_NAME_MAX 8704 /* hosts of a place, and a login */
 
 /* ---- counters ---- */
 
@@ -262,12 +264,26 @@ is_known(struct span hosts)
 	return true;
 }
 
+/*
+ * full_name - of the site of a place: the hosts, or the name of their `site`, and the login there, in parentheses
+ *
+ * A host that does not let one login in may well take the mail of another.
+ */
+static struct span
+full_name(struct manager *q, const struct place *p, struct span hosts, char to[SITE_NAME_MAX])
+{
+	const struct config_site *block = block_of(q, hosts);
+	if (block != NULL)
+		hosts = span_of(block->names[0]);
+	if (p->home.len == 0)
+		return hosts;
+	int len = snprintf(to, SITE_NAME_MAX, "%.*s (%.*s)", SPAN_ARG(hosts), SPAN_ARG(p->home));
+	return span_from(to, len < SITE_NAME_MAX ? (size_t)len : SITE_NAME_MAX - 1);
+}
+
 static struct site *
 site_of_name(struct manager *q, enum jobs_kind kind, struct span name)
 {
-	const struct config_site *block = block_of(q, name);
-	if (block != NULL)
-		name = span_of(block->names[0]);
 	struct site *s = find(&q->schedule.sites, name);
 	if (s != NULL)
 		return s;
@@ -279,8 +295,11 @@ site_of_name(struct manager *q, enum jobs_kind kind, struct span name)
 void
 site_join(struct manager *q, struct place *p)
 {
+	char text[SITE_NAME_MAX];
 	bool has_name = p->kind == JOBS_SMTP && is_known(p->hosts);
-	link_place(has_name ? site_of_name(q, p->kind, p->hosts) : make_site(q, p->kind), p);
+	link_place(has_name ? site_of_name(q, p->kind, full_name(q, p, p->hosts, text))
+			    : make_site(q, p->kind),
+		   p);
 }
 
 void
@@ -296,9 +315,8 @@ site_learned(struct manager *q, struct place *p, struct span name)
 {
 	struct site *from = p->site;
 	const struct span hosts = name;
-	const struct config_site *block = block_of(q, name);
-	if (block != NULL)
-		name = span_of(block->names[0]);
+	char text[SITE_NAME_MAX];
+	name = full_name(q, p, hosts, text);
 	if (p->kind != JOBS_SMTP || (from->name != NULL && span_equal(span_of(from->name), name)))
 		return;
 	EVENT("site-learned", event_text("site", name), event_text("place", p->hosts));

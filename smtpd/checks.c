@@ -118,7 +118,8 @@ ask(struct checks *c, const struct span *addresses, const size_t *open, size_t f
 
 	wire_list_start(&questions);
 	for (; n < count; n++) {
-		struct lookup_question q = {.number = n, .address = addresses[open[n]]};
+		struct lookup_question q = {
+			.number = n, .address = addresses[open[n]], .sender = SPAN_NONE};
 		if (wire_list_add(&questions, WIRE_LIST_ROOM, &lookup_question_shape, &q) == -1)
 			break;
 	}

@@ -28,7 +28,8 @@ static int
 ask(int fd, const struct session *s, const struct address *a, int64_t deadline_ms)
 {
 	static struct wire list;
-	const struct lookup_question q = {.address = span_from(a->text, a->len)};
+	const struct lookup_question q = {.address = span_from(a->text, a->len),
+					  .sender = SPAN_NONE};
 	struct lookup_expand m = {.client = span_of(s->client)};
 	char login[LOOKUP_CLIENT_MAX + 1];
 

@@ -52,23 +52,25 @@ digest(const struct hash *h, const unsigned char *from, unsigned char *to)
 	return EVP_Digest(from, h->size, to, NULL, h->md(), NULL) == 1 ? 0 : -1;
 }
 
-/* the two keys of a password; `v` has hash, salt and iterations */
+struct keys {
+	unsigned char client[VERIFIER_KEY_MAX], stored[VERIFIER_KEY_MAX], server[VERIFIER_KEY_MAX];
+};
+
+/* the keys of a password, for the caller to wipe; `v` has hash, salt and iterations */
 static int
-derive(const struct verifier *v, struct span password, unsigned char stored_key[VERIFIER_KEY_MAX],
-       unsigned char server_key[VERIFIER_KEY_MAX])
+derive(const struct verifier *v, struct span password, struct keys *keys)
 {
 	const struct hash *h = &hashes[v->hash];
-	unsigned char salted[VERIFIER_KEY_MAX], client_key[VERIFIER_KEY_MAX];
+	unsigned char salted[VERIFIER_KEY_MAX];
 	int outcome = -1;
 
 	if (PKCS5_PBKDF2_HMAC(password.at, (int)password.len, v->salt, (int)v->salt_len,
 			      (int)v->iterations, h->md(), (int)h->size, salted) == 1 &&
-	    hmac(h, salted, SPAN("Client Key"), client_key) == 0 &&
-	    digest(h, client_key, stored_key) == 0 &&
-	    hmac(h, salted, SPAN("Server Key"), server_key) == 0)
+	    hmac(h, salted, SPAN("Client Key"), keys->client) == 0 &&
+	    digest(h, keys->client, keys->stored) == 0 &&
+	    hmac(h, salted, SPAN("Server Key"), keys->server) == 0)
 		outcome = 0;
 	explicit_bzero(salted, sizeof(salted));
-	explicit_bzero(client_key, sizeof(client_key));
 	return outcome;
 }
 
@@ -76,38 +78,44 @@ void
 verifier_open(void)
 {
 	struct verifier v = {.hash = VERIFIER_SHA256, .iterations = 1, .salt_len = 1};
-	unsigned char stored_key[VERIFIER_KEY_MAX], server_key[VERIFIER_KEY_MAX];
+	struct keys keys;
 
 	/* no file of OpenSSL's configuration changes what a password's check is */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_DIGESTS, NULL) !=
 		    1 ||
-	    derive(&v, SPAN("x"), stored_key, server_key) < 0)
+	    derive(&v, SPAN("x"), &keys) < 0)
 		fatal(EXIT_SOFTWARE, 0, "libcrypto has no SHA-256");
 	v.hash = VERIFIER_SHA1;
-	if (derive(&v, SPAN("x"), stored_key, server_key) < 0)
+	if (derive(&v, SPAN("x"), &keys) < 0)
 		fatal(EXIT_SOFTWARE, 0, "libcrypto has no SHA-1");
 }
 
 int
 verifier_make(enum verifier_hash hash, struct span password, struct verifier *v)
 {
+	struct keys keys = {{0}, {0}, {0}};
+	int outcome;
+
 	*v = (struct verifier){
 		.hash = hash, .iterations = VERIFIER_ITERATIONS, .salt_len = VERIFIER_SALT_SIZE};
 	if (getrandom(v->salt, VERIFIER_SALT_SIZE, 0) != VERIFIER_SALT_SIZE)
 		return -1;
-	return derive(v, password, v->stored_key, v->server_key);
+	outcome = derive(v, password, &keys);
+	memcpy(v->stored_key, keys.stored, sizeof(v->stored_key));
+	memcpy(v->server_key, keys.server, sizeof(v->server_key));
+	explicit_bzero(&keys, sizeof(keys));
+	return outcome;
 }
 
 int
 verifier_check(const struct verifier *v, struct span password, bool *is_right)
 {
-	unsigned char stored_key[VERIFIER_KEY_MAX], server_key[VERIFIER_KEY_MAX];
-	int outcome = derive(v, password, stored_key, server_key);
+	struct keys keys;
+	int outcome = derive(v, password, &keys);
 
 	*is_right = outcome == 0 &&
-		    CRYPTO_memcmp(stored_key, v->stored_key, verifier_key_size(v->hash)) == 0;
-	explicit_bzero(stored_key, sizeof(stored_key));
-	explicit_bzero(server_key, sizeof(server_key));
+		    CRYPTO_memcmp(keys.stored, v->stored_key, verifier_key_size(v->hash)) == 0;
+	explicit_bzero(&keys, sizeof(keys));
 	return outcome;
 }
 
@@ -132,6 +140,25 @@ verifier_prove(const struct verifier *v, struct span message, const unsigned cha
 	explicit_bzero(key, sizeof(key));
 	if (!*is_right)
 		explicit_bzero(signature, VERIFIER_KEY_MAX);
+	return outcome;
+}
+
+int
+verifier_answer(const struct verifier *v, struct span password, struct span message,
+		unsigned char proof[VERIFIER_KEY_MAX], unsigned char signature[VERIFIER_KEY_MAX])
+{
+	const struct hash *h = &hashes[v->hash];
+	struct keys keys;
+	int outcome = -1;
+
+	/* ClientProof := ClientKey XOR HMAC(StoredKey, AuthMessage); ServerSignature := HMAC(ServerKey, AuthMessage) */
+	if (derive(v, password, &keys) == 0 && hmac(h, keys.stored, message, proof) == 0 &&
+	    hmac(h, keys.server, message, signature) == 0) {
+		for (size_t i = 0; i < h->size; i++)
+			proof[i] ^= keys.client[i];
+		outcome = 0;
+	}
+	explicit_bzero(&keys, sizeof(keys));
 	return outcome;
 }
 

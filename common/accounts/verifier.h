@@ -6,7 +6,7 @@
  *     ServerKey      := HMAC(SaltedPassword, "Server Key")
  *
  * Kept are salt, iterations, StoredKey and ServerKey: who reads them can guess, but not log in with them.  Used by auth, which checks,
- * and by `culver user`, which makes them.  The hash functions are libcrypto's.
+ * by `culver user`, which makes them, and by delivery, which logs in elsewhere.  The hash functions are libcrypto's.
  */
 #ifndef COMMON_ACCOUNTS_VERIFIER_H
 #define COMMON_ACCOUNTS_VERIFIER_H
@@ -59,6 +59,14 @@ int verifier_check(const struct verifier *v, struct span password, bool *is_righ
 int verifier_prove(const struct verifier *v, struct span message, const unsigned char *proof,
 		   bool *is_right, unsigned char signature[VERIFIER_KEY_MAX])
 	__attribute__((warn_unused_result));
+/*
+ * verifier_answer - the client's side: the proof that it knows the password, and what a server that knows its verifier says then
+ *
+ * Of `v` hash, iterations and salt count, which the server said; `message` is SCRAM's AuthMessage.
+ */
+int verifier_answer(const struct verifier *v, struct span password, struct span message,
+		    unsigned char proof[VERIFIER_KEY_MAX],
+		    unsigned char signature[VERIFIER_KEY_MAX]) __attribute__((warn_unused_result));
 /*
  * verifier_decoy - for a login that is not there: salt and iterations that stay the same for the same login, and keys that nothing fits
  *

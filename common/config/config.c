@@ -227,6 +227,8 @@ place_phrase(unsigned place)
 		return "the `limit` of a `listen`";
 	case PLACE_AUTH:
 		return "the block of `auth`";
+	case PLACE_LOGIN:
+		return "the block of `login`";
 	case PLACE_HOP_TLS:
 		return "the block of `tls` in `outbound`, `route` or `domain`";
 	case PLACE_ANY:

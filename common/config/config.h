@@ -84,6 +84,15 @@ struct config_words {
 /* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
 enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
 
+#define CONFIG_FINGERPRINT_LEN 64 /* hex digits of SHA-256 */
+#define CONFIG_AUTHORITIES_MAX 8  /* files of `client-ca`, in all */
+
+enum config_client_certificate {
+	CONFIG_CLIENT_NONE,    /* none is asked for */
+	CONFIG_CLIENT_ASK,     /* one that is shown is verified; a client without goes on */
+	CONFIG_CLIENT_REQUIRE, /* without a verified one there is no session */
+};
+
 struct config_tls {
 	bool is_given;
 	struct config_words certificates; /* as written: a directory ends with a slash */
@@ -91,13 +100,18 @@ struct config_tls {
 	enum config_tls_policy policy;
 	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
 	size_t pair_count;		/* 0: no TLS */
+	enum config_client_certificate client;
+	char *client_ca;	  /* path; NULL: none */
+	size_t authority;	  /* index of config->authorities, where `client` asks */
+	bool every_client_relays; /* `client-relay verified` */
+	struct config_words
+		client_relays; /* names, and fingerprints: 64 hex digits in lower case */
 };
 
 /* fields that tell of the sender what his recipients need not know */
 enum config_private { CONFIG_PRIVATE_UNSAID, CONFIG_PRIVATE_KEEP, CONFIG_PRIVATE_REMOVE };
 /* must the authors in From and Sender be addresses of who sends? */
 enum config_alignment { CONFIG_ALIGNMENT_UNSAID, CONFIG_ALIGNMENT_OFF, CONFIG_ALIGNMENT_REJECT };
-
 #define CONFIG_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt" /* where nothing else is said */
 
 /* what is demanded of a next hop at least */
@@ -229,6 +243,44 @@ enum config_route_action {
 	CONFIG_ROUTE_HOLD,
 };
 
+/* how another host is told who we are (SASL); the order is that in which they are preferred */
+enum config_mechanism {
+	CONFIG_MECHANISM_SCRAM_SHA_256_PLUS,
+	CONFIG_MECHANISM_SCRAM_SHA_1_PLUS,
+	CONFIG_MECHANISM_SCRAM_SHA_256,
+	CONFIG_MECHANISM_SCRAM_SHA_1,
+	CONFIG_MECHANISM_PLAIN,
+	CONFIG_MECHANISM_LOGIN,
+	CONFIG_MECHANISM_OAUTHBEARER,
+	CONFIG_MECHANISM_XOAUTH2,
+};
+#define CONFIG_MECHANISMS 8
+
+#define CONFIG_LOGINS_MAX 48 /* each has a file: below START_FILES_MAX */
+
+/* what we are at another host; what proves it is in a file that master opens for delivery alone */
+struct config_login {
+	char *name;
+	char *user;
+	char *file;    /* its path; NULL only while the block is read */
+	bool is_token; /* an access token (OAuth2) is said; else a password */
+	/* the file holds a refresh token, by which fetch gets access tokens (RFC 6749, section 6) from: */
+	bool is_refresh;
+	char *endpoint_host, *endpoint_path;
+	uint16_t endpoint_port;
+	char *client;	     /* who we are there */
+	char *client_secret; /* path of a file; NULL: the client has none */
+	char *scope;	     /* NULL: that of the refresh token */
+	unsigned mechanisms; /* bit n: the n-th may be used; none: all that go with the file */
+	bool may_be_clear;   /* the secret may be heard by whoever is on the line */
+};
+
+/* as whom the mail of one block is sent */
+struct config_sent_as {
+	char *login;		      /* name of one; NULL: without */
+	struct config_tables senders; /* address of the sender -> name of another one, or `none` */
+};
+
 /* where the mail of one domain, or of all below one, goes */
 struct config_route {
 	char *name; /* as written, lower case: its dot says that it is for what is below */
@@ -240,6 +292,7 @@ struct config_route {
 	struct config_network
 		*etrn_from; /* clients that may ask for the mail of its domains (RFC 1985) */
 	size_t etrn_from_count;
+	struct config_sent_as sent_as;
 };
 
 /* what a reply means, before what comes with Culver is asked; the line is one of common/config/replies.h */
@@ -288,11 +341,22 @@ struct config_outbound {
 	struct config_hop_tls tls;
 	struct config_reply *replies; /* in their order */
 	size_t reply_count;
+	struct config_sent_as sent_as; /* at the smarthosts */
+};
+
+enum config_auth_source {
+	CONFIG_AUTH_ACCOUNTS, /* of `culver user` */
+	CONFIG_AUTH_DOVECOT,
+	CONFIG_AUTH_PAM,
 };
 
 /* who logs in, and what he may send */
 struct config_auth {
+	enum config_auth_source source;
 	char *accounts;		      /* directory */
+	char *dovecot;		      /* path, or ADDRESS:PORT */
+	char *pam;		      /* service */
+	bool has_certificates;	      /* EXTERNAL: who a client's certificate names logs in */
 	bool may_be_clear;	      /* on the loopback: without TLS */
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };
@@ -331,6 +395,8 @@ struct config {
 	struct config_tls tls;
 	struct config_pair pairs[CONFIG_PAIRS_MAX];
 	size_t pair_count;
+	const char *authorities[CONFIG_AUTHORITIES_MAX]; /* paths of `client-ca`, each once */
+	size_t authority_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */
@@ -339,6 +405,8 @@ struct config {
 	size_t name_count;
 	struct config_outbound outbound;
 	struct config_auth auth;
+	struct config_login logins[CONFIG_LOGINS_MAX]; /* in their order */
+	size_t login_count;
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;
@@ -440,6 +508,14 @@ void config_budget_format(const struct config_budget *b, enum config_budget_kind
 			  enum config_budget_period period, struct buffer *to);
 /* the route of a domain: its own one, else that of the nearest `.PARENT`; NULL: none.  `name` in lower case. */
 const struct config_route *config_route_find(const struct config *c, struct span name);
+/* the login of that name; NULL: there is none */
+const struct config_login *config_login_find(const struct config *c, struct span name);
+/* config_sent_as_of - of a block as in a leaf of lookup: "outbound", or the name of a route; NULL: it is another one */
+const struct config_sent_as *config_sent_as_of(const struct config *c, struct span block);
+/* does it depend on the sender, for any block? */
+bool config_has_sender_logins(const struct config *c);
+/* SCRAM-SHA-256 */
+const char *config_mechanism_name(enum config_mechanism m);
 /*
  * config_early_of - what the block says that a place is of, else the general line, else auto; never UNSAID
  *

@@ -32,7 +32,8 @@ enum place {
 	PLACE_BUDGET = 1024,	 /* budget { }			[struct config_budget] */
 	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
 	PLACE_HOP_TLS = 4096,	 /* tls { } of a next hop	[struct config_hop_tls] */
-	PLACE_ANY = 8191,
+	PLACE_LOGIN = 8192,	 /* login { }			[struct config_login] */
+	PLACE_ANY = 16383,
 };
 
 enum unit {
@@ -65,7 +66,7 @@ struct directive {
 
 extern const struct directive directives[];
 extern const size_t directive_count;
-#define DIRECTIVES_MAX 128
+#define DIRECTIVES_MAX 160
 
 /* directive_find - the row of `word` at `place`; NULL if there is none */
 const struct directive *directive_find(struct span word, unsigned place);

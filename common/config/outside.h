@@ -21,6 +21,8 @@ struct outside {
 	struct span
 		hops; /* words of common/mail/hop.h, parted by blanks; in `text` or in the configuration */
 	struct span block; /* OUTSIDE_BLOCK, or the name of the route */
+	struct span login; /* the name of that by which it goes; empty: none */
+	bool is_by_sender; /* unless a table has another one for its sender: lookup is to be asked, but for the null sender */
 	char text[OUTSIDE_ROOM];
 };
 

@@ -30,13 +30,18 @@ TAKE(extension); /* a character; 0 for none */
 TAKE(listen);	 /* adds to listens */
 TAKE(private);
 TAKE(alignment);
-TAKE(offers_auth); /* yes or no, of a listen */
-TAKE(auth);	   /* a block */
-TAKE(limits);	   /* a block of limits */
-TAKE(tls);	   /* a block; its words: */
+TAKE(offers_auth);  /* yes or no, of a listen */
+TAKE(auth);	    /* a block */
+TAKE(dovecot);	    /* a path, or an address and a port */
+TAKE(pam);	    /* a name of a file */
+TAKE(certificates); /* yes or no, of auth */
+TAKE(limits);	    /* a block of limits */
+TAKE(tls);	    /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
 TAKE(hop_tls); /* words, and a block; in it: */
 TAKE(hop_names);
 TAKE(hop_implicit);
@@ -61,9 +66,15 @@ TAKE(route_refuse);
 TAKE(route_discard);
 TAKE(route_defer);
 TAKE(route_hold);
-TAKE(early);	      /* auto, off, or a time */
-TAKE(retry);	      /* first and longest time */
-TAKE(time_or_never);  /* a time, or 0 for never */
+TAKE(early);	     /* auto, off, or a time */
+TAKE(retry);	     /* first and longest time */
+TAKE(time_or_never); /* a time, or 0 for never */
+TAKE(login);	     /* adds to logins; its words: */
+TAKE(login_user);
+TAKE(login_endpoint); /* a URL */
+TAKE(login_file);     /* a password or a token */
+TAKE(mechanisms);
+TAKE(login_name);     /* of an outbound or a route: the name of one */
 TAKE(site);	      /* adds to sites */
 TAKE(rate);	      /* messages in a time; uint64_t, microseconds between two */
 TAKE(budget);	      /* adds to budgets */

@@ -48,8 +48,8 @@ keep(const struct fetch_sts_answer *m, struct arena *arena, struct fetch_policy 
 
 /* the answer to `call` once; its spans point into c->in */
 static enum channel_outcome
-ask(struct fetch_client *c, const struct fetch_sts_ask *call, int64_t deadline_ms,
-    struct fetch_sts_answer *answer)
+ask_once(struct fetch_client *c, enum fetch_type type, const void *call, int64_t deadline_ms,
+	 enum fetch_type answer_type, void *answer)
 {
 	enum channel_outcome outcome;
 	struct wire_header h;
@@ -59,18 +59,30 @@ ask(struct fetch_client *c, const struct fetch_sts_ask *call, int64_t deadline_m
 		c->fd = channel_connect(c->path, deadline_ms);
 	if (c->fd < 0)
 		return CHANNEL_AGAIN;
-	outcome = wire_send_wait(c->fd, wire_find(fetch_calls, FETCH_STS_ASK), 0, ++c->request,
-				 call, NULL, deadline_ms);
+	outcome = wire_send_wait(c->fd, wire_find(fetch_calls, type), 0, ++c->request, call, NULL,
+				 deadline_ms);
 	if (outcome == CHANNEL_OK)
 		outcome = channel_receive_wait(c->fd, c->in, &len, NULL, deadline_ms);
 	if (outcome == CHANNEL_OK &&
-	    (wire_peek(span_from(c->in, len), &h) < 0 || h.type != FETCH_STS_ANSWER ||
-	     h.flags != 0 || h.request != c->request ||
-	     wire_decode(span_from(c->in, len), wire_find(fetch_answers, FETCH_STS_ANSWER),
-			 answer) < 0))
+	    (wire_peek(span_from(c->in, len), &h) < 0 || h.type != answer_type || h.flags != 0 ||
+	     h.request != c->request ||
+	     wire_decode(span_from(c->in, len), wire_find(fetch_answers, answer_type), answer) < 0))
 		outcome = CHANNEL_BROKEN;
 	if (outcome != CHANNEL_OK)
 		fetch_client_close(c);
+	return outcome;
+}
+
+/* one that was killed is started again, and its socket waits for it meanwhile */
+static enum channel_outcome
+ask(struct fetch_client *c, enum fetch_type type, const void *call, int64_t deadline_ms,
+    enum fetch_type answer_type, void *answer)
+{
+	enum channel_outcome outcome;
+
+	do
+		outcome = ask_once(c, type, call, deadline_ms, answer_type, answer);
+	while (outcome == CHANNEL_CLOSED && clock_monotonic_ms() < deadline_ms);
 	return outcome;
 }
 
@@ -80,13 +92,21 @@ fetch_client_sts(struct fetch_client *c, struct span domain, struct span id, str
 {
 	const struct fetch_sts_ask call = {.domain = domain, .id = id};
 	struct fetch_sts_answer answer;
-	enum channel_outcome outcome;
 
-	/* one that was killed is started again, and its socket waits for it meanwhile */
-	do
-		outcome = ask(c, &call, deadline_ms, &answer);
-	while (outcome == CHANNEL_CLOSED && clock_monotonic_ms() < deadline_ms);
-	return outcome == CHANNEL_OK ? keep(&answer, arena, to) : -1;
+	if (ask(c, FETCH_STS_ASK, &call, deadline_ms, FETCH_STS_ANSWER, &answer) != CHANNEL_OK)
+		return -1;
+	return keep(&answer, arena, to);
+}
+
+int
+fetch_client_token(struct fetch_client *c, struct span login, bool is_refused, int64_t deadline_ms,
+		   struct fetch_token_answer *answer)
+{
+	const struct fetch_token_ask call = {.login = login, .is_refused = is_refused};
+
+	return ask(c, FETCH_TOKEN_ASK, &call, deadline_ms, FETCH_TOKEN_ANSWER, answer) == CHANNEL_OK
+		       ? 0
+		       : -1;
 }
 
 struct span

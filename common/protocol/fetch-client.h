@@ -43,6 +43,15 @@ int fetch_client_sts(struct fetch_client *c, struct span domain, struct span id,
 		     struct arena *arena, int64_t deadline_ms, struct fetch_policy *to)
 	__attribute__((warn_unused_result));
 
+/*
+ * fetch_client_token - an access token for that login; -1: fetch does not answer until the deadline
+ *
+ * The spans lie in c->in, which the caller wipes when he has copied them.
+ */
+int fetch_client_token(struct fetch_client *c, struct span login, bool is_refused,
+		       int64_t deadline_ms, struct fetch_token_answer *answer)
+	__attribute__((warn_unused_result));
+
 /* fetch_client_id - the id of the one record in an answer for the TXT of _mta-sts.DOMAIN; empty: there is none (RFC 8461, section 3.1) */
 struct span fetch_client_id(const struct resolver_found *txt);
 

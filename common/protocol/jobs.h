@@ -72,7 +72,7 @@ struct jobs_want {
 	struct span
 		domain; /* mailbox: the domain block that decides `deliver`; smtp: "outbound", or the route or domain that named the hosts */
 	struct span
-		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; else empty */
+		home; /* mailbox of a virtual user: below the block's prefix; alias: its table as the block names it; smtp: the name of the login; else empty */
 	uint64_t quota;	      /* mailbox of a virtual user: bytes; 0: none */
 	struct span delivery; /* mailbox: which of the block's, by its name; empty: `deliver` */
 };
@@ -90,7 +90,8 @@ struct jobs_job {
 	uint64_t arrived_us; /* wall clock */
 	uint64_t eight_bit;
 	uint64_t utf8; /* 1: only where SMTPUTF8 is offered, if an address or the header needs it */
-	uint64_t ret;  /* enum intake_ret */
+	uint64_t tls_demand; /* enum intake_tls_demand */
+	uint64_t ret;	     /* enum intake_ret */
 	struct span envid;   /* empty: none */
 	struct span sender;  /* canonical; empty: null reverse-path */
 	struct span top;     /* header lines put on top of the content */

@@ -15,7 +15,8 @@ const struct wire_shape lookup_question_shape =
 	WIRE_SHAPE(0, lookup_question, 0, WIRE_FIELD_U64(lookup_question, number, 0, UINT32_MAX),
 		   WIRE_FIELD_SPAN(lookup_question, address, 1, ADDRESS_MAX_BYTES),
 		   WIRE_FIELD_U64(lookup_question, direct, 0, LOOKUP_DIRECT_MAILBOX),
-		   WIRE_FIELD_U64(lookup_question, line, 0, UINT64_MAX));
+		   WIRE_FIELD_U64(lookup_question, line, 0, UINT64_MAX),
+		   WIRE_FIELD_SPAN(lookup_question, sender, 0, ADDRESS_MAX_BYTES));
 
 const struct wire_shape lookup_verdict_shape =
 	WIRE_SHAPE(0, lookup_verdict, 0, WIRE_FIELD_U64(lookup_verdict, number, 0, UINT32_MAX),

@@ -58,6 +58,8 @@ struct lookup_question {
 	uint64_t direct;     /* enum lookup_direct (ROUTES) */
 	/* the hash of a line of the alias of that name, or, when direct, of the user's .forward; 0: none (ROUTES) */
 	uint64_t line;
+	/* its sender, where a login depends on him (config_has_sender_logins); else empty (ROUTES) */
+	struct span sender;
 };
 
 struct lookup_questions {
@@ -104,7 +106,7 @@ struct lookup_leaf {
 	uint64_t line;	     /* ... and with this */
 	struct span
 		owner; /* who is the sender from here on (owner-NAME of a list); empty: who it was */
-	struct span user; /* mailbox */
+	struct span user; /* mailbox; smtp: the name of the login, empty: none */
 	/* mailbox: the domain block by its first name; smtp: "outbound" or the route's name */
 	struct span domain;
 	struct span hosts; /* smtp */

@@ -308,3 +308,9 @@ stream_discard_input(struct stream *s)
 	} while (n > 0);
 	return s->received - before;
 }
+
+void
+stream_forget(struct stream *s)
+{
+	explicit_bzero(s->out + s->out_len, STREAM_OUT_MAX - s->out_len);
+}

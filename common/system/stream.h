@@ -86,6 +86,8 @@ enum stream_outcome stream_put(struct stream *s, struct span bytes)
 enum stream_outcome stream_printf(struct stream *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), warn_unused_result));
 enum stream_outcome stream_flush(struct stream *s) __attribute__((warn_unused_result));
+/* stream_forget - what has been sent is wiped from our memory too: it was a secret */
+void stream_forget(struct stream *s);
 /* stream_finish - the same, and nothing more will be put */
 enum stream_outcome stream_finish(struct stream *s) __attribute__((warn_unused_result));
 

@@ -4,6 +4,7 @@ Used by culver.py and the tests.  Our own programs are non-dumpable: their descr
 """
 
 import os
+import re
 import select
 import time
 
@@ -67,6 +68,23 @@ def memory_kb(pid):
     if "VmHWM" not in status:
         return None
     return int(status["VmHWM"].split()[0]), int(status["RssAnon"].split()[0])
+
+
+def in_memory(pid, secret):
+    """Is it in any page that the process can write?"""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if not found:
+                continue
+            begin, end = int(found[1], 16), int(found[2], 16)
+            memory.seek(begin)
+            try:
+                if secret in memory.read(end - begin):
+                    return True
+            except OSError:
+                continue
+    return False
 
 
 def forget_peak(pid):

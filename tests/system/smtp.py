@@ -315,8 +315,14 @@ class Sink:
                 return
             elif verb == "NOOP":
                 self._say(connection, verb, argument, b"250 2.0.0 fine\r\n")
+            elif verb == "AUTH":
+                self.auth(connection, file, argument, number)
             else:
                 connection.sendall(b"500 5.5.1 what?\r\n")
+
+    def auth(self, connection, _file, _argument, _number):
+        """The rest of AUTH, for those who offer it."""
+        connection.sendall(b"500 5.5.1 what?\r\n")
 
 
 def _path(argument):

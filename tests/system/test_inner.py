@@ -225,14 +225,15 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "pam", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
     wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
              "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"],
              "signer": ["submit", "delivery", "lookup", "resolver", "log", "bounce", "auth"],
-             "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"],
-             "fetch": ["smtpd", "submit", "lookup", "log", "bounce", "resolver", "signer", "auth"]}
+             "pam": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "smtpd"],
+             "fetch": ["smtpd", "submit", "lookup", "log", "bounce", "resolver", "signer", "auth"],
+             "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"]}
     for name, programs in wrong.items():
         for program in programs:
             peer = culver.connect(name, program)

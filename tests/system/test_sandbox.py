@@ -13,7 +13,7 @@ import smtp
 
 # who connects where: the rooms hold nothing else (docs/architecture.md has the map with its reasons)
 ROOMS = {
-    "smtpd": {"intake", "lookup", "signer", "auth", "log"}, "signer": {"log"}, "auth": {"log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "fetch": {"resolver", "log"}, "delivery": {"jobs", "resolver", "fetch", "log"},
+    "smtpd": {"intake", "lookup", "signer", "auth", "log"}, "signer": {"log"}, "auth": {"pam", "log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "fetch": {"resolver", "log"}, "delivery": {"jobs", "resolver", "fetch", "log"},
     "bounce": {"jobs", "intake", "log"}, "log": set(),
 }
 NO_ROOM = ["lookup", "local", "runner"]

@@ -26,6 +26,9 @@ struct agent_thread {
 	pthread_t thread;
 	struct config config;
 	char place[128];
+	char login[64]; /* "": none; else one of */
+	const struct config_login *logins;
+	size_t login_count;
 	int channel; /* queue-manager's end */
 	int agents_end;
 	int status;
@@ -52,8 +55,10 @@ run_agent(void *arg)
 {
 	struct agent_thread *a = arg;
 
-	a->status = agent_serve(&(struct agent_paths){NULL, NULL}, &a->config, span_of(a->place),
-				SPAN("outbound"), a->agents_end);
+	const struct agent_place place = {span_of(a->place), SPAN("outbound"), span_of(a->login)};
+
+	a->status =
+		agent_serve(&(struct agent_paths){NULL, NULL}, &a->config, &place, a->agents_end);
 	return NULL;
 }
 
@@ -67,6 +72,10 @@ start_agent(const char *place)
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	memset(&agent.config, 0, sizeof(agent.config));
 	agent.config.hostname = hostname;
+	if (agent.login_count > 0)
+		memcpy(agent.config.logins, agent.logins,
+		       agent.login_count * sizeof(*agent.logins));
+	agent.config.login_count = agent.login_count;
 	snprintf(agent.place, sizeof(agent.place), "%s", place);
 	agent.channel = ends[0];
 	agent.agents_end = ends[1];
