@@ -73,6 +73,10 @@ sockets_open_inner(struct sockets *s, const char *runtime, const struct trust_pe
 			buffer_format(why, "the path of `runtime` is too long");
 			return -1;
 		}
+		if (s->inner_count == SOCKETS_INNER_MAX) {
+			buffer_format(why, "%s: more inner sockets than there is room for", path);
+			return -1;
+		}
 		int fd = bind_inner(path, kind, people, why);
 		if (fd < 0)
 			return -1;

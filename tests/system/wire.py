@@ -63,7 +63,7 @@ QUESTION = [("number", N), ("address", S), ("direct", N), ("line", N), ("sender"
 LOOKUP_CALLS = {
     "LOOKUP_RECIPIENTS": (1, [("questions", QUESTION)]),
     "LOOKUP_ROUTES": (2, [("questions", QUESTION)]),
-    "LOOKUP_SENDER": (5, [("address", S), ("login", S)]),
+    "LOOKUP_SENDER": (5, [("address", S), ("login", S), ("uid", N)]),
 }
 LOOKUP_ANSWERS = {
     "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S), ("ask", S), ("block", S)])]),
