@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver fetch signer auth auth-pam log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver fetch signer auth auth-pam verify log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -50,6 +50,8 @@ LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 # HTTPS
 LIBS_fetch = -lcurl -lssl -lcrypto -ljansson
 LIBS_delivery = -lpcre2-8 $(LIBS_tls) -lidn
+LIBS_verify = $(LIBS_delivery) -lsqlite3
+LIBS_verified = -lsqlite3
 # tests of the files that do it
 LIBS_config = $(LIBS_culver)
 ifdef SANITIZE
@@ -63,6 +65,7 @@ COMMON_OBJECTS = $(COMMON_SOURCES:%.c=$(BUILD)/obj/%.o)
 COMMON         = $(BUILD)/libcommon.a
 # the second program of a folder: its files, and those that it shares with the first
 SOURCES_runner = $(wildcard local/runner/*.c) local/become.c
+SOURCES_verify = $(wildcard delivery/verify/*.c) $(filter-out %/main.c %/agents.c %/agent.c %/explain.c %/syscalls.c,$(wildcard delivery/*.c))
 program_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(or $(SOURCES_$(1)),$(wildcard $(1)/*.c)))
 BINARIES       = $(foreach p,$(PROGRAMS),$(BUILD)/$(p)/$(p))
 UNIT_TESTS     = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/*.c))

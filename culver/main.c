@@ -21,6 +21,7 @@
 #include "culver/tls.h"
 #include "culver/trace.h"
 #include "culver/user.h"
+#include "culver/verified.h"
 
 #ifndef CULVER_SYSCONFDIR
 #define CULVER_SYSCONFDIR "/etc"
@@ -80,6 +81,9 @@ static const struct verb verbs[] = {
 	 "The password is asked for, or read as a line from the standard input."},
 	{"budget", ALLOW_JSON, verb_budget, "who has sent how much, and what of it is held",
 	 "budget [--json]"},
+	{"verified", ALLOW_JSON, verb_verified, "what next hops have said of recipients",
+	 "verified [ADDRESS] [--json]\n"
+	 "       culver verified forget ADDRESS|all"},
 	{"sandbox", ALLOW_JSON | ALLOW_PROBE, verb_sandbox, "what confines each program",
 	 "sandbox [-c FILE] [--json] [--probe]"},
 	{"tls", ALLOW_TRY, verb_tls, "what TLS is demanded of the hosts of a domain",

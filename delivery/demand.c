@@ -1,5 +1,5 @@
 /*
- * demand - see the header; called by agent.c and explain.c
+ * demand - see the header; called by agent.c, explain.c and the probes of verify
  */
 #include "delivery/demand.h"
 

@@ -1,7 +1,7 @@
 /*
  * demand - what is demanded of one host before mail is given to it: all is asked that the decision depends on, and it is made
  *
- * The one place where this is done: for agents, and for `culver tls`.
+ * The one place where this is done: for agents, for the probes of verify, and for `culver tls`.
  */
 #ifndef DELIVERY_DEMAND_H
 #define DELIVERY_DEMAND_H

@@ -48,6 +48,12 @@ names(const char *words, struct span path)
 	return false;
 }
 
+int
+sockets_helper(void)
+{
+	return helper;
+}
+
 bool
 sockets_is_named(const struct config *config, struct span path)
 {

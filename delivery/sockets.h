@@ -18,6 +18,8 @@
 void sockets_start(const struct start *s, const struct config *config);
 /* sockets_connect - to a host that is a Unix socket; non-blocking, close-on-exec; -1 and errno */
 int sockets_connect(const struct hosts_address *host) __attribute__((warn_unused_result));
+/* sockets_helper - the descriptor it is asked by, for who closes all others after a fork; -1: there is none */
+int sockets_helper(void);
 /* is the path one that `lmtp` of a route names? */
 bool sockets_is_named(const struct config *config, struct span path);
 

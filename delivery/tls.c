@@ -203,15 +203,15 @@ warm_up(SSL_CTX *context)
 	ERR_clear_error();
 }
 
+/* does mail of the domain go on to other hosts? */
 static bool
 has_hops(const struct config_domain *d)
 {
-	if (d->relay != NULL || d->deliver.hops != NULL)
-		return true;
+	bool has = d->relay != NULL || d->deliver.hops != NULL;
+
 	for (size_t i = 0; i < d->delivery_count; i++)
-		if (d->deliveries[i].hops != NULL)
-			return true;
-	return false;
+		has = has || d->deliveries[i].hops != NULL;
+	return has;
 }
 
 /* `each` sees how TLS is spoken by each block that has next hops */

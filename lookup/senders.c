@@ -103,14 +103,19 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	*v = (struct lookup_verdict){.class = LOOKUP_REFUSED,
 				     .code = 553,
 				     .status = SPAN("5.7.1"),
-				     .text = SPAN("not an address of this login")};
+				     .text = SPAN("not an address of this login"),
+				     .ask = SPAN_NONE,
+				     .block = SPAN_NONE};
 	if (routes_name(r, question->address, &n) < 0)
 		return;
 	if (question->uid != 0) {
 		switch (is_user(r, &n, (uid_t)(question->uid - 1), now_ms)) {
 		case PASSWD_FOUND:
-			*v = (struct lookup_verdict){
-				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
+			*v = (struct lookup_verdict){.class = LOOKUP_LOCAL,
+						     .status = SPAN_NONE,
+						     .text = SPAN_NONE,
+						     .ask = SPAN_NONE,
+						     .block = SPAN_NONE};
 			return;
 		case PASSWD_TROUBLE:
 			o = TABLE_TROUBLE;
@@ -126,8 +131,11 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	switch (o) {
 	case TABLE_FOUND:
 		if (names(answer.value, question))
-			*v = (struct lookup_verdict){
-				.class = LOOKUP_LOCAL, .status = SPAN_NONE, .text = SPAN_NONE};
+			*v = (struct lookup_verdict){.class = LOOKUP_LOCAL,
+						     .status = SPAN_NONE,
+						     .text = SPAN_NONE,
+						     .ask = SPAN_NONE,
+						     .block = SPAN_NONE};
 		return;
 	case TABLE_ABSENT:
 		return;
@@ -138,5 +146,7 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 		.class = LOOKUP_TROUBLE,
 		.code = 451,
 		.status = SPAN("4.3.0"),
-		.text = SPAN("the senders of a login cannot be looked up now, try again later")};
+		.text = SPAN("the senders of a login cannot be looked up now, try again later"),
+		.ask = SPAN_NONE,
+		.block = SPAN_NONE};
 }

@@ -197,6 +197,7 @@ places_make(const struct config *c, const struct trust_people *people, struct bu
 		{c->sts_cache, 0700, trust_uid(people, "fetch"), trust_gid(people, "fetch")},
 		/* written by who runs this (`culver user`), read by auth */
 		{c->auth.accounts, 0750, master, trust_gid(people, "auth")},
+		{c->verify.cache, 0700, trust_uid(people, "verify"), trust_gid(people, "verify")},
 	};
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (make_place(&places[i], people->as_root, why) != 0)

@@ -123,6 +123,17 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
+		/* asks next hops for recipients; the database is open before it enters its room, and no probe has it */
+		.program = "verify",
+		.user = "culver-verify",
+		.serves = {"verify"},
+		.reaches = {"resolver", "fetch", "log"},
+		.network_out = true,
+		.room = TRUST_ROOM,
+		.directories = {{"verified", TRUST_VERIFIED, NULL, START_READ | START_WRITE}},
+		.stage = TRUST_STOP_QUEUE,
+	},
+	{
 		/* root, no room, no filter: what it gave up its users' commands could not have; it answers local alone */
 		.program = "runner",
 		.user = NULL,
@@ -150,7 +161,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.program = "smtpd",
 		.user = "culver-smtpd",
 		.serves_network = true,
-		.reaches = {"intake", "lookup", "signer", "auth", "log"},
+		.reaches = {"intake", "lookup", "signer", "auth", "verify", "log"},
 		.room = TRUST_ROOM,
 		.files = TRUST_CERTIFICATES,
 		.stage = TRUST_STOP_DOOR,
@@ -170,19 +181,13 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},
-	{"trace", 0666, true},
-	{"lookup", 0660, false},
-	{"resolver", 0660, false},
-	{"fetch", 0660, false},
-	{"intake", 0660, false},
-	{"jobs", 0660, false},
-	{"signer", 0660, false},
-	{"auth", 0660, false},
-	{"pam", 0660, false},
-	{"runner", 0660, false},
-	{"control", 0666, true},
-	{"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},	 {"trace", 0666, true},
+	{"lookup", 0660, false}, {"resolver", 0660, false},
+	{"fetch", 0660, false},	 {"intake", 0660, false},
+	{"jobs", 0660, false},	 {"signer", 0660, false},
+	{"auth", 0660, false},	 {"pam", 0660, false},
+	{"verify", 0660, false}, {"runner", 0660, false},
+	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -410,6 +415,9 @@ add_place(struct start *s, const struct trust_directory *d, const struct config 
 	case TRUST_STS:
 		return add_directory(s, d->name, c->sts_cache, strlen(c->sts_cache), d->rights,
 				     why);
+	case TRUST_VERIFIED:
+		return add_directory(s, d->name, c->verify.cache, strlen(c->verify.cache),
+				     d->rights, why);
 	}
 	return 0;
 }

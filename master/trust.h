@@ -17,9 +17,9 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 14
+#define TRUST_PROGRAMS 15
 #define TRUST_SERVES_MAX 4
-#define TRUST_REACHES_MAX 6
+#define TRUST_REACHES_MAX 8
 #define TRUST_DIRECTORIES_MAX 8
 #define TRUST_GROUP \
 	"culver" /* may connect to the inner sockets; each socket asks for the uid too */
@@ -53,6 +53,7 @@ enum trust_place {
 	TRUST_TABLES,	/* each directory that holds a text table */
 	TRUST_ACCOUNTS, /* of `culver user` */
 	TRUST_STS,	/* policies that fetch keeps */
+	TRUST_VERIFIED, /* what next hops have answered */
 };
 
 struct trust_directory {

@@ -35,7 +35,10 @@ checks_init(struct checks *c, const char *path)
 static void
 set(struct check *to, int code, const char *status, const char *text)
 {
-	*to = (struct check){.code = code};
+	/* not the whole of it: what is behind is as long, and mostly unused */
+	to->code = code;
+	to->is_relayed = false;
+	to->ask[0] = to->block[0] = '\0';
 	snprintf(to->status, sizeof(to->status), "%s", status);
 	snprintf(to->text, sizeof(to->text), "%s", text);
 }
@@ -67,6 +70,9 @@ judge(const struct session *s, const struct lookup_verdict *v, struct check *to)
 	switch ((enum lookup_class)v->class) {
 	case LOOKUP_LOCAL:
 		set(to, 250, "2.1.5", "ok");
+		if (span_copy(v->ask, to->ask, sizeof(to->ask)) < 0 ||
+		    span_copy(v->block, to->block, sizeof(to->block)) < 0)
+			to->ask[0] = '\0';
 		return;
 	case LOOKUP_RELAY:
 		if (!s->may_relay) {

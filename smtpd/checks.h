@@ -8,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/address.h"
 #include "common/mail/reply.h"
 #include "common/protocol/lookup.h"
+#include "common/protocol/verify.h"
 #include "common/text/span.h"
 
 #define CHECKS_MAX LOOKUP_QUESTIONS_MAX /* addresses asked for at once */
@@ -29,6 +31,9 @@ struct check {
 	char status[STATUS_MAX];
 	char text[LOOKUP_TEXT_MAX + 1];
 	bool is_relayed; /* not ours, and this client may relay */
+	/* the next hop is to be asked for this address (verification.c), as that domain block says; empty: nobody */
+	char ask[ADDRESS_MAX + 1];
+	char block[VERIFY_BLOCK_MAX + 1];
 };
 
 void checks_init(struct checks *c, const char *path);

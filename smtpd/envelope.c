@@ -15,6 +15,7 @@
 #include "common/text/arena.h"
 #include "smtpd/login.h"
 #include "smtpd/parameters.h"
+#include "smtpd/verification.h"
 
 #define OVERSHOOT_MAX \
 	1000 /* RCPT beyond the limit before each counts as an error (RFC 5321, section 4.5.3.1.10) */
@@ -183,6 +184,7 @@ envelope_settle(struct session *s)
 	for (size_t i = 0; i < count; i++)
 		addresses[i] = t->waiting[i].address;
 	checks_recipients(s, addresses, count, checks);
+	verification_run(s, addresses, count, checks);
 	for (size_t i = 0; i < count && s->ended == NULL; i++) {
 		s->about = addresses[i];
 		if (checks[i].code != 250) {

@@ -64,8 +64,8 @@ struct door {
 
 struct listener {
 	const struct config *config;
-	const char *program;			  /* smtpd or submit */
-	const char *intake, *lookup, *auth, *log; /* paths, as seen after confinement */
+	const char *program;				   /* smtpd or submit */
+	const char *intake, *lookup, *auth, *verify, *log; /* paths, as seen after confinement */
 	struct config_listen local; /* what `submission` is, in the words of `listen` */
 	struct loop_watch master;
 	struct loop *loop;
@@ -195,6 +195,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.intake = l->intake,
 		.lookup = l->lookup,
 		.auth = l->auth,
+		.verify = l->verify,
 		.fd = fd,
 		.client = *client,
 		.is_greeted = is_greeted,
@@ -634,6 +635,7 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->intake = start_path(s, "intake");
 	l->lookup = start_path(s, "lookup");
 	l->auth = start_path(s, "auth");
+	l->verify = start_path(s, "verify");
 	l->log = start_path(s, "log");
 	l->clients = clients_new(config->limits.sessions, LOBBY_MAX);
 	shortage_start();

@@ -328,6 +328,7 @@ begin(struct session *s, const struct session_start *start)
 	s->config = start->config;
 	s->listen = start->listen;
 	s->auth = start->auth;
+	s->verify = start->verify;
 	s->limits = &start->listen->limits;
 	s->stage = STAGE_GREETED;
 	s->verb = "CONNECT";

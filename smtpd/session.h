@@ -52,6 +52,7 @@ struct session_start {
 	const char *intake; /* paths to connect to; NULL: not there (tests) */
 	const char *lookup;
 	const char *auth;
+	const char *verify;
 	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
 	bool is_greeted;		/* has read the banner already, and has spoken */
@@ -99,6 +100,7 @@ struct session {
 	unsigned login_failures;
 	uint64_t mechanisms; /* offered by the last EHLO: AUTH_MECHANISM_BITs */
 	const char *auth;    /* path; NULL: not there */
+	const char *verify;  /* the same */
 	bool may_etrn;	     /* its address is in etrn-from of some route */
 	bool may_expn;	     /* its address is in expn-from, or its login in expn-logins */
 	struct sockaddr_storage address; /* of the network */

@@ -229,6 +229,8 @@ place_phrase(unsigned place)
 		return "the block of `auth`";
 	case PLACE_LOGIN:
 		return "the block of `login`";
+	case PLACE_VERIFY:
+		return "the block of `verify`";
 	case PLACE_HOP_TLS:
 		return "the block of `tls` in `outbound`, `route` or `domain`";
 	case PLACE_ANY:
@@ -425,6 +427,7 @@ read_text(struct parse *p, struct span text)
 	parse_standards(p, PLACE_GENERAL | PLACE_LOG, c);
 	parse_standards(p, PLACE_OUTBOUND, &c->outbound);
 	parse_standards(p, PLACE_AUTH, &c->auth);
+	parse_standards(p, PLACE_VERIFY, &c->verify);
 	parse_standards(p, PLACE_LIMIT, &c->limits);
 	while (text.len > 0 && !p->no_memory) {
 		struct span line = span_cut(&text, '\n');

@@ -208,7 +208,8 @@ struct config_domain {
 	char **names; /* lower case; the first names the block */
 	size_t name_count;
 	struct config_tables tables[CONFIG_USES];
-	bool users_system; /* neither `users TABLE` nor `relay` */
+	bool users_system; /* neither `users TABLE` nor `relay`, nor verified at `deliver lmtp` */
+	bool is_verified;  /* `recipients verify`: the next hop is asked for each */
 	char *as_user;	   /* who owns the mailboxes of `users TABLE`; NULL: who runs this */
 	char *catch_all;   /* an address, or a name of this domain; NULL: none */
 	char *relay;	   /* words of common/mail/hop.h, parted by blanks; NULL: mail ends here */
@@ -361,6 +362,17 @@ struct config_auth {
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };
 
+/* `recipients verify`: how a next hop is asked, and for how long its answer holds */
+struct config_verify {
+	char *cache;	      /* directory of the answers */
+	uint64_t positive[2]; /* ms: an address that was taken is believed; asked for again after */
+	uint64_t negative[2]; /* the same of one that was refused */
+	char *sender;	      /* of a probe; empty: the null reverse-path */
+	bool unknown_waits;   /* what the next hop cannot be asked for is 450, and not taken */
+	uint64_t wait;	      /* ms, of a session */
+	uint64_t probes;      /* connections to a next hop at a time */
+};
+
 enum config_log_sink { CONFIG_LOG_STDERR = 1, CONFIG_LOG_SYSLOG, CONFIG_LOG_FILE };
 enum config_log_format { CONFIG_LOG_TEXT = 1, CONFIG_LOG_JSON, CONFIG_LOG_POSTFIX };
 
@@ -407,6 +419,7 @@ struct config {
 	struct config_auth auth;
 	struct config_login logins[CONFIG_LOGINS_MAX]; /* in their order */
 	size_t login_count;
+	struct config_verify verify;
 	enum config_resolver resolver;
 	char **resolver_servers; /* ADDRESS or ADDRESS@PORT, as libunbound takes them */
 	size_t resolver_server_count;
@@ -492,6 +505,8 @@ bool config_may_etrn(const struct config *c, const struct config_route *route,
 		     const struct sockaddr *client);
 /* NULL: not a local domain.  `name` in lower case. */
 const struct config_domain *config_domain_find(const struct config *c, struct span name);
+/* config_verified_hops - where the block's recipients are asked for, as words of common/mail/hop.h; NULL: they are not */
+const char *config_verified_hops(const struct config_domain *d);
 /* config_delivery_find - by its name, or `deliver` by none or by its kind (`maildir`); NULL: the block has none of that name */
 const struct config_delivery *config_delivery_find(const struct config_domain *d, struct span name);
 /* config_homes - where virtual users are at home, as common/config/mailbox.h reads it: `home`, else the path of `deliver` */

@@ -194,6 +194,40 @@ const struct directive directives[] = {
 	 IN(config_auth, senders), .take = take_tables,
 	 .sentence = "tables of addresses to the logins that may send as them"},
 
+	/* ---- verify ---- */
+	{.word = "verify", .where = PLACE_GENERAL, .opens = PLACE_VERIFY, .needs_block = true,
+	 .otherwise = "the default of each directive",
+	 IN(config, verify), .take = take_verify,
+	 .sentence = "how next hops are asked for recipients, where a `domain` says `recipients verify`"},
+	{.word = "cache", .arguments = "PATH", .where = PLACE_VERIFY, ONE,
+	 .otherwise = "/var/lib/culver/verified; of an ordinary user verified beside the spool",
+	 IN(config_verify, cache), .take = take_path,
+	 .sentence = "the directory where answers are kept"},
+	{.word = "positive", .arguments = "TIME [REFRESH]", .where = PLACE_VERIFY, .min_words = 1, .max_words = 2,
+	 .standard = "31d 7d", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
+	 IN(config_verify, positive), .take = take_verify_times,
+	 .sentence = "how long it is believed that an address is there, and after which time it is asked for again"},
+	{.word = "negative", .arguments = "TIME [REFRESH]", .where = PLACE_VERIFY, .min_words = 1, .max_words = 2,
+	 .standard = "3d 3h", .unit = UNIT_TIME, .min = SHORTEST, .max = DAYS(365),
+	 IN(config_verify, negative), .take = take_verify_times,
+	 .sentence = "the same of an address that was refused"},
+	{.word = "sender", .arguments = "<>|ADDRESS", .where = PLACE_VERIFY, ONE,
+	 .standard = "<>",
+	 IN(config_verify, sender), .take = take_verify_sender,
+	 .sentence = "in whose name it is asked"},
+	{.word = "unknown", .arguments = "accept|defer", .where = PLACE_VERIFY, ONE,
+	 .standard = "accept",
+	 IN(config_verify, unknown_waits), .take = take_verify_unknown,
+	 .sentence = "what becomes of a recipient for whom the next hop cannot be asked now"},
+	{.word = "wait", .where = PLACE_VERIFY, TIME(SHORTEST, 60000), ONE,
+	 .standard = "6s",
+	 IN(config_verify, wait), .take = take_number,
+	 .sentence = "how long a client waits at RCPT for the next hop's answer"},
+	{.word = "probes", .where = PLACE_VERIFY, COUNT(1, 100), ONE,
+	 .standard = "4",
+	 IN(config_verify, probes), .take = take_number,
+	 .sentence = "connections on which one next hop is asked at the same time"},
+
 	/* ---- tls ---- */
 	{.word = "tls", .where = PLACE_GENERAL, .opens = PLACE_TLS, .needs_block = true,
 	 .otherwise = "none: STARTTLS is not offered",
@@ -266,10 +300,10 @@ const struct directive directives[] = {
 	 .otherwise = "none: mail for the domain ends here",
 	 IN(config_domain, relay), .take = take_relay,
 	 .sentence = "mail for the domain is taken from everybody and goes on to these hosts"},
-	{.word = "recipients", .arguments = "TABLE...", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
+	{.word = "recipients", .arguments = "TABLE...|verify", .where = PLACE_DOMAIN, .min_words = 1, .max_words = 256,
 	 .otherwise = "none: beside `relay` every name is taken",
-	 IN(config_domain, tables[CONFIG_RECIPIENTS]), .take = take_tables,
-	 .sentence = "beside `relay`: tables of the addresses that are there, all others are refused"},
+	 IN(config_domain, tables[CONFIG_RECIPIENTS]), .take = take_recipients,
+	 .sentence = "beside `relay`: tables of the addresses that are there, all others are refused; `verify`: the next hop is asked"},
 	{.word = "forward", .arguments = "yes|no", .where = PLACE_DOMAIN, ONE,
 	 .standard = "yes",
 	 IN(config_domain, forward), .take = take_yes,
@@ -665,6 +699,8 @@ place_name(unsigned place)
 		return "auth";
 	case PLACE_LOGIN:
 		return "login";
+	case PLACE_VERIFY:
+		return "verify";
 	case PLACE_HOP_TLS:
 		return "tls of a next hop";
 	case PLACE_ANY:

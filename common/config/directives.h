@@ -33,7 +33,8 @@ enum place {
 	PLACE_AUTH = 2048,	 /* auth { }			[struct config_auth] */
 	PLACE_HOP_TLS = 4096,	 /* tls { } of a next hop	[struct config_hop_tls] */
 	PLACE_LOGIN = 8192,	 /* login { }			[struct config_login] */
-	PLACE_ANY = 16383,
+	PLACE_VERIFY = 16384,	 /* verify { }			[struct config_verify] */
+	PLACE_ANY = 32767,
 };
 
 enum unit {

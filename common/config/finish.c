@@ -86,6 +86,8 @@ finish_general(struct parse *p, const struct config_defaults *defaults)
 		c->auth.accounts = join(p, state, "accounts");
 	if (c->sts_cache == NULL)
 		c->sts_cache = join(p, state, "sts");
+	if (c->verify.cache == NULL)
+		c->verify.cache = join(p, state, "verified");
 	if (!p->has_log)
 		c->log_sink = defaults->log_to_stderr ? CONFIG_LOG_STDERR : CONFIG_LOG_SYSLOG;
 }

@@ -294,6 +294,12 @@ check_domain(struct parse *p, size_t n, bool as_root)
 		wrong = "`relay` and `users` exclude one another: what is relayed has no mailbox";
 	else if (domain->relay != NULL && domain->as_user != NULL)
 		wrong = "`relay` and `as` exclude one another: what is relayed has no mailbox";
+	else if (domain->is_verified && config_verified_hops(domain) == NULL)
+		wrong = "`recipients verify` stands beside `relay` or `deliver lmtp` only: there "
+			"must be a next hop to be asked";
+	else if (domain->is_verified && domain->tables[CONFIG_USERS].count > 0)
+		wrong = "`recipients verify` and `users` exclude one another: the next hop knows "
+			"who is there";
 	else if (domain->relay == NULL && domain->tables[CONFIG_RECIPIENTS].count > 0)
 		wrong = "`recipients` stands beside `relay` only; whose mailboxes are here says "
 			"`users`";
@@ -322,7 +328,7 @@ parse_finish_domains(struct parse *p, bool as_root)
 	for (size_t i = 0; i < p->use_count; i++)
 		check_use(p, &p->uses[i]);
 	for (size_t i = 0; i < c->domain_count; i++) {
-		if (c->domains[i].relay != NULL)
+		if (c->domains[i].relay != NULL || c->domains[i].is_verified)
 			c->domains[i].users_system = false;
 		check_domain(p, i, as_root);
 	}

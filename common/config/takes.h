@@ -49,6 +49,11 @@ TAKE(outbound);	  /* a block */
 TAKE(domain);	  /* adds to domains */
 TAKE(table);	  /* adds to named_tables */
 TAKE(tables);	  /* paths and names of tables */
+TAKE(recipients); /* the same, or `verify` */
+TAKE(verify);	  /* a block; its words: */
+TAKE(verify_times);
+TAKE(verify_sender);
+TAKE(verify_unknown);
 TAKE(users);	  /* system, or one table */
 TAKE(as);	  /* a login name */
 TAKE(catch_all);  /* an address or a local part */

@@ -23,7 +23,9 @@ const struct wire_shape lookup_verdict_shape =
 		   WIRE_FIELD_U64(lookup_verdict, class, LOOKUP_LOCAL, LOOKUP_TROUBLE),
 		   WIRE_FIELD_U64(lookup_verdict, code, 0, 599),
 		   WIRE_FIELD_SPAN(lookup_verdict, status, 0, STATUS_MAX_BYTES),
-		   WIRE_FIELD_SPAN(lookup_verdict, text, 0, LOOKUP_TEXT_MAX));
+		   WIRE_FIELD_SPAN(lookup_verdict, text, 0, LOOKUP_TEXT_MAX),
+		   WIRE_FIELD_SPAN(lookup_verdict, ask, 0, ADDRESS_MAX_BYTES),
+		   WIRE_FIELD_SPAN(lookup_verdict, block, 0, NAME_MAX_BYTES));
 
 const struct wire_shape lookup_leaf_shape =
 	WIRE_SHAPE(0, lookup_leaf, 0, WIRE_FIELD_U64(lookup_leaf, number, 0, UINT32_MAX),

@@ -87,6 +87,9 @@ struct lookup_verdict {
 	uint64_t code; /* 0 unless REFUSED or TROUBLE */
 	struct span status;
 	struct span text;
+	struct span
+		ask; /* LOCAL: may be refused by the next hop, which knows this address; empty: nobody is to be asked */
+	struct span block; /* the domain block that says so, by its first name */
 };
 
 struct lookup_verdicts {

@@ -167,8 +167,8 @@ connect_unix(const struct start *s)
 static int
 connect_inner(const struct start *s)
 {
-	static const char *const names[] = {"control", "trace",	   "jobs", "intake",
-					    "lookup",  "resolver", "log",  "submission"};
+	static const char *const names[] = {"control",	"trace", "jobs",       "intake", "lookup",
+					    "resolver", "log",	 "submission", "verify"};
 	int result = STATUS_NOT_ASKED;
 	for (size_t i = 0; s->room[0] != '\0' && i < sizeof(names) / sizeof(names[0]); i++) {
 		struct sockaddr_un to = {.sun_family = AF_UNIX};

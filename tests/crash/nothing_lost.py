@@ -44,7 +44,7 @@ READY_S = 60
 DIED_S = 10
 DRAIN_S = 120
 EXTRA_ROUNDS = 5
-SERVICES = ["smtpd", "submit", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "auth", "log"]
+SERVICES = ["smtpd", "submit", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "auth", "verify", "log"]
 BY_SENDMAIL = 7  # one message in that many; no divisor of ten, so that each way gets some (ways.WAY)
 EX_TEMPFAIL = 75
 

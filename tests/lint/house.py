@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "fetch", "signer", "auth", "auth-pam", "log", "culver"]
-SHELVES = ["text", "system", "mail", "config", "accounts", "protocol", "tls"]
+SHELVES = ["text", "system", "mail", "config", "accounts", "protocol", "tls", "verified"]
 LINES_MAX = 700
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

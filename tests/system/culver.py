@@ -31,8 +31,8 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "auth", "auth-pam", "log", "culver"]
-SERVICES = ["log", "lookup", "resolver", "fetch", "signer", "auth", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "auth", "auth-pam", "verify", "log", "culver"]
+SERVICES = ["log", "lookup", "resolver", "fetch", "signer", "auth", "verify", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
 
@@ -237,6 +237,7 @@ class Culver:
         self.root_mail_path = os.path.join(self.folder, "root-mail")
         self.accounts_path = os.path.join(self.folder, "accounts")
         self.sts_path = os.path.join(self.folder, "sts")
+        self.verified_path = os.path.join(self.folder, "verified")
         self.logs = os.path.join(self.folder, "logs")
         self.log_path = os.path.join(self.logs, "culver.log")
         self.config_path = os.path.join(self.folder, "culver.conf")
@@ -245,8 +246,8 @@ class Culver:
         self.process = None
         self.cleanups = []
         self.maildir_name = f"Maildir{place.instances}"
-        # general: lines of the top level; domain, outbound, listen, limit, auth: lines of that block
-        self.general, self.domain, self.outbound, self.listen, self.limit, self.auth = [], [], [], [], [], []
+        # general: lines of the top level; domain, outbound, listen, limit, auth, verify: lines of that block
+        self.general, self.domain, self.outbound, self.listen, self.limit, self.auth, self.verify = [], [], [], [], [], [], []
         self.replaced = {}  # directive -> value, for the lines that stand there anyhow
         self.deliver = None  # another ending than the Maildir of this instance
         self.smarthosts = []
@@ -288,6 +289,7 @@ class Culver:
         text += block(f"listen 127.0.0.1:{self.port} mx", self.listen) if self.listen else \
             f"listen 127.0.0.1:{self.port} mx\n"
         text += block("auth", [f"accounts {self.accounts_path}"] + self.auth)
+        text += block("verify", [f"cache {self.verified_path}"] + self.verify)
         domain = [f"aliases {self.aliases_path}", f"deliver {self.deliver or f'maildir ~/{self.maildir_name}'}"]
         text += block(f"domain {DOMAIN}", domain + self.domain)
         if self.smarthosts or self.outbound:

@@ -47,7 +47,7 @@ def test_stop_ends_everything_in_order(culver):
 def test_culver_stop_and_status(culver):
     culver.start()
     status = culver.command("status", check=0).stdout
-    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "log"):
+    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "verify", "log"):
         assert program in status
     rows = json_lines(culver.command("status", "--json", check=0))
     assert rows
@@ -79,7 +79,7 @@ def test_second_instance_on_the_same_folders_is_refused(culver):
 
 def test_killed_programs_come_back(culver):
     culver.start()
-    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "log"):
+    for program in ("smtpd", "submit", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "fetch", "signer", "verify", "log"):
         since = culver.mark()
         old = culver.pid(program)
         culver.kill(old)
@@ -370,6 +370,6 @@ def test_files_have_tight_modes(culver):
     assert mode(culver.runtime) == 0o755
     for name in ("control", "trace", "submission"):
         assert mode(culver.socket_path(name)) == 0o666
-    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "verify", "log"):
         assert mode(culver.socket_path(name)) & 0o007 == 0
     assert mode(culver.spool) & 0o077 == 0

@@ -15,9 +15,9 @@ import wire
 from calm import Calm
 
 # socket: the program whose uid connects
-CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "fetch": "delivery", "signer": "smtpd", "auth": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
+CALLERS = {"intake": "smtpd", "jobs": "delivery", "lookup": "smtpd", "resolver": "delivery", "fetch": "delivery", "signer": "smtpd", "auth": "smtpd", "verify": "smtpd", "log": "smtpd", "control": "smtpd", "trace": "smtpd"}
 ANSWERS = {"intake": wire.INTAKE_ANSWERS, "jobs": wire.JOBS_ORDERS, "lookup": wire.LOOKUP_ANSWERS, "resolver": wire.RESOLVER_ANSWERS, "fetch": wire.FETCH_ANSWERS,
-           "signer": wire.SIGNER_ANSWERS, "auth": wire.AUTH_ANSWERS}
+           "signer": wire.SIGNER_ANSWERS, "auth": wire.AUTH_ANSWERS, "verify": wire.VERIFY_ANSWERS}
 ORIGIN_LOCAL = 3  # common/protocol/intake.h
 
 
@@ -94,7 +94,7 @@ def test_unwanted_descriptors(culver, name):
     calm.check()
 
 
-@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "control", "trace"])
+@pytest.mark.parametrize("name", ["intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "verify", "control", "trace"])
 def test_wellformed_headers_around_nonsense(culver, name):
     culver.start()
     calm = Calm(culver)
@@ -225,7 +225,7 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "pam", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "fetch", "signer", "auth", "verify", "pam", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
     wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
@@ -233,7 +233,8 @@ def test_wrong_uids_are_turned_away(culver):
              "signer": ["submit", "delivery", "lookup", "resolver", "log", "bounce", "auth"],
              "pam": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "smtpd"],
              "fetch": ["smtpd", "submit", "lookup", "log", "bounce", "resolver", "signer", "auth"],
-             "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"]}
+             "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"],
+             "verify": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "auth"]}
     for name, programs in wrong.items():
         for program in programs:
             peer = culver.connect(name, program)

@@ -13,11 +13,11 @@ import smtp
 
 # who connects where: the rooms hold nothing else (docs/architecture.md has the map with its reasons)
 ROOMS = {
-    "smtpd": {"intake", "lookup", "signer", "auth", "log"}, "signer": {"log"}, "auth": {"pam", "log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "fetch": {"resolver", "log"}, "delivery": {"jobs", "resolver", "fetch", "log"},
+    "smtpd": {"intake", "lookup", "signer", "auth", "verify", "log"}, "signer": {"log"}, "auth": {"pam", "log"}, "verify": {"resolver", "fetch", "log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "fetch": {"resolver", "log"}, "delivery": {"jobs", "resolver", "fetch", "log"},
     "bounce": {"jobs", "intake", "log"}, "log": set(),
 }
 NO_ROOM = ["lookup", "local", "runner"]
-SERVES = {"intake": "queue-manager", "jobs": "queue-manager", "control": "queue-manager", "lookup": "lookup", "resolver": "resolver", "fetch": "fetch", "signer": "signer", "auth": "auth",
+SERVES = {"intake": "queue-manager", "jobs": "queue-manager", "control": "queue-manager", "lookup": "lookup", "resolver": "resolver", "fetch": "fetch", "signer": "signer", "auth": "auth", "verify": "verify",
           "log": "log", "trace": "log", "runner": "runner"}
 
 

@@ -66,7 +66,7 @@ LOOKUP_CALLS = {
     "LOOKUP_SENDER": (5, [("address", S), ("login", S)]),
 }
 LOOKUP_ANSWERS = {
-    "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S)])]),
+    "LOOKUP_VERDICTS": (101, [("verdicts", [("number", N), ("class", N), ("code", N), ("status", S), ("text", S), ("ask", S), ("block", S)])]),
     "LOOKUP_LEAVES": (102, [("leaves", [
         ("number", N), ("leaves", N), ("kind", N), ("address", S), ("direct", N), ("line", N), ("owner", S), ("user", S),
         ("domain", S),
@@ -90,6 +90,10 @@ AUTH_ANSWERS = {
 
 AUTH_PAM_CALLS = {"AUTH_PAM_ASK": (1, [("login", S), ("password", S), ("client", S)])}
 AUTH_PAM_ANSWERS = {"AUTH_PAM_ANSWER": (101, [("verdict", N), ("reason", S)])}
+VERIFY_CALLS = {"VERIFY_ASK": (1, [("address", S), ("block", S)])}
+VERIFY_ANSWERS = {
+    "VERIFY_ANSWER": (101, [("outcome", N), ("code", N), ("status", S), ("reply", S), ("host", S), ("asked_ms", N), ("is_kept", N)]),
+}
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
 RESOLVER_ANSWERS = {
@@ -128,11 +132,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "fetch": FETCH_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "fetch": FETCH_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS, "verify": VERIFY_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS, **FETCH_CALLS, **FETCH_ANSWERS,
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS, **FETCH_CALLS, **FETCH_ANSWERS, **VERIFY_CALLS, **VERIFY_ANSWERS,
           **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 

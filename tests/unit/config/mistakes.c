@@ -422,6 +422,25 @@ the_nearest_word_is_the_one_that_was_meant(void **state)
 	assert_string_equal(nearest_of("hostnamehostnamehostnamehostnamehostnamehostname"), "");
 }
 
+static void
+what_is_verified_needs_a_next_hop(void **state)
+{
+	(void)state;
+	assert_mistake("domain a.test {\n\trecipients verify\n}\n", "1:1", "next hop");
+	assert_mistake("domain a.test {\n\trelay h.test:25\n\trecipients verify /t\n}\n", "3:13",
+		       "expected `verify` alone");
+	assert_mistake("domain a.test {\n\tusers /u\n\tdeliver lmtp 192.0.2.1:24\n"
+		       "\trecipients verify\n}\n",
+		       "1:1", "the next hop knows");
+	assert_mistake("verify {\n\tpositive 1h 2h\n}\n", "2:14", "not longer than");
+	assert_mistake("verify {\n\tnegative soon\n}\n", "2:11", "expected a time");
+	assert_mistake("verify {\n\tunknown maybe\n}\n", "2:10", "`accept` or `defer`");
+	assert_mistake("verify {\n\tsender nobody\n}\n", "2:9", "expected an address, or <>");
+	assert_mistake("verify {\n\tprobes 0\n}\n", "2:9", "1 to 100");
+	assert_mistake("verify {\n\twait 2m\n}\n", "2:7", "to 1m");
+	assert_mistake("positive 1h\n", "1:1", "the block of `verify`");
+}
+
 int
 main(void)
 {
@@ -440,6 +459,7 @@ main(void)
 		cmocka_unit_test(a_runtime_beside_a_long_spool_is_told),
 		cmocka_unit_test(a_text_without_its_defaults_is_refused),
 		cmocka_unit_test(more_mistakes_than_are_kept_are_counted),
+		cmocka_unit_test(what_is_verified_needs_a_next_hop),
 		cmocka_unit_test(the_nearest_word_is_the_one_that_was_meant),
 	};
 	int failed;

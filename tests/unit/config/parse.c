@@ -567,6 +567,45 @@ budgets_have_amounts_and_senders(void **state)
 	config_free(c);
 }
 
+static void
+recipients_may_be_verified_at_the_next_hop(void **state)
+{
+	(void)state;
+	struct config *c = parse("domain a.test {\n\trelay mx:a.test\n\trecipients verify\n}\n"
+				 "domain b.test {\n\tdeliver lmtp 192.0.2.1:24\n\trecipients "
+				 "verify\n}\n"
+				 "domain c.test {\n\trelay h.test:25\n}\n"
+				 "verify {\n\tpositive 2d\n\tnegative 1h 1h\n\tunknown defer\n"
+				 "\tsender v@a.test\n\twait 2s\n\tprobes 9\n\tcache /c\n}\n");
+	assert_string_equal(config_verified_hops(config_domain_find(c, SPAN("a.test"))),
+			    "mx:a.test:25");
+	assert_string_equal(config_verified_hops(config_domain_find(c, SPAN("b.test"))),
+			    "lmtp:192.0.2.1:24");
+	assert_false(config_domain_find(c, SPAN("b.test"))->users_system);
+	assert_null(config_verified_hops(config_domain_find(c, SPAN("c.test"))));
+	assert_int_equal(c->verify.positive[0], 2 * 86400000);
+	assert_int_equal(c->verify.positive[1], 2 * 86400000);
+	assert_int_equal(c->verify.negative[0], 3600000);
+	assert_int_equal(c->verify.negative[1], 3600000);
+	assert_true(c->verify.unknown_waits);
+	assert_string_equal(c->verify.sender, "v@a.test");
+	assert_int_equal(c->verify.wait, 2000);
+	assert_int_equal(c->verify.probes, 9);
+	assert_string_equal(c->verify.cache, "/c");
+	config_free(c);
+	c = parse("");
+	assert_int_equal(c->verify.positive[0], UINT64_C(31) * 86400000);
+	assert_int_equal(c->verify.positive[1], UINT64_C(7) * 86400000);
+	assert_int_equal(c->verify.negative[0], UINT64_C(3) * 86400000);
+	assert_int_equal(c->verify.negative[1], UINT64_C(3) * 3600000);
+	assert_false(c->verify.unknown_waits);
+	assert_string_equal(c->verify.sender, "");
+	assert_int_equal(c->verify.wait, 6000);
+	assert_int_equal(c->verify.probes, 4);
+	assert_string_equal(c->verify.cache, "/var/lib/culver/verified");
+	config_free(c);
+}
+
 int
 main(void)
 {
@@ -588,6 +627,7 @@ main(void)
 		cmocka_unit_test(what_the_machine_gives_is_always_usable),
 		cmocka_unit_test(the_most_specific_route_decides),
 		cmocka_unit_test(the_resolver_asks_whom_the_file_names),
+		cmocka_unit_test(recipients_may_be_verified_at_the_next_hop),
 		cmocka_unit_test(who_logs_in_and_where_is_read),
 	};
 

@@ -344,6 +344,46 @@ a_relayed_domain_knows_its_recipients(void **state)
 	close_all();
 }
 
+/* whom the next hop is asked for, and by which block */
+static const char *
+asked_for(const char *address)
+{
+	static char said[400];
+	struct lookup_verdict v;
+
+	arena_reset(&arena);
+	recipients_verdict(&routes, span_of(address), now_ms, &arena, &v);
+	snprintf(said, sizeof(said), "%.*s %.*s", SPAN_ARG(v.ask), SPAN_ARG(v.block));
+	return said;
+}
+
+static void
+the_next_hop_is_asked_where_no_table_knows(void **state)
+{
+	(void)state;
+	write_table(users, "ann\n");
+	write_table(names, "one: who@c.test\ntwo: who@c.test, ann\nback: ann, who@c.test\n"
+			   "three: who@c.test, too@c.test\n");
+	open_all(BLOCK "\taliases N\n}\n"
+		       "domain c.test e.test {\n\trelay mx:far.test\n\trecipients verify\n}\n"
+		       "domain d.test {\n\trelay mx:far.test\n\trecipients U\n}\n"
+		       "domain l.test {\n\tdeliver lmtp 192.0.2.1:24\n\trecipients verify\n}\n");
+	assert_string_equal(asked_for("who@c.test"), "who@c.test c.test");
+	assert_string_equal(asked_for("who@e.test"), "who@e.test c.test");
+	assert_string_equal(asked_for("postmaster@c.test"), "postmaster@c.test c.test");
+	assert_string_equal(asked_for("who@l.test"), "who@l.test l.test");
+	assert_string_equal(asked_for("one@a.test"), "who@c.test c.test");
+	/* one of several is no reason to refuse the others */
+	assert_string_equal(asked_for("two@a.test"), " ");
+	assert_string_equal(asked_for("back@a.test"), " ");
+	assert_string_equal(asked_for("three@a.test"), " ");
+	assert_string_equal(asked_for("ann@a.test"), " ");
+	assert_string_equal(asked_for("ann@d.test"), " ");
+	assert_string_equal(asked_for("who@elsewhere.test"), " ");
+	assert_int_equal(class_of("who@c.test"), LOOKUP_LOCAL);
+	close_all();
+}
+
 static int
 make_folder(void **state)
 {
@@ -380,6 +420,7 @@ main(void)
 		cmocka_unit_test(catch_all_is_for_names_that_nobody_has),
 		cmocka_unit_test(a_catch_all_that_nobody_is_refuses),
 		cmocka_unit_test(a_relayed_domain_knows_its_recipients),
+		cmocka_unit_test(the_next_hop_is_asked_where_no_table_knows),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -410,17 +410,19 @@ an_ordinary_user_has_no_rooms(void **state)
 static struct config
 three_places(void)
 {
-	static char runtime[100], spool[100], trace[100], accounts[100], sts[100];
+	static char runtime[100], spool[100], trace[100], accounts[100], sts[100], verified[100];
 	snprintf(runtime, sizeof(runtime), "%s/run", directory);
 	snprintf(spool, sizeof(spool), "%s/spool", directory);
 	snprintf(trace, sizeof(trace), "%s/state/trace", directory);
 	snprintf(accounts, sizeof(accounts), "%s/state/accounts", directory);
 	snprintf(sts, sizeof(sts), "%s/state/sts", directory);
+	snprintf(verified, sizeof(verified), "%s/state/verified", directory);
 	return (struct config){.runtime = runtime,
 			       .spool = spool,
 			       .trace = trace,
 			       .auth.accounts = accounts,
-			       .sts_cache = sts};
+			       .sts_cache = sts,
+			       .verify.cache = verified};
 }
 
 static void
@@ -431,6 +433,7 @@ remove_places(void)
 	rmdir(path_of("state/trace"));
 	rmdir(path_of("state/accounts"));
 	rmdir(path_of("state/sts"));
+	rmdir(path_of("state/verified"));
 	rmdir(path_of("state"));
 }
 

@@ -18,7 +18,8 @@ static char tables_a[] = "/etc/culver/a/aliases", tables_b[] = "/etc/culver/b/al
 	    tables_c[] = "/etc/culver/a/more", runtime[] = "/run/culver",
 	    spool[] = "/var/spool/culver", trace[] = "/var/lib/culver/trace",
 	    accounts[] = "/var/lib/culver/accounts", sts[] = "/var/lib/culver/sts",
-	    drop[] = "/var/lib/culver/drop", log_file[] = "/var/log/culver/log";
+	    verified[] = "/var/lib/culver/verified", drop[] = "/var/lib/culver/drop",
+	    log_file[] = "/var/log/culver/log";
 static char *tables_first[] = {tables_a, tables_c}, *tables_second[] = {tables_b};
 static struct config_domain domains[] = {
 	{.tables[CONFIG_ALIASES] = {tables_first, 2}},
@@ -30,6 +31,7 @@ static const struct config configuration = {
 	.trace = trace,
 	.auth.accounts = accounts,
 	.sts_cache = sts,
+	.verify.cache = verified,
 	.drop = drop,
 	.log_sink = CONFIG_LOG_FILE,
 	.log_file = log_file,
@@ -76,7 +78,7 @@ static void
 a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 {
 	static const char *const expected[][2] = {
-		{"smtpd", "intake lookup signer auth log "},
+		{"smtpd", "intake lookup signer auth verify log "},
 		{"submit", "intake lookup log "},
 		{"queue-manager", "lookup log "},
 		{"delivery", "jobs resolver fetch log "},
@@ -85,6 +87,7 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 		{"signer", "log "},
 		{"auth", "pam log "},
 		{"auth-pam", "log "},
+		{"verify", "resolver fetch log "},
 		{"local", "jobs runner log "},
 		{"runner", "log "},
 		{"bounce", "jobs intake log "},
@@ -128,6 +131,10 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	fill("fetch", &people, &c);
 	assert_int_equal(row.directory_count, 1);
 	assert_string_equal(row.directories[0].path, sts);
+	assert_int_equal(row.directories[0].rights, START_READ | START_WRITE);
+	fill("verify", &people, &c);
+	assert_int_equal(row.directory_count, 1);
+	assert_string_equal(row.directories[0].path, verified);
 	assert_int_equal(row.directories[0].rights, START_READ | START_WRITE);
 	fill("log", &people, &c);
 	assert_int_equal(row.directory_count, 2);
@@ -192,16 +199,16 @@ more_tables_than_a_row_can_hold_are_refused_with_a_sentence(void **state)
 }
 
 static void
-only_delivery_resolver_and_fetch_may_go_out_and_only_smtpd_is_given_the_network(void **state)
+only_those_who_ask_others_may_go_out_and_only_smtpd_is_given_the_network(void **state)
 {
 	const struct trust_people people = installed();
 	(void)state;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		const char *name = trust_map[i].program;
 		fill(name, &people, &configuration);
-		assert_int_equal(row.network_out, strcmp(name, "delivery") == 0 ||
-							  strcmp(name, "resolver") == 0 ||
-							  strcmp(name, "fetch") == 0);
+		assert_int_equal(row.network_out,
+				 strcmp(name, "delivery") == 0 || strcmp(name, "resolver") == 0 ||
+					 strcmp(name, "verify") == 0 || strcmp(name, "fetch") == 0);
 		assert_int_equal(row.network_port, strcmp(name, "fetch") == 0 ? 443 : 0);
 		assert_int_equal(trust_map[i].serves_network, strcmp(name, "smtpd") == 0);
 	}
@@ -386,7 +393,7 @@ main(void)
 		cmocka_unit_test(lookup_reads_the_directories_of_tables_of_senders),
 		cmocka_unit_test(more_tables_than_a_row_can_hold_are_refused_with_a_sentence),
 		cmocka_unit_test(
-			only_delivery_resolver_and_fetch_may_go_out_and_only_smtpd_is_given_the_network),
+			only_those_who_ask_others_may_go_out_and_only_smtpd_is_given_the_network),
 		cmocka_unit_test(as_root_each_program_is_somebody_else_and_only_three_stay_root),
 		cmocka_unit_test(
 			a_room_holds_the_paths_of_the_sockets_and_an_ordinary_user_has_none),

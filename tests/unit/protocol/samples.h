@@ -18,6 +18,7 @@
 #include "common/protocol/resolver.h"
 #include "common/protocol/signer.h"
 #include "common/protocol/trace.h"
+#include "common/protocol/verify.h"
 #include "common/protocol/wire.h"
 
 #define SAMPLE_SIZE 1024 /* no message's struct is larger */
@@ -27,6 +28,7 @@ static const struct wire_shape *const sample_tables[] = {
 	lookup_answers, control_calls,	  control_answers,  trace_calls,    trace_answers,
 	resolver_calls, resolver_answers, signer_calls,	    signer_answers, auth_calls,
 	auth_answers,	auth_pam_calls,	  auth_pam_answers, fetch_calls,    fetch_answers,
+	verify_calls,	verify_answers,
 };
 
 #define SAMPLE_TABLES (sizeof(sample_tables) / sizeof(sample_tables[0]))
