@@ -5,7 +5,7 @@
 #   BUILD=DIR         where everything is built
 #   DESTDIR= PREFIX=  where `make install` puts it
 
-PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver signer auth verify log culver
+PROGRAMS = master smtpd queue-manager delivery local runner bounce lookup resolver signer auth auth-pam verify log culver
 VERSION  = 0.1
 
 PREFIX     ?= /usr/local
@@ -45,6 +45,7 @@ LIBS_tls = $(LIBS_smtpd)
 LIBS_lookup = -lpcre2-8 -lsqlite3 -lidn2
 LIBS_accounts = -lsqlite3 -lcrypto -lidn
 LIBS_auth = $(LIBS_accounts)
+LIBS_auth-pam = -lpam
 LIBS_culver = -lpcre2-8 -lsqlite3 -Wl,-Bstatic -lcrypto -Wl,-Bdynamic -lidn
 LIBS_delivery = -lpcre2-8 $(LIBS_tls)
 LIBS_verify = $(LIBS_delivery) -lsqlite3

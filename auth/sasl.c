@@ -1,5 +1,5 @@
 /*
- * sasl - PLAIN and LOGIN, and what all mechanisms share; see sasl.h
+ * sasl - PLAIN, LOGIN and EXTERNAL, and what all mechanisms share; see sasl.h
  *
  * A login that is not there costs what a wrong password costs: the password is checked against a decoy.
  */
@@ -15,8 +15,15 @@ void
 sasl_start(struct sasl_exchange *x, enum auth_mechanism mechanism,
 	   const unsigned char nonce[SASL_NONCE_SIZE])
 {
-	*x = (struct sasl_exchange){.mechanism = mechanism};
+	*x = (struct sasl_exchange){.mechanism = mechanism, .bound = SASL_BINDINGS};
 	base64_encode(span_from((const char *)nonce, SASL_NONCE_SIZE), x->nonce);
+}
+
+void
+sasl_bind(struct sasl_exchange *x, enum sasl_binding binding, struct span data)
+{
+	memcpy(x->bindings.of[binding].data, data.at, data.len);
+	x->bindings.of[binding].len = data.len;
 }
 
 void
@@ -44,6 +51,18 @@ sasl_take_login(struct sasl_exchange *x, struct span name)
 	return prepare_login(name, false, x->login) == 0;
 }
 
+static enum sasl_found
+check_verifier(struct sasl_exchange *x, struct span password, const struct sasl_source *source,
+	       bool *is_right)
+{
+	enum sasl_found found =
+		source->find(source->owner, span_of(x->login), VERIFIER_SHA256, &x->verifier);
+
+	if (found != SASL_UNKNOWN && verifier_check(&x->verifier, password, is_right) < 0)
+		return SASL_UNKNOWN;
+	return found;
+}
+
 void
 sasl_check(struct sasl_exchange *x, struct span password, const struct sasl_source *source,
 	   struct sasl_result *r)
@@ -56,9 +75,13 @@ sasl_check(struct sasl_exchange *x, struct span password, const struct sasl_sour
 		r->outcome = SASL_REFUSED;
 		goto out;
 	}
-	found = source->find(source->owner, span_of(x->login), VERIFIER_SHA256, &x->verifier);
-	if (found == SASL_UNKNOWN ||
-	    verifier_check(&x->verifier, span_of(prepared), &is_right) < 0) {
+	if (source->check != NULL)
+		found = is_possible ? source->check(source->owner, span_of(x->login),
+						    span_of(prepared), &is_right)
+				    : SASL_FOUND;
+	else
+		found = check_verifier(x, span_of(prepared), source, &is_right);
+	if (found == SASL_UNKNOWN) {
 		r->outcome = SASL_TROUBLE;
 		goto out;
 	}
@@ -117,6 +140,35 @@ login_step(struct sasl_exchange *x, struct span response, const struct sasl_sour
 	}
 }
 
+/* [authzid]; whom the certificate names must have an account, so that one that is removed is shut out */
+static void
+external_step(struct sasl_exchange *x, struct span response, const struct sasl_source *source,
+	      struct sasl_result *r)
+{
+	char other_login[PREPARE_LOGIN_MAX + 1];
+
+	if (span_has(response, '\0')) {
+		sasl_fail(r, AUTH_MALFORMED);
+		return;
+	}
+	if (!sasl_take_login(x, span_of(x->certificate)) ||
+	    (response.len > 0 && (prepare_login(response, false, other_login) < 0 ||
+				  strcmp(other_login, x->login) != 0))) {
+		sasl_fail(r, AUTH_WRONG);
+		return;
+	}
+	switch (source->find(source->owner, span_of(x->login), VERIFIER_SHA256, &x->verifier)) {
+	case SASL_FOUND:
+		r->outcome = SASL_SUCCESS;
+		return;
+	case SASL_DECOY:
+		sasl_fail(r, AUTH_WRONG);
+		return;
+	case SASL_UNKNOWN:
+		return; /* trouble */
+	}
+}
+
 void
 sasl_step(struct sasl_exchange *x, const struct span *response, const struct sasl_source *source,
 	  struct sasl_result *r)
@@ -136,7 +188,18 @@ sasl_step(struct sasl_exchange *x, const struct span *response, const struct sas
 		break;
 	case AUTH_SCRAM_SHA_256:
 	case AUTH_SCRAM_SHA_1:
+	case AUTH_SCRAM_SHA_256_PLUS:
+	case AUTH_SCRAM_SHA_1_PLUS:
 		scram_step(x, *response, source, r);
+		break;
+	case AUTH_EXTERNAL:
+		external_step(x, *response, source, r);
+		break;
+	case AUTH_OAUTHBEARER:
+	case AUTH_XOAUTH2:
+	case AUTH_CRAM_MD5:
+	case AUTH_GSSAPI: /* Dovecot's alone */
+		sasl_fail(r, AUTH_MALFORMED);
 		break;
 	}
 	x->step++;

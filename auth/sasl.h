@@ -3,7 +3,8 @@
  *
  * Called by check.c, each step in a process of its own; knows neither sockets nor files.  What lasts from one step to the next stands in struct
  * sasl_exchange, which is plain bytes: it can be copied, and sent to another process of the same program.  Offered are PLAIN (RFC 4616), LOGIN
- * (draft-murchison-sasl-login), SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, RFC 7677), without channel binding.
+ * (draft-murchison-sasl-login), SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, RFC 7677), both with channel binding too (-PLUS),
+ * and EXTERNAL (RFC 4422, appendix A): who the client's certificate names.
  */
 #ifndef AUTH_SASL_H
 #define AUTH_SASL_H
@@ -22,18 +23,35 @@
 #define SCRAM_MESSAGE_MAX 1024 /* of a message of the client */
 #define SCRAM_FIRST_MAX 1400   /* of ours: its nonce, ours, salt, iterations */
 
+/* channel bindings, which smtpd has from the client's TLS; what it does not have was not offered */
+enum sasl_binding { SASL_EXPORTER, SASL_UNIQUE, SASL_END_POINT, SASL_BINDINGS };
+
+struct sasl_bindings {
+	struct {
+		size_t len; /* 0: not this one */
+		unsigned char data[AUTH_BINDING_MAX];
+	} of[SASL_BINDINGS];
+};
+
 struct sasl_exchange {
 	enum auth_mechanism mechanism;
 	unsigned step;	/* how many responses were taken */
 	bool is_proven; /* SCRAM: the last message of the client is but a courtesy */
 	char login[PREPARE_LOGIN_MAX + 1]; /* prepared; empty: not said yet */
 	char nonce[SASL_NONCE_MAX + 1];	   /* ours */
+	/* where another judges (dovecot.c) */
+	char tried[PREPARE_LOGIN_MAX + 1]; /* the login as the client has it; empty: the same */
+	bool is_named;			   /* the response that names the login has come */
+	bool is_counted; /* wrong, and counted as that: the challenge says so, and one step is to come */
+	char certificate[AUTH_LOGIN_MAX + 1]; /* whom that of the client names; empty: nobody */
 	/* SCRAM */
 	char client_first[SCRAM_MESSAGE_MAX + 1];
 	size_t bare_at; /* where client-first-message-bare begins in it */
 	char server_first[SCRAM_FIRST_MAX + 1];
 	struct verifier verifier;
 	bool is_decoy; /* there is no such login: nothing fits */
+	struct sasl_bindings bindings;
+	enum sasl_binding bound; /* which of them the client has chosen; SASL_BINDINGS: none */
 };
 
 /* where accounts are looked up */
@@ -47,6 +65,9 @@ struct sasl_source {
 	void *owner;
 	enum sasl_found (*find)(void *owner, struct span login, enum verifier_hash hash,
 				struct verifier *v);
+	/* check - NULL: by what find says; else whoever judges passwords himself: SASL_FOUND and *is_right, or SASL_UNKNOWN */
+	enum sasl_found (*check)(void *owner, struct span login, struct span password,
+				 bool *is_right);
 	/* may_guess - false: too many wrong guesses came from there, and this one is not looked at */
 	bool (*may_guess)(void *owner, const char *login);
 };
@@ -67,9 +88,11 @@ struct sasl_result {
 	char data[AUTH_CHALLENGE_MAX];
 };
 
-/* sasl_start - `nonce`: SASL_NONCE_SIZE random bytes */
+/* sasl_start - `nonce`: SASL_NONCE_SIZE random bytes; no bindings yet */
 void sasl_start(struct sasl_exchange *x, enum auth_mechanism mechanism,
 		const unsigned char nonce[SASL_NONCE_SIZE]);
+/* sasl_bind - before the first step: the client could bind itself to this */
+void sasl_bind(struct sasl_exchange *x, enum sasl_binding binding, struct span data);
 /*
  * sasl_step - one response of the client; the first is the initial one, `response` NULL: there is none
  *

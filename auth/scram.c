@@ -7,8 +7,10 @@
  *     S: v=SIGNATURE
  *     C: (nothing)				since SMTP has no data beside success (RFC 4954, section 4)
  *
- * Channel binding is not offered.  A client that could, and sees that we do not (gs2 flag `y`), is right, so it goes on (section 6); one
- * that insists (`p`) is told.  That nobody between us has changed our list of mechanisms is seen by `c`: it repeats the flag, under the proof.
+ * With channel binding (-PLUS) the gs2 header begins with p=TYPE, and `c` is the header with the data of that type behind it: a client
+ * whose TLS ends elsewhere has other data.  Section 6 says what the flag means besides: a client that could bind and sees no -PLUS
+ * among our mechanisms says `y`, and `c` repeats it under the proof.  So where -PLUS was offered, `y` shows that somebody between us has
+ * taken it away; where it was not, `y` is right, and the exchange goes on.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +25,15 @@
 static enum verifier_hash
 hash_of(const struct sasl_exchange *x)
 {
-	return x->mechanism == AUTH_SCRAM_SHA_256 ? VERIFIER_SHA256 : VERIFIER_SHA1;
+	return x->mechanism == AUTH_SCRAM_SHA_256 || x->mechanism == AUTH_SCRAM_SHA_256_PLUS
+		       ? VERIFIER_SHA256
+		       : VERIFIER_SHA1;
+}
+
+static bool
+is_plus(const struct sasl_exchange *x)
+{
+	return x->mechanism == AUTH_SCRAM_SHA_256_PLUS || x->mechanism == AUTH_SCRAM_SHA_1_PLUS;
 }
 
 /* the next piece up to a comma, which must be `name`=VALUE */
@@ -75,21 +85,67 @@ is_nonce(struct span s)
 
 /* ---- the first message ---- */
 
+static bool
+has_bindings(const struct sasl_exchange *x)
+{
+	for (size_t i = 0; i < SASL_BINDINGS; i++)
+		if (x->bindings.of[i].len > 0)
+			return true;
+	return false;
+}
+
+/* p=TYPE of a -PLUS mechanism; false: there is no such binding here */
+static bool
+choose_binding(struct sasl_exchange *x, struct span type)
+{
+	static const char *const types[SASL_BINDINGS] = {
+		[SASL_EXPORTER] = "tls-exporter",
+		[SASL_UNIQUE] = "tls-unique",
+		[SASL_END_POINT] = "tls-server-end-point",
+	};
+
+	for (unsigned i = 0; i < SASL_BINDINGS; i++) {
+		if (!span_equal(type, span_of(types[i])) || x->bindings.of[i].len == 0)
+			continue;
+		x->bound = (enum sasl_binding)i;
+		return true;
+	}
+	return false;
+}
+
+/* cbind-flag; false: r says what is wrong */
+static bool
+take_flag(struct sasl_exchange *x, struct span flag, struct sasl_result *r)
+{
+	bool is_bound = span_starts(flag, SPAN("p="));
+
+	r->outcome = SASL_FAILURE;
+	if (is_bound && (!is_plus(x) || !choose_binding(x, span_skip(flag, 2))))
+		r->reason = AUTH_BINDING;
+	else if (!is_bound &&
+		 (is_plus(x) || (!span_equal(flag, SPAN("n")) && !span_equal(flag, SPAN("y")))))
+		r->reason = AUTH_MALFORMED;
+	else if (!is_bound && flag.at[0] == 'y' && has_bindings(x))
+		r->reason = AUTH_DOWNGRADE;
+	else
+		r->outcome = SASL_TROUBLE; /* nothing is decided */
+	return r->outcome != SASL_FAILURE;
+}
+
 /* cbind-flag, authzid; false: r says what is wrong */
 static bool
-take_gs2_header(struct span *rest, struct span *other, struct sasl_result *r)
+take_gs2_header(struct sasl_exchange *x, struct span *rest, struct span *other,
+		struct sasl_result *r)
 {
 	struct span flag = span_cut(rest, ',');
 
 	*other = SPAN_NONE;
-	if (span_starts(flag, SPAN("p="))) {
-		sasl_fail(r, AUTH_BINDING);
-		return false;
-	}
-	if ((!span_equal(flag, SPAN("n")) && !span_equal(flag, SPAN("y"))) || rest->len == 0) {
+	if (rest->len == 0) {
 		sasl_fail(r, AUTH_MALFORMED);
 		return false;
 	}
+	if (!take_flag(x, flag, r))
+		return false;
 	if (rest->at[0] == ',') {
 		*rest = span_skip(*rest, 1);
 		return true;
@@ -141,7 +197,7 @@ take_first(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 		sasl_fail(r, AUTH_MALFORMED);
 		return;
 	}
-	if (!take_gs2_header(&rest, &other, r))
+	if (!take_gs2_header(x, &rest, &other, r))
 		return;
 	x->bare_at = message.len - rest.len;
 	/* `m` in front: an extension that must be understood, and is not */
@@ -189,15 +245,20 @@ parse_final(struct span message, struct final *f)
 	return false;
 }
 
-/* is `c` the gs2 header of the first message? */
+/* is `c` the gs2 header of the first message, with the data of the binding that it names? */
 static bool
-is_same_header(const struct sasl_exchange *x, struct span binding)
+is_same_channel(const struct sasl_exchange *x, struct span binding)
 {
-	char header[SCRAM_MESSAGE_MAX];
-	int len = base64_decode(binding, header, sizeof(header));
+	char said[SCRAM_MESSAGE_MAX + AUTH_BINDING_MAX];
+	int len = base64_decode(binding, said, sizeof(said));
+	struct span header = span_from(x->client_first, x->bare_at), data = SPAN_NONE;
 
-	return len >= 0 &&
-	       span_equal(span_from(header, (size_t)len), span_from(x->client_first, x->bare_at));
+	if (x->bound != SASL_BINDINGS)
+		data = span_from((const char *)x->bindings.of[x->bound].data,
+				 x->bindings.of[x->bound].len);
+	return len >= 0 && (size_t)len == header.len + data.len &&
+	       memcmp(said, header.at, header.len) == 0 &&
+	       memcmp(said + header.len, data.at, data.len) == 0;
 }
 
 /* r=...: what stands first in our message */
@@ -235,7 +296,7 @@ take_final(struct sasl_exchange *x, struct span message, const struct sasl_sourc
 		    0)
 		return; /* trouble */
 	r->is_checked = true;
-	if (!is_right || x->is_decoy || !is_same_header(x, f.binding) ||
+	if (!is_right || x->is_decoy || !is_same_channel(x, f.binding) ||
 	    !is_same_nonce(x, f.nonce)) {
 		sasl_fail(r, AUTH_WRONG);
 		return;

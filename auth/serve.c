@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
-#include "auth/check.h"
 #include "auth/guessers.h"
+#include "auth/offers.h"
 #include "common/config/reload.h"
 #include "common/protocol/auth.h"
 #include "common/system/events.h"
@@ -31,7 +32,9 @@ struct client {
 	enum state state;
 	uint32_t request;
 	struct sasl_exchange exchange;
-	char address[AUTH_CLIENT_MAX + 1], session[AUTH_SESSION_MAX + 1];
+	struct verdict_peer peer;
+	char server[AUTH_CLIENT_MAX + 1], tls[AUTH_TLS_MAX + 1];
+	int connection;			 /* to Dovecot, of an exchange that goes on; -1: none */
 	struct check_question *question; /* WAITING; wiped and freed when the child has it */
 	struct check check;
 	struct client *next_waiting;
@@ -43,7 +46,8 @@ struct serve {
 	struct service service;
 	struct reload reload;
 	struct guessers *guessers;
-	int accounts;
+	struct check_source source;
+	struct offers offers;
 	size_t checks;
 	struct client *first_waiting, *last_waiting;
 	struct wire out;
@@ -63,6 +67,15 @@ drop_question(struct client *c)
 	explicit_bzero(c->question, sizeof(*c->question));
 	free(c->question);
 	c->question = NULL;
+}
+
+static void
+forget_exchange(struct client *c)
+{
+	explicit_bzero(&c->exchange, sizeof(c->exchange));
+	if (c->connection >= 0)
+		close(c->connection);
+	c->connection = -1;
 }
 
 /* ---- answers ---- */
@@ -108,7 +121,7 @@ settle(struct client *c, struct sasl_result *r)
 	const char *wrong = tell(c, r);
 
 	if (c->state == IDLE)
-		explicit_bzero(&c->exchange, sizeof(c->exchange));
+		forget_exchange(c);
 	explicit_bzero(r, sizeof(*r));
 	return wrong;
 }
@@ -123,57 +136,10 @@ release_held(struct loop_timer *t)
 
 /* ---- what a step came to ---- */
 
-static void
-tell_failed(const struct client *c, const char *reason)
-{
-	EVENT("login-failed", event_string("session", c->session),
-	      event_string("client", c->address), event_string("login", c->exchange.login),
-	      event_string("reason", reason));
-}
-
-/* counts it; how long the answer is held back */
-static int64_t
-judge(struct client *c, const struct sasl_result *r)
-{
-	struct guessers *g = serve_of(c)->guessers;
-	int64_t now_ms = loop_now_ms(c->base.service->loop), delay_ms = 0;
-	/* whether it was looked at was said with what was known at its begin: now it is only slower */
-	(void)guessers_judge(g, c->address, c->exchange.login, now_ms, &delay_ms);
-
-	switch (r->outcome) {
-	case SASL_SUCCESS:
-	case SASL_CHALLENGE:
-		guessers_pardon(g, c->address, now_ms);
-		if (r->outcome == SASL_SUCCESS)
-			guessers_right(g, c->address, c->exchange.login, now_ms);
-		break;
-	case SASL_FAILURE:
-		guessers_wrong(g, c->exchange.login, now_ms);
-		tell_failed(c, r->reason == AUTH_WRONG	     ? "wrong"
-			       : r->reason == AUTH_MALFORMED ? "malformed"
-							     : "channel-binding");
-		break;
-	case SASL_REFUSED:
-		tell_failed(c, "guesses");
-		break;
-	case SASL_TROUBLE:
-		guessers_pardon(g, c->address, now_ms);
-		tell_failed(c, "trouble");
-		break;
-	}
-	if (!r->is_checked)
-		return 0;
-	if (delay_ms > 0)
-		EVENT("guesser-slowed", event_string("session", c->session),
-		      event_string("client", c->address), event_string("login", c->exchange.login),
-		      event_number("ms", delay_ms));
-	return delay_ms;
-}
-
 static void start_waiting(struct serve *s);
 
 static void
-check_done(struct check *check, const struct check_answer *a)
+check_done(struct check *check, const struct check_answer *a, int connection)
 {
 	struct client *c = check->owner;
 	struct serve *s = serve_of(c);
@@ -182,13 +148,15 @@ check_done(struct check *check, const struct check_answer *a)
 	int64_t delay_ms;
 
 	s->checks--;
+	if (c->connection >= 0)
+		close(c->connection);
+	c->connection = connection;
 	if (a != NULL) {
 		c->exchange = a->exchange;
 		result = a->result;
-		if (a->trouble[0] != '\0')
-			EVENT("accounts-trouble", event_string("reason", a->trouble));
+		offers_learn(&s->offers, a);
 	}
-	delay_ms = judge(c, &result);
+	delay_ms = verdict_count(s->guessers, &c->peer, &c->exchange, &result, loop_now_ms(loop));
 	if (delay_ms == 0) {
 		(void)service_settle(&c->base, settle(c, &result));
 	} else {
@@ -210,11 +178,10 @@ start_check(struct client *c)
 	int64_t now_ms = loop_now_ms(s->service.loop);
 	struct sasl_result trouble = {.outcome = SASL_TROUBLE};
 
-	guessers_charge(s->guessers, c->address, now_ms);
+	guessers_charge(s->guessers, c->peer.address, now_ms);
 	c->check.owner = c;
 	c->check.done = check_done;
-	int started =
-		check_start(&c->check, s->service.loop, c->question, s->guessers, s->accounts);
+	int started = check_start(&c->check, s->service.loop, c->question, s->guessers, &s->source);
 	int error = errno;
 	drop_question(c);
 	if (started == 0) {
@@ -223,7 +190,7 @@ start_check(struct client *c)
 		return NULL;
 	}
 	EVENT("no-process", event_string("errno", strerror(error)));
-	guessers_pardon(s->guessers, c->address, now_ms);
+	guessers_pardon(s->guessers, c->peer.address, now_ms);
 	return settle(c, &trouble);
 }
 
@@ -250,7 +217,10 @@ step(struct client *c, const struct span *response)
 	if (c->question == NULL)
 		return "out of memory";
 	c->question->exchange = c->exchange;
-	memcpy(c->question->client, c->address, sizeof(c->address));
+	c->question->peer = c->peer;
+	c->question->connection = c->connection;
+	memcpy(c->question->server, c->server, sizeof(c->server));
+	memcpy(c->question->tls, c->tls, sizeof(c->tls));
 	if (response != NULL) {
 		c->question->has_response = true;
 		memcpy(c->question->response, response->at, response->len);
@@ -275,14 +245,29 @@ take_start(struct client *c, const struct auth_start *m)
 {
 	unsigned char nonce[SASL_NONCE_SIZE];
 
-	if (span_copy(m->client, c->address, sizeof(c->address)) < 0 ||
-	    span_copy(m->session, c->session, sizeof(c->session)) < 0 ||
+	if (span_copy(m->client, c->peer.address, sizeof(c->peer.address)) < 0 ||
+	    span_copy(m->session, c->peer.session, sizeof(c->peer.session)) < 0 ||
+	    span_copy(m->server, c->server, sizeof(c->server)) < 0 ||
+	    span_copy(m->tls, c->tls, sizeof(c->tls)) < 0 || span_has(m->certificate, '\0') ||
 	    (m->has_response == 0 && m->response.len > 0))
 		return "malformed message";
 	if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return "no random bytes";
 	sasl_start(&c->exchange, (enum auth_mechanism)m->mechanism, nonce);
+	sasl_bind(&c->exchange, SASL_EXPORTER, m->exporter);
+	sasl_bind(&c->exchange, SASL_UNIQUE, m->unique);
+	sasl_bind(&c->exchange, SASL_END_POINT, m->end_point);
+	memcpy(c->exchange.certificate, m->certificate.at, m->certificate.len);
 	return step(c, m->has_response != 0 ? &m->response : NULL);
+}
+
+static const char *
+take_list(struct client *c)
+{
+	struct serve *s = serve_of(c);
+	const struct auth_offers offers = {offers_known(&s->offers, loop_now_ms(s->service.loop))};
+
+	return send_answer(c, AUTH_OFFERS, &offers);
 }
 
 static const char *
@@ -296,7 +281,7 @@ take_message(struct client *c, struct span datagram)
 	if (wire_peek(datagram, &h) < 0 || h.flags != 0 ||
 	    (shape = wire_find(auth_calls, h.type)) == NULL)
 		return "malformed message";
-	if ((h.type == AUTH_START) != (c->state == IDLE))
+	if ((h.type == AUTH_START || h.type == AUTH_LIST) != (c->state == IDLE))
 		return "untimely message";
 	c->request = h.request;
 	switch ((enum auth_type)h.type) {
@@ -310,12 +295,15 @@ take_message(struct client *c, struct span datagram)
 		if (wire_decode(datagram, shape, NULL) < 0)
 			return "malformed message";
 		c->state = IDLE;
-		explicit_bzero(&c->exchange, sizeof(c->exchange));
+		forget_exchange(c);
 		return NULL;
+	case AUTH_LIST:
+		return wire_decode(datagram, shape, NULL) < 0 ? "malformed message" : take_list(c);
 	case AUTH_CHALLENGE:
 	case AUTH_SUCCESS:
 	case AUTH_FAILURE:
 	case AUTH_TROUBLE:
+	case AUTH_OFFERS:
 		break;
 	}
 	return "malformed message";
@@ -337,6 +325,7 @@ client_came(struct service_client *base)
 	struct client *c = (struct client *)base;
 
 	c->held = (struct loop_timer){.fire = release_held, .owner = c};
+	c->connection = -1;
 }
 
 static bool
@@ -392,7 +381,7 @@ client_ended(struct service_client *base)
 	}
 	loop_timer_clear(s->service.loop, &c->held);
 	drop_question(c);
-	explicit_bzero(&c->exchange, sizeof(c->exchange));
+	forget_exchange(c);
 	explicit_bzero(&c->result, sizeof(c->result));
 }
 
@@ -417,7 +406,8 @@ take_config(void *owner, struct config *c)
 }
 
 void
-serve(const struct start_listen *listen, int master, int accounts, size_t clients_max)
+serve(const struct start_listen *listen, int master, const struct check_source *source,
+      size_t clients_max)
 {
 	struct serve *s = calloc(1, sizeof(*s));
 	struct loop *loop = loop_new();
@@ -425,12 +415,14 @@ serve(const struct start_listen *listen, int master, int accounts, size_t client
 	if (s == NULL)
 		fatal(EXIT_OS, ENOMEM, "serve");
 	s->guessers = guessers_new();
-	s->accounts = accounts;
+	s->source = *source;
+	offers_open(&s->offers, loop, &s->source, s->guessers);
 	service_open(&s->service, loop, &program, listen, clients_max, s);
 	reload_watch(&s->reload, loop, master, take_config, s);
 	loop_run(loop);
 	reload_end(&s->reload);
 	service_close(&s->service);
+	offers_close(&s->offers);
 	loop_free(loop);
 	guessers_free(s->guessers);
 	free(s);

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "auth/check.h"
 #include "common/system/start.h"
 
 #define SERVE_CHECKS_MAX 16
@@ -16,7 +17,8 @@
 #define SERVE_STALLED_MS 30000
 #define SERVE_STOP_MS 1000 /* SIGTERM: what is in hand has that long */
 
-/* serve - until SIGTERM, or until master is gone; `accounts`: the directory */
-void serve(const struct start_listen *listen, int master, int accounts, size_t clients_max);
+/* serve - until SIGTERM, or until master is gone */
+void serve(const struct start_listen *listen, int master, const struct check_source *source,
+	   size_t clients_max);
 
 #endif

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 
+import certificates
 import peers
 import processes
 
@@ -62,6 +63,12 @@ class Mta:
     def pids(self):
         """All of its processes."""
         raise NotImplementedError
+
+
+def certificate(folder):
+    """(certificate, key): RSA, as most hosts have; made once, root's."""
+    pair = certificates.Pair(folder, "bench")
+    return pair.certificate, pair.key
 
 
 def unpacked(name, packages):

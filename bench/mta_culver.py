@@ -45,8 +45,12 @@ class Culver(mta.Mta):
         # the helper of the tests has a line of its own there; the bench measures the default
         self.instance.replaced["early-delivery"] = None if early else "off"
         self.instance.outbound = ["retry 5m 4h"]
+        certificate, key = mta.certificate(folder)
+        if place.mode == "user":
+            os.chown(key, place.runner.pw_uid, -1)
         self.instance.general = [f"route {domain} {{\n    smtp {' '.join(f'127.0.0.1:{port}' for port in ports)}\n}}"
                                  for domain, ports in routes.items()]
+        self.instance.general.append(f"tls {{\n    certificate {certificate}\n    key {key}\n}}")
         self.version = subprocess.run([place.command, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
     def knows_early(self):

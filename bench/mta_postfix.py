@@ -42,6 +42,8 @@ smtpd_client_connection_count_limit = 0
 # as many sessions at once as the bench asks for (100 is the default, and that of all other services)
 # (the line of smtpd in master.cf says 500)
 smtp_connect_timeout = 5s
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = /etc/postfix/chain.pem
 message_size_limit = 52428800
 mailbox_size_limit = 0
 smtpd_recipient_limit = 50000
@@ -68,8 +70,17 @@ class Postfix(mta.Rival):
         self.write("etc/main.cf", MAIN.format(domain="local.test"))
         self.write("etc/transport", "".join(
             f"{domain} smtp:{', '.join(f'[127.0.0.1]:{port}' for port in ports)}\n" for domain, ports in self.routes.items()))
+        self._make_chain()
         self._edit_master()
         self.version = self.run("postconf", "-dh", "mail_version").strip()
+
+    def _make_chain(self):
+        """Its key and certificate in one file."""
+        text = ""
+        for path in reversed(mta.certificate(self.folder)):
+            with open(path, encoding="ascii") as file:
+                text += file.read()
+        self.write("etc/chain.pem", text, mode=0o600)
 
     def _edit_master(self):
         """Debian's, with our port; no chroot (its files are not in the chroot without the installer), 500 sessions."""

@@ -41,12 +41,12 @@ def _cell(value, form):
 class Row:
     """One system in one scenario."""
 
-    def __init__(self, name, rounds, counted, base):
+    def __init__(self, name, rounds, counted, base, takes):
         self.name, self.rounds, self.counted = name, rounds, counted
         rates = [one["rate"] for one in rounds]
         self.rate, self.spread = statistics.median(rates), (min(rates), max(rates))
         self.is_ours = name.startswith("Culver")
-        self.durable = self.is_ours or "syncs" not in counted or counted["syncs"] >= DURABLE_FSYNCS
+        self.durable = not takes or self.is_ours or "syncs" not in counted or counted["syncs"] >= DURABLE_FSYNCS
         # pairs of one round
         self.ratios = {} if self.is_ours or not self.durable else {
             ours: [_speed(a) / _speed(b) for a, b in zip(theirs, rounds) if _speed(b) > 0] for ours, theirs in base.items()}
@@ -94,7 +94,7 @@ class Report:
     def add(self, scenario, results):
         """The result of one scenario."""
         base = {name: rounds for name, (rounds, _) in results.items() if name.startswith("Culver")}
-        self.results[scenario] = [Row(name, rounds, counted, base) for name, (rounds, counted) in results.items()]
+        self.results[scenario] = [Row(name, rounds, counted, base, scenario.takes) for name, (rounds, counted) in results.items()]
 
     def _table(self, scenario):
         rows = self.results[scenario]

@@ -11,7 +11,7 @@ import time
 
 import measure
 from maildir import LetterCounter
-from tools import Load
+from tools import Load, Secure
 
 PATIENCE_S = 240  # for the last message of a round
 STUCK_S = 8  # without a delivery: what has not come by then is deferred
@@ -40,6 +40,7 @@ class Scenario:
     only: tuple = ()  # names of the systems it is measured with; empty: all
     short: bool = False
     spoils: bool = False  # the queue is not empty afterwards: start anew
+    takes: bool = True  # messages, that is: who does not sync them is no measure
     counted: bool = True  # a round more, for what the kernel counts
     rounds: int = 0  # 0: as many as asked for
 
@@ -68,6 +69,22 @@ def relay(bench, mta, scenario, messages):
     load, _ = _load(bench, mta, scenario, messages, f"r%r@{scenario.domain}")
     sent = load.result()
     return _common(sent, _until_stuck(bench, sent["accepted"] * scenario.recipients))
+
+
+def handshakes(bench, mta, scenario, messages):
+    """Connections a second, each with a full handshake; the times are those of a connection."""
+    sent = Secure(mta.port, handshakes=messages, sessions=scenario.sessions).result()
+    result = _common(sent, bench.sink.report())
+    result.update(rate=sent["per_second"], missing=0, duplicates=0)
+    return result
+
+
+def relay_tls(bench, mta, scenario, messages):
+    """As `relay`, and what comes in comes by TLS, many messages a session."""
+    tag = f"r{next(_tags)}"
+    bench.sink.round(tag, messages, 1)
+    sent = Secure(mta.port, messages=messages, sessions=scenario.sessions, size=scenario.size, rcpt=f"r0@{scenario.domain}", tag=tag).result()
+    return _common(sent, _until_stuck(bench, sent["accepted"]))
 
 
 def intake(bench, mta, scenario, messages):
@@ -205,6 +222,8 @@ SCENARIOS = [
     Scenario("intake-4k-20", "taken in while the next hop defers, 20 sessions", intake, 2000, 20, domain="defer.test", spoils=True),
     *(Scenario(f"maildir-{sessions}", f"Maildir, {sessions} sessions", maildir, 2000 if sessions > 1 else 500, sessions,
                short=sessions == 20) for sessions in (1, 20, 100)),
+    Scenario("handshakes-20", "full TLS handshakes (RSA 2048, TLS 1.3), 20 at a time, a connection each", handshakes, 2000, 20, takes=False),
+    Scenario("relay-tls-20", "relay 4KB by STARTTLS, 20 sessions, many messages each", relay_tls, 4000, 20),
     Scenario("fanout-1000", "fan-out: messages to 1,000 recipients each", relay, 20, 2, recipients=1000),
     Scenario("limited-5", "a receiver that allows 5 connections, 421 beyond", limited, 2000, 20, domain="busy.test", spoils=True, rounds=3),
     Scenario("pair", "one of two hosts black-holed, the first", pair, 6000, 20, domain="pair.test", only=("Culver", "Culver synced"), spoils=True, rounds=3),

@@ -17,8 +17,10 @@ def tool(name):
 class Load:
     """One run of load in the background; words as its command line has them, without the dashes."""
 
+    program = "load"
+
     def __init__(self, port, **words):
-        command = [tool("load"), "--to", f"127.0.0.1:{port}"]
+        command = [tool(self.program), "--to", f"127.0.0.1:{port}"]
         for word, value in words.items():
             command += [f"--{word.replace('_', '-')}", str(value)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -32,8 +34,14 @@ class Load:
             self.process.wait()
             raise
         if self.process.returncode != 0:
-            raise RuntimeError(f"load ended with {self.process.returncode}")
+            raise RuntimeError(f"{self.program} ended with {self.process.returncode}")
         return json.loads(out)
+
+
+class Secure(Load):
+    """One run of secure: the same by TLS."""
+
+    program = "secure"
 
 
 class Sink:

@@ -124,6 +124,7 @@ take_envelope(struct agent *a, const struct jobs_job *job)
 		return -1;
 	a->ret = (enum intake_ret)job->ret;
 	n->is_global = job->utf8 != 0;
+	n->tls_demand = (enum intake_tls_demand)job->tls_demand;
 	n->envid = span_of(a->envid);
 	n->hostname = a->config->hostname;
 	n->id = job->id;
@@ -279,6 +280,7 @@ hand_in(struct agent *a, const struct composed *c, uint64_t *id, struct verdict 
 		.top = SPAN_NONE,
 		.eight_bit = c->eight_bit,
 		.utf8 = a->notice.is_global,
+		.tls_demand = a->notice.tls_demand,
 		.envid = SPAN_NONE,
 	};
 	enum intake_outcome outcome;
@@ -323,8 +325,13 @@ notify(struct agent *a, uint64_t *id, struct verdict *v)
 	struct compose_original original;
 	struct composed composed;
 
-	/* RFC 3461, section 4.3: whole at most where something failed, and the sender did not want the head alone */
-	bool may_be_whole = a->notice.actions[JOBS_ACTION_FAILED] > 0 && a->ret != INTAKE_RET_HDRS;
+	/*
+	 * RFC 3461, section 4.3: whole at most where something failed, and the sender did not want the head alone; RFC 8689, section 6: nor
+	 * where he wanted nobody to read it on its way
+	 */
+	bool may_be_whole = a->notice.actions[JOBS_ACTION_FAILED] > 0 &&
+			    a->ret != INTAKE_RET_HDRS &&
+			    a->notice.tls_demand != INTAKE_TLS_REQUIRED;
 
 	if (compose_original(&original, span_from(a->original, a->original_len), a->size,
 			     may_be_whole) == -1) {

@@ -171,6 +171,8 @@ put_header(struct composed *c, const struct notice *n, const struct compose_orig
 	buffer_string(to, "Auto-Submitted: auto-replied\r\n");
 	if (notice_is_double(n))
 		buffer_string(to, DOUBLE_FIELD ": double\r\n");
+	if (n->tls_demand == INTAKE_TLS_WAIVED)
+		buffer_string(to, "TLS-Required: No\r\n");
 	buffer_string(to, "MIME-Version: 1.0\r\n");
 	buffer_format(to,
 		      "Content-Type: multipart/report; "

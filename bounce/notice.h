@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/mail/address.h"
+#include "common/protocol/intake.h"
 #include "common/protocol/jobs.h"
 #include "common/text/buffer.h"
 
@@ -25,7 +26,9 @@ struct notice {
 	uint64_t id;	      /* of the message that failed */
 	int64_t arrived_us;   /* wall clock: when we had it */
 	int64_t now_us;
-	bool is_global;		  /* the message came with SMTPUTF8: the notice goes out so */
+	bool is_global; /* the message came with SMTPUTF8: the notice goes out so */
+	enum intake_tls_demand
+		tls_demand;	  /* of the message, and so of the notice (RFC 8689, section 6) */
 	struct span envid;	  /* empty: none */
 	struct span sender;	  /* of the message that failed; empty: this is a double bounce */
 	char to[ADDRESS_MAX + 1]; /* who gets the notice */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/system/clock.h"
+#include "common/tls/authorities.h"
 #include "common/tls/certificate.h"
 
 #define SOON_DAYS 14
@@ -113,6 +114,22 @@ check_pair(const struct config_pair *pair, struct buffer *output)
 	return mistakes;
 }
 
+static size_t
+check_authorities(const char *path, struct buffer *output)
+{
+	struct authorities a = {NULL, NULL};
+	struct stat st;
+	const char *wrong;
+	size_t len;
+	char *text = read_file(path, &st, &len, &wrong);
+
+	if (text != NULL)
+		wrong = authorities_read(span_from(text, len), &a);
+	authorities_free(&a);
+	free(text);
+	return wrong != NULL ? tell(output, path, wrong) : 0;
+}
+
 /* whom delivery believes: one certificate at least, where somebody must be verified by it */
 static size_t
 check_believed(const struct config_hop_tls *tls, struct buffer *output)
@@ -148,6 +165,8 @@ check_tls(const struct config *c, struct buffer *output)
 		return tell(output, "tls", "OpenSSL does not start");
 	for (size_t i = 0; i < c->pair_count; i++)
 		mistakes += check_pair(&c->pairs[i], output);
+	for (size_t i = 0; i < c->authority_count; i++)
+		mistakes += check_authorities(c->authorities[i], output);
 	mistakes += check_believed(&c->outbound.tls, output);
 	for (size_t i = 0; i < c->route_count; i++)
 		mistakes += check_believed(&c->routes[i].tls, output);

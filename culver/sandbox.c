@@ -128,8 +128,8 @@ sandbox_complaint(const struct sandbox_process *p, bool as_root)
 {
 	if (strcmp(p->name, "master") == 0)
 		return NULL;
-	/* what it has not, its users' commands may need: it reads one datagram a connection, of root */
-	if (strcmp(p->name, "runner") == 0)
+	/* what they have not, users' commands and PAM's modules may need: they read one datagram a connection, of our own */
+	if (strcmp(p->name, "runner") == 0 || strcmp(p->name, "auth-pam") == 0)
 		return p->dumpable == 1 ? "may be traced and dumped" : NULL;
 	if (p->seccomp != 2)
 		return "no seccomp filter";

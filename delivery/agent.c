@@ -31,7 +31,8 @@ struct agent {
 	struct hosts_address peer; /* of the connection; that of `hosts` makes room for the next */
 	struct jobs_agent_end end;
 	struct connection connection;
-	struct arena arena; /* of the job in hand */
+	enum intake_tls_demand demand; /* of the message that the connection was opened for */
+	struct arena arena;	       /* of the job in hand */
 };
 
 /* ---- a job comes in ---- */
@@ -97,6 +98,7 @@ take_job(struct agent *a, struct message *m)
 	m->content_length = job.content_length;
 	m->eight_bit = job.eight_bit;
 	m->utf8 = job.utf8;
+	m->tls_demand = (enum intake_tls_demand)job.tls_demand;
 	m->ret = (enum intake_ret)job.ret;
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");
@@ -225,12 +227,16 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 	bool is_open;
 
 	*is_down = false;
-	demand_decide(&a->hosts, &a->peer, a->tls, &dane, &policy);
+	demand_decide(&a->hosts, &a->peer, a->tls, a->demand, &dane, &policy);
 	if (policy.is_passed_over) {
 		outcome_tell(c, &a->peer, &policy);
 		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
-		verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
-			    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		if (policy.is_permanent)
+			verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.10",
+				    "nothing is sent to %s: %s", a->peer.text, policy.why);
+		else
+			verdict_set(&trouble->verdict, FATE_DEFERRED, 0, "4.7.5",
+				    "nothing is sent to %s: %s", a->peer.text, policy.why);
 		return -1;
 	}
 	is_open = connect_open(c, &a->peer, a->config,
@@ -238,8 +244,20 @@ open_connection(struct agent *a, struct trouble *trouble, bool *is_down)
 			       hosts_has_more(&a->hosts) ? CONNECT_TCP_NEXT_MS : CONNECT_TCP_MS,
 			       &why) == 0;
 	outcome_tell(c, &a->peer, &policy);
+	if (is_open && policy.must_require && !c->requiretls) {
+		connect_quit(c);
+		*trouble = (struct trouble){.meaning = REPLY_ORDINARY};
+		verdict_set(&trouble->verdict, FATE_FAILED, 0, "5.7.30",
+			    "%s does not offer REQUIRETLS, which the sender demands", a->peer.text);
+		return -1;
+	}
 	if (is_open)
 		return 0;
+	/* RFC 8689, section 4.2.1: what the host cannot do now is not waited for */
+	if (c->is_tls_trouble && policy.must_require) {
+		why.fate = FATE_FAILED;
+		memcpy(why.status, "5.7.10", sizeof("5.7.10"));
+	}
 	/* one that turns us away is there, and not what others should be kept from; one whose TLS is not what a domain demands is so for others */
 	*is_down = why.code == 0 && !c->is_tls_trouble;
 	*trouble = (struct trouble){.verdict = why,
@@ -263,6 +281,10 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 		if (attempt->is_tried && clock_monotonic_ms() >= attempt->deadline_ms) {
 			EVENT("host-passed-over", event_string("host", host->text),
 			      event_string("reason", "the time for this attempt is over"));
+			if (attempt->trouble.verdict.fate == FATE_FAILED)
+				verdict_set(&attempt->trouble.verdict, FATE_DEFERRED, 0, "4.4.1",
+					    "the time for this attempt was over before %s",
+					    host->text);
 			return false;
 		}
 		a->peer = *host;
@@ -272,8 +294,11 @@ connect_next(struct agent *a, struct attempt *attempt, struct report *report)
 			return false;
 		if (open_connection(a, &trouble, &is_down) == 0)
 			return true;
+		/* one that could not be reached may be what the sender demands of the others in vain */
+		bool is_hopeless = trouble.verdict.fate == FATE_FAILED && attempt->is_tried &&
+				   attempt->trouble.verdict.fate == FATE_DEFERRED;
 		attempt->is_tried = true;
-		if (!attempt->has_reply)
+		if (!attempt->has_reply && !is_hopeless)
 			attempt->trouble = trouble;
 		EVENT("host-passed-over", event_string("host", a->peer.text),
 		      event_string("reason", trouble.verdict.text));
@@ -295,6 +320,13 @@ leave_for_next(struct agent *a, struct message *m, struct attempt *attempt)
 	connect_quit(&a->connection);
 }
 
+/* is the connection what the message's sender demands?  That for REQUIRETLS is good for all. */
+static bool
+serves(const struct agent *a, const struct message *m)
+{
+	return a->demand == m->tls_demand || a->demand == INTAKE_TLS_REQUIRED;
+}
+
 static void
 deliver(struct agent *a, struct message *m, struct report *report)
 {
@@ -302,6 +334,8 @@ deliver(struct agent *a, struct message *m, struct report *report)
 
 	refuse_unsendable(m, report);
 	a->hosts.avoid = m->avoid; /* that of the job before is gone */
+	if (a->connection.open && !serves(a, m))
+		connect_quit(&a->connection);
 	if (!a->connection.open)
 		hosts_start(&a->hosts, a->place, m->avoid);
 	while (report->open > 0 && !report->lost) {
@@ -311,8 +345,11 @@ deliver(struct agent *a, struct message *m, struct report *report)
 			connect_quit(&a->connection);
 			hosts_start(&a->hosts, a->place, m->avoid);
 		}
-		if (!a->connection.open && !connect_next(a, &attempt, report))
-			break;
+		if (!a->connection.open) {
+			a->demand = m->tls_demand;
+			if (!connect_next(a, &attempt, report))
+				break;
+		}
 		attempt.is_tried = true;
 		reopen(m);
 		m->has_elsewhere = hosts_has_more(&a->hosts);

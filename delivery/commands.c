@@ -36,6 +36,8 @@ commands_mail(const struct connection *c, const struct message *m, bool says_utf
 		buffer_string(&command, " BODY=8BITMIME");
 	if (says_utf8)
 		buffer_string(&command, " SMTPUTF8");
+	if (m->tls_demand == INTAKE_TLS_REQUIRED && c->requiretls)
+		buffer_string(&command, " REQUIRETLS");
 	if (c->dsn && m->ret != INTAKE_RET_UNSAID)
 		buffer_string(&command, m->ret == INTAKE_RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (c->dsn && m->envid.len > 0) {

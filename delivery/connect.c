@@ -145,6 +145,7 @@ connect_extension(struct connection *c, struct span text)
 		     {SPAN("8BITMIME"), &c->eight_bit},
 		     {SPAN("DSN"), &c->dsn},
 		     {SPAN("SMTPUTF8"), &c->utf8},
+		     {SPAN("REQUIRETLS"), &c->requiretls},
 		     {SPAN("CHUNKING"), &c->chunking},
 		     {SPAN("STARTTLS"), &c->offers_starttls}};
 	struct span word = span_word(&text);
@@ -280,7 +281,7 @@ static void
 forget_extensions(struct connection *c)
 {
 	c->pipelining = c->eight_bit = c->size = c->dsn = c->utf8 = c->chunking = false;
-	c->offers_starttls = false;
+	c->offers_starttls = c->requiretls = false;
 	c->size_max = c->recipients_max = c->transactions_max = 0;
 }
 

@@ -50,7 +50,7 @@ struct connection {
 	bool is_tls_trouble; /* it ended since what is demanded is not to be had: nothing is wrong with the host for others */
 	bool offers_starttls;
 	/* what EHLO announced */
-	bool pipelining, eight_bit, size, dsn, utf8, chunking;
+	bool pipelining, eight_bit, size, dsn, utf8, chunking, requiretls;
 	uint64_t size_max; /* 0: announced without a number, or not announced */
 	/* LIMITS (RFC 9422): recipients of a transaction, transactions of a connection; 0: none was named */
 	uint64_t recipients_max, transactions_max;
@@ -87,7 +87,7 @@ void connect_trouble(const struct connection *c, enum exchange what, const char 
 /* the name of the peer as results and sentences give it */
 const char *connect_name(const struct connection *c);
 
-/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 3030, 3461, 6152, 6531, 9422 */
+/* connect_extension - takes one line of an EHLO reply (text behind the code) into account; RFC 1870, 2920, 3030, 3461, 6152, 6531, 8689, 9422 */
 void connect_extension(struct connection *c, struct span text);
 
 #endif

@@ -116,9 +116,8 @@ hold_authorities(const struct config_hop_tls *tls)
 	size_t len = 0;
 	char *pem;
 
-	/* who is never to be verified needs none */
-	if ((tls->level != CONFIG_HOP_VERIFIED && !policy_wants_sts(tls)) ||
-	    authorities_of(tls) != NULL)
+	/* who is never to be verified needs none; all others may be, for a sender who says REQUIRETLS */
+	if (tls->level == CONFIG_HOP_NONE || authorities_of(tls) != NULL)
 		return;
 	pem = read_file(a.path, &len);
 	if (pem == NULL) {
@@ -204,15 +203,15 @@ warm_up(SSL_CTX *context)
 	ERR_clear_error();
 }
 
-/* does mail of the domain go on to other hosts? */
 static bool
 has_hops(const struct config_domain *d)
 {
-	bool has = d->relay != NULL || d->deliver.hops != NULL;
-
+	if (d->relay != NULL || d->deliver.hops != NULL)
+		return true;
 	for (size_t i = 0; i < d->delivery_count; i++)
-		has = has || d->deliveries[i].hops != NULL;
-	return has;
+		if (d->deliveries[i].hops != NULL)
+			return true;
+	return false;
 }
 
 /* `each` sees how TLS is spoken by each block that has next hops */

@@ -52,6 +52,7 @@ struct message {
 	uint64_t content_at, content_length;
 	bool eight_bit;
 	bool utf8; /* its sender said SMTPUTF8 */
+	enum intake_tls_demand tls_demand;
 	enum intake_ret ret;
 	struct span envid;  /* empty: none */
 	struct span sender; /* empty: the null reverse-path */

@@ -102,6 +102,13 @@ add_file(struct start *s, const char *kind, size_t number, int fd)
 	f->fd = fd;
 }
 
+static void
+add_authorities(struct start *s, const struct certificates_set *set)
+{
+	for (size_t i = 0; i < set->authority_count; i++)
+		add_file(s, "client-ca", i, set->authorities[i].fd);
+}
+
 /* the end of a process that must end soon; its status, or -1: it did not */
 static int
 await_end(pid_t pid)
@@ -122,7 +129,7 @@ await_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* `said`: CERTIFICATE|KEY NUMBER SENTENCE, with the name of the file in the place of the first two words */
+/* `said`: CERTIFICATE|KEY|CLIENT-CA NUMBER SENTENCE, with the name of the file in the place of the first two words */
 static void
 tell(const struct config *c, struct span said, struct buffer *why)
 {
@@ -131,14 +138,17 @@ tell(const struct config *c, struct span said, struct buffer *why)
 
 	if (number.len == 2)
 		n = n * 10 + (size_t)(number.at[1] - '0');
-	if (kind.len == 0 || n >= c->pair_count) {
+	bool is_authority = span_equal(kind, SPAN("client-ca"));
+	if (kind.len == 0 || n >= (is_authority ? c->authority_count : c->pair_count)) {
 		buffer_string(why, "the files of `tls` could not be looked at: see the log");
 		return;
 	}
-	bool is_key = span_equal(kind, SPAN("key"));
-	buffer_format(why, "%s: %.*s", is_key ? c->pairs[n].key : c->pairs[n].certificate,
-		      SPAN_ARG(span_trim(said)));
-	if (!is_key)
+	bool is_certificate = span_equal(kind, SPAN("certificate"));
+	const char *path = is_authority	    ? c->authorities[n]
+			   : is_certificate ? c->pairs[n].certificate
+					    : c->pairs[n].key;
+	buffer_format(why, "%s: %.*s", path, SPAN_ARG(span_trim(said)));
+	if (is_certificate)
 		buffer_format(why, " (the key is %s)", c->pairs[n].key);
 }
 
@@ -166,6 +176,7 @@ check(const struct master *m, const struct config *c, const struct certificates_
 		add_file(&s, "certificate", i, set->certificates[i].fd);
 		add_file(&s, "key", i, set->keys[i].fd);
 	}
+	add_authorities(&s, set);
 	buffer_init(&text, ROW_TEXT_MAX);
 	size_t count = exec_place(&s, descriptors);
 	start_encode(&s, &text);
@@ -193,19 +204,27 @@ certificates_free(struct certificates_set *set)
 		if (set->keys[i].fd >= 0)
 			close(set->keys[i].fd);
 	}
-	set->count = 0;
+	for (size_t i = 0; i < set->authority_count; i++)
+		if (set->authorities[i].fd >= 0)
+			close(set->authorities[i].fd);
+	set->count = set->authority_count = 0;
 }
 
 int
 certificates_load(const struct master *m, const struct config *c, struct certificates_set *to,
 		  struct buffer *why)
 {
-	to->count = 0;
+	to->count = to->authority_count = 0;
 	while (to->count < c->pair_count) {
 		size_t i = to->count++;
 		to->keys[i].fd = -1;
 		if (load_file(c->pairs[i].certificate, &to->certificates[i], why) != 0 ||
 		    load_file(c->pairs[i].key, &to->keys[i], why) != 0)
+			goto failed;
+	}
+	while (to->authority_count < c->authority_count) {
+		size_t i = to->authority_count++;
+		if (load_file(c->authorities[i], &to->authorities[i], why) != 0)
 			goto failed;
 	}
 	if (to->count == 0 || check(m, c, to, why) == 0)
@@ -218,11 +237,14 @@ failed:
 static bool
 sets_are_same(const struct certificates_set *a, const struct certificates_set *b)
 {
-	if (a->count != b->count)
+	if (a->count != b->count || a->authority_count != b->authority_count)
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (!is_same(&a->certificates[i], &b->certificates[i]) ||
 		    !is_same(&a->keys[i], &b->keys[i]))
+			return false;
+	for (size_t i = 0; i < a->authority_count; i++)
+		if (!is_same(&a->authorities[i], &b->authorities[i]))
 			return false;
 	return true;
 }
@@ -237,22 +259,30 @@ certificates_put(struct certificates *c, struct certificates_set *set)
 	certificates_free(&c->before);
 	c->before = c->now;
 	c->now = *set;
-	set->count = 0;
+	set->count = set->authority_count = 0;
+}
+
+static struct certificates_file
+identity_of(const char *path)
+{
+	static const struct stat none;
+	struct stat st;
+
+	return identity(stat(path, &st) == 0 ? &st : &none);
 }
 
 /* the identities of the files as they are now; what is not there has none */
 static void
 find_identities(const struct config *c, struct certificates_set *to)
 {
-	static const struct stat none;
-	struct stat st;
-
 	to->count = c->pair_count;
+	to->authority_count = c->authority_count;
 	for (size_t i = 0; i < c->pair_count; i++) {
-		to->certificates[i] =
-			identity(stat(c->pairs[i].certificate, &st) == 0 ? &st : &none);
-		to->keys[i] = identity(stat(c->pairs[i].key, &st) == 0 ? &st : &none);
+		to->certificates[i] = identity_of(c->pairs[i].certificate);
+		to->keys[i] = identity_of(c->pairs[i].key);
 	}
+	for (size_t i = 0; i < c->authority_count; i++)
+		to->authorities[i] = identity_of(c->authorities[i]);
 }
 
 bool
@@ -288,6 +318,7 @@ certificates_fill(const struct certificates *c, const struct trust_row *row, str
 	case TRUST_CERTIFICATES:
 		for (size_t i = 0; i < c->now.count; i++)
 			add_file(s, "certificate", i, c->now.certificates[i].fd);
+		add_authorities(s, &c->now);
 		return;
 	case TRUST_KEYS:
 		for (size_t i = 0; i < c->now.count; i++)

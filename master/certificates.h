@@ -39,6 +39,8 @@ struct certificates_set {
 	struct certificates_file certificates[CONFIG_PAIRS_MAX];
 	struct certificates_file keys[CONFIG_PAIRS_MAX];
 	size_t count;
+	struct certificates_file authorities[CONFIG_AUTHORITIES_MAX]; /* files of `client-ca` */
+	size_t authority_count;
 };
 
 struct certificates {

@@ -84,6 +84,8 @@ check_ready(struct master *m)
 		return;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		const struct process *now = m->programs[i].process;
+		if (!trust_is_wanted(&trust_map[i], m->config))
+			continue;
 		if (now == NULL || now->condition != PROCESS_SERVING)
 			return;
 	}
@@ -285,7 +287,8 @@ programs_start(struct master *m)
 		*p = (struct program){.row = &trust_map[i], .master = m, .left = -1};
 		p->again = (struct loop_timer){.fire = again, .owner = p};
 		p->grace = (struct loop_timer){.fire = does_not_make_way, .owner = p};
-		start_program(p);
+		if (trust_is_wanted(p->row, m->config))
+			start_program(p);
 	}
 }
 
@@ -363,6 +366,8 @@ programs_renew(struct master *m)
 	m->is_ready = false;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		struct program *p = &m->programs[i];
+		if (!trust_is_wanted(p->row, m->config))
+			continue;
 		if (p->process != NULL && p->row->keeps_state) {
 			/* one that was told to end already starts with the new configuration */
 			if (p->process->condition != PROCESS_STOPPING)
@@ -566,6 +571,8 @@ programs_probe(struct master *m)
 		struct program p = {.row = &trust_map[i], .master = m, .left = -1};
 		struct buffer row;
 		int pair[2], status;
+		if (!trust_is_wanted(p.row, m->config))
+			continue;
 		buffer_init(&row, ROW_TEXT_MAX);
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) !=
 		    0)

@@ -50,6 +50,13 @@ reload_text(const struct master *m, struct buffer *text, struct buffer *why)
 	return c;
 }
 
+/* of texts that may be missing */
+static bool
+is_other(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+}
+
 static int
 check_against_present(const struct master *m, const struct config *next, struct buffer *why)
 {
@@ -63,6 +70,12 @@ check_against_present(const struct master *m, const struct config *next, struct 
 	}
 	if (strcmp(next->auth.accounts, m->config->auth.accounts) != 0) {
 		buffer_string(why, "`accounts` changed: that needs a stop and a start");
+		return -1;
+	}
+	if (next->auth.source != m->config->auth.source ||
+	    is_other(next->auth.dovecot, m->config->auth.dovecot) ||
+	    is_other(next->auth.pam, m->config->auth.pam)) {
+		buffer_string(why, "`dovecot` or `pam` changed: that needs a stop and a start");
 		return -1;
 	}
 	if (strcmp(next->drop, m->config->drop) != 0) {
@@ -83,7 +96,7 @@ static int
 exchange(struct master *m, struct buffer *why)
 {
 	static struct sockets next_sockets;
-	struct certificates_set certificates = {.count = 0};
+	struct certificates_set certificates = {.count = 0, .authority_count = 0};
 	struct buffer text;
 	int result = -1;
 	buffer_init(&text, CONFIG_TEXT_MAX);

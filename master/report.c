@@ -114,7 +114,7 @@ fill(const struct master *m, struct state *s)
 	snprintf(s->reload_reason, sizeof(s->reload_reason), "%s", m->reload_reason);
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		/* none yet: master is still at its start */
-		if (m->programs[i].row != NULL)
+		if (m->programs[i].row != NULL && trust_is_wanted(m->programs[i].row, m->config))
 			add_program(s, &m->programs[i], m->programs[i].process);
 	}
 	for (const struct process *p = m->processes; p != NULL; p = p->next) {

@@ -15,7 +15,7 @@
 #include "master/trust.h"
 
 #define SOCKETS_BACKLOG 4096
-#define SOCKETS_INNER_MAX 12
+#define SOCKETS_INNER_MAX 16
 /* a row's sockets: one is `master`, the rest are for the inner ones and the `listen`s */
 #define SOCKETS_TCP_MAX (START_SOCKETS_MAX - 1 - TRUST_SERVES_MAX)
 

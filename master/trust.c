@@ -15,6 +15,12 @@
 
 #include "common/system/fatal.h"
 
+static bool
+wants_pam(const struct config *c)
+{
+	return c->auth.source == CONFIG_AUTH_PAM;
+}
+
 const struct trust_row trust_map[TRUST_PROGRAMS] = {
 	{
 		.program = "log",
@@ -54,15 +60,25 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.stage = TRUST_STOP_LOOKUP,
 	},
 	{
+		/* root, no room, no filter: PAM's modules do what the administrator has chosen them for; it answers auth alone */
+		.program = "auth-pam",
+		.user = NULL,
+		.serves = {"pam"},
+		.reaches = {"log"},
+		.room = TRUST_NO_ROOM,
+		.stage = TRUST_STOP_LOOKUP,
+		.is_wanted = wants_pam,
+	},
+	{
 		/* in its room it has the accounts by the descriptor of their directory alone */
 		.program = "auth",
 		.user = "culver-auth",
 		.serves = {"auth"},
-		.reaches = {"log"},
+		.reaches = {"pam", "log"},
 		.room = TRUST_ROOM,
 		.directories = {{"accounts", TRUST_ACCOUNTS, NULL, START_READ}},
 		.keeps_state = true, /* who has guessed */
-		.stage = TRUST_STOP_LOOKUP,
+		.stage = TRUST_STOP_QUEUE,
 	},
 	{
 		.program = "queue-manager",
@@ -151,12 +167,19 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 };
 
 const struct trust_socket trust_sockets[] = {
-	{"log", 0660, false},	 {"trace", 0666, true},
-	{"lookup", 0660, false}, {"resolver", 0660, false},
-	{"intake", 0660, false}, {"jobs", 0660, false},
-	{"signer", 0660, false}, {"auth", 0660, false},
-	{"verify", 0660, false}, {"runner", 0660, false},
-	{"control", 0666, true}, {"submission", 0666, true, .is_stream = true},
+	{"log", 0660, false},
+	{"trace", 0666, true},
+	{"lookup", 0660, false},
+	{"resolver", 0660, false},
+	{"intake", 0660, false},
+	{"jobs", 0660, false},
+	{"signer", 0660, false},
+	{"auth", 0660, false},
+	{"pam", 0660, false},
+	{"verify", 0660, false},
+	{"runner", 0660, false},
+	{"control", 0666, true},
+	{"submission", 0666, true, .is_stream = true},
 	{NULL, 0, false},
 };
 
@@ -182,6 +205,12 @@ bool
 trust_reaches(const struct trust_row *row, const char *socket)
 {
 	return has_name(row->reaches, TRUST_REACHES_MAX, socket);
+}
+
+bool
+trust_is_wanted(const struct trust_row *row, const struct config *c)
+{
+	return row->is_wanted == NULL || row->is_wanted(c);
 }
 
 const struct trust_row *

@@ -17,7 +17,7 @@
 #include "common/system/start.h"
 #include "common/text/buffer.h"
 
-#define TRUST_PROGRAMS 13
+#define TRUST_PROGRAMS 14
 #define TRUST_SERVES_MAX 4
 #define TRUST_REACHES_MAX 8
 #define TRUST_DIRECTORIES_MAX 8
@@ -83,6 +83,8 @@ struct trust_row {
 	enum trust_files files;
 	bool keeps_state; /* a reload hands it the new configuration; the others are replaced */
 	enum trust_stage stage;
+	/* started only where the configuration wants it, which a reload does not change; NULL: always */
+	bool (*is_wanted)(const struct config *c);
 };
 
 /* an inner socket */
@@ -95,6 +97,9 @@ struct trust_socket {
 
 extern const struct trust_row trust_map[TRUST_PROGRAMS]; /* in the order in which they start */
 extern const struct trust_socket trust_sockets[];	 /* ends with .name == NULL */
+
+/* trust_is_wanted - is the program of that row started? */
+bool trust_is_wanted(const struct trust_row *row, const struct config *c);
 
 /* who the users of the map are on this machine */
 struct trust_people {

@@ -233,6 +233,7 @@ begin_head(struct transaction *t, const struct intake_envelope *e)
 					   .eight_bit = e->eight_bit != 0,
 					   .uid = e->uid,
 					   .utf8 = e->utf8 != 0,
+					   .tls_demand = e->tls_demand,
 					   .ret = e->ret,
 					   .envid = e->envid,
 					   .login = e->login,

@@ -46,6 +46,11 @@ static const char *const verbs[] = {
 	[JOURNAL_NOTIFIED] = "notified",
 };
 
+static const char *const tls_demands[] = {
+	[INTAKE_TLS_REQUIRED] = "requiretls",
+	[INTAKE_TLS_WAIVED] = "tls-waived",
+};
+
 static const char *const rets[] = {
 	[INTAKE_RET_FULL] = "full",
 	[INTAKE_RET_HDRS] = "hdrs",
@@ -152,6 +157,8 @@ put_from(struct buffer *to, const struct journal_entry *e)
 		buffer_format(to, " uid=%" PRIu64, e->uid - 1);
 	if (e->utf8)
 		buffer_string(to, " utf8");
+	if (e->tls_demand != INTAKE_TLS_BY_POLICY)
+		buffer_format(to, " %s", tls_demands[e->tls_demand]);
 	if (e->ret != INTAKE_RET_UNSAID)
 		buffer_format(to, " ret=%s", rets[e->ret]);
 	if (e->envid.len > 0) {
@@ -379,6 +386,13 @@ take_from_more(struct span *rest, struct buffer *words, struct journal_entry *e)
 	struct span key = span_cut(&value, '=');
 	if (span_equal(word, SPAN("utf8")) && !e->utf8) {
 		e->utf8 = true;
+		return 0;
+	}
+	for (size_t i = INTAKE_TLS_REQUIRED; i <= INTAKE_TLS_WAIVED; i++) {
+		if (!span_equal(word, span_of(tls_demands[i])) ||
+		    e->tls_demand != INTAKE_TLS_BY_POLICY)
+			continue;
+		e->tls_demand = i;
 		return 0;
 	}
 	if (span_equal(key, SPAN("ret")))

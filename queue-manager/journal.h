@@ -52,6 +52,7 @@ struct journal_entry {
 	bool eight_bit;				    /* from */
 	uint64_t uid;				    /* from: of a local sender, plus 1; 0: none */
 	bool utf8;				    /* from: SMTPUTF8 */
+	uint64_t tls_demand;			    /* from: enum intake_tls_demand */
 	uint64_t ret;				    /* from: enum intake_ret */
 	struct span client, helo, protocol, sender; /* from */
 	struct span tls;	  /* from: version and cipher; empty: plain text */

@@ -210,6 +210,7 @@ put_job(struct manager *q, struct agent *a, struct order *order)
 					     (uint64_t)(m->arrived_us > 0 ? m->arrived_us : 0),
 				     .eight_bit = m->is_eight_bit,
 				     .utf8 = from.utf8,
+				     .tls_demand = from.tls_demand,
 				     .ret = from.ret,
 				     .envid = span_from(envid, from.envid.len),
 				     .sender = sender,

@@ -19,6 +19,7 @@
 
 #include "common/system/events.h"
 #include "common/system/fatal.h"
+#include "common/tls/authorities.h"
 #include "common/tls/certificate.h"
 #include "common/tls/remote-key.h"
 #include "signer/shape.h"
@@ -125,19 +126,46 @@ check_pair(int certificate_fd, int key_fd, const char **whose)
 	return wrong;
 }
 
+static const char *
+check_authorities(int fd)
+{
+	struct authorities a = {NULL, NULL};
+	size_t len = 0;
+	char *text = read_file(fd, &len);
+	const char *wrong =
+		text == NULL ? strerror(errno) : authorities_read(span_from(text, len), &a);
+
+	authorities_free(&a);
+	free(text);
+	return wrong;
+}
+
+static int
+file_of(const struct start *s, const char *kind, size_t number)
+{
+	char name[START_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s.%u", kind, (unsigned)number);
+	return start_file(s, name);
+}
+
 int
 keys_check(const struct start *s, struct buffer *why)
 {
-	for (size_t i = 0; i < s->file_count / 2; i++) {
-		char certificate[START_NAME_MAX], key[START_NAME_MAX];
-		const char *whose;
+	const char *whose, *wrong;
+	int fd;
 
-		snprintf(certificate, sizeof(certificate), "certificate.%u", (unsigned)i);
-		snprintf(key, sizeof(key), "key.%u", (unsigned)i);
-		const char *wrong =
-			check_pair(start_file(s, certificate), start_file(s, key), &whose);
+	for (size_t i = 0; (fd = file_of(s, "certificate", i)) >= 0; i++) {
+		wrong = check_pair(fd, file_of(s, "key", i), &whose);
 		if (wrong != NULL) {
 			buffer_format(why, "%s %zu %s", whose, i, wrong);
+			return -1;
+		}
+	}
+	for (size_t i = 0; (fd = file_of(s, "client-ca", i)) >= 0; i++) {
+		wrong = check_authorities(fd);
+		if (wrong != NULL) {
+			buffer_format(why, "client-ca %zu %s", i, wrong);
 			return -1;
 		}
 	}

@@ -236,6 +236,15 @@ once_key(const struct session *s, char key[INTAKE_ONCE_MAX + 1])
 	return span_of(key);
 }
 
+/* RFC 8689, section 4.1: of the two the parameter counts */
+static enum intake_tls_demand
+tls_demand(const struct session_transaction *t, const struct content *c)
+{
+	if (t->must_tls)
+		return INTAKE_TLS_REQUIRED;
+	return c->fields.has & FIELD_TLS_WAIVED ? INTAKE_TLS_WAIVED : INTAKE_TLS_BY_POLICY;
+}
+
 static enum intake_outcome
 send_message(struct session *s, const struct content *c)
 {
@@ -259,6 +268,7 @@ send_message(struct session *s, const struct content *c)
 		.eight_bit = t->eight_bit || c->has_high,
 		.login = span_of(s->login),
 		.utf8 = t->is_utf8,
+		.tls_demand = tls_demand(t, c),
 		.ret = t->ret,
 		.envid = t->envid,
 		.once = once_key(s, once),

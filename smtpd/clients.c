@@ -42,7 +42,7 @@ struct place {
 };
 
 struct clients {
-	uint64_t sessions_max;
+	uint64_t sessions_max, places_max;
 	uint64_t seed;
 	size_t count;	  /* sessions, all */
 	size_t inherited; /* of them */
@@ -54,25 +54,27 @@ struct clients {
 	struct client *free_clients;
 	struct served *free_served;
 	uint64_t used_clients, used_served;
-	struct place places[]; /* sessions_max */
+	struct place places[]; /* places_max */
 };
 
 static size_t
-size_of(uint64_t sessions_max)
+size_of(uint64_t places_max)
 {
-	return sizeof(struct clients) + sessions_max * sizeof(struct place);
+	return sizeof(struct clients) + places_max * sizeof(struct place);
 }
 
 struct clients *
-clients_new(uint64_t sessions_max)
+clients_new(uint64_t sessions_max, uint64_t waiting_max)
 {
-	struct clients *c = mmap(NULL, size_of(sessions_max), PROT_READ | PROT_WRITE,
+	uint64_t places_max = sessions_max + waiting_max;
+	struct clients *c = mmap(NULL, size_of(places_max), PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (c == MAP_FAILED)
 		return NULL;
 	c->sessions_max = sessions_max;
-	if (madvise(c, size_of(sessions_max), MADV_DONTFORK) != 0 ||
+	c->places_max = places_max;
+	if (madvise(c, size_of(places_max), MADV_DONTFORK) != 0 ||
 	    getrandom(&c->seed, sizeof(c->seed), 0) != (ssize_t)sizeof(c->seed)) {
 		clients_free(c);
 		return NULL;
@@ -84,7 +86,7 @@ void
 clients_free(struct clients *c)
 {
 	if (c != NULL)
-		munmap(c, size_of(c->sessions_max));
+		munmap(c, size_of(c->places_max));
 }
 
 /* ---- places ---- */
@@ -97,7 +99,7 @@ take_client(struct clients *c)
 
 	if (client != NULL)
 		c->free_clients = client->next;
-	else if (c->used_clients < c->sessions_max)
+	else if (c->used_clients < c->places_max)
 		client = &c->places[c->used_clients++].client;
 	return client;
 }
@@ -243,23 +245,31 @@ clients_ask(const struct clients *c, const struct sockaddr_storage *address,
 	return CLIENTS_WELCOME;
 }
 
+/* that client, which is added where it is new; NULL: there is no place */
+static struct client *
+know(struct clients *c, uint64_t key)
+{
+	struct client *client = find(c, key);
+
+	if (client != NULL || (client = take_client(c)) == NULL)
+		return client;
+	struct client **slot = &c->by_address[slot_of(c, key)];
+	*client = (struct client){.key = key, .told_ms = INT64_MIN, .next = *slot};
+	*slot = client;
+	return client;
+}
+
 static int
 add(struct clients *c, pid_t pid, uint64_t key, bool is_inherited)
 {
-	struct client *client = find(c, key);
 	struct served *served = take_served(c);
+	struct client *client = served != NULL ? know(c, key) : NULL;
 
 	if (served == NULL)
 		return -1;
 	if (client == NULL) {
-		client = take_client(c);
-		if (client == NULL) {
-			give_served(c, served);
-			return -1;
-		}
-		struct client **slot = &c->by_address[slot_of(c, key)];
-		*client = (struct client){.key = key, .told_ms = INT64_MIN, .next = *slot};
-		*slot = client;
+		give_served(c, served);
+		return -1;
 	}
 	client->sessions++;
 	struct served **slot = &c->by_pid[(size_t)pid % SLOTS];
@@ -315,6 +325,26 @@ clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address
 	if (former != NULL)
 		remove_at(c, former);
 	return add(c, pid, key_of(address), false);
+}
+
+int
+clients_wait(struct clients *c, const struct sockaddr_storage *address)
+{
+	struct client *client = know(c, key_of(address));
+
+	if (client == NULL)
+		return -1;
+	client->sessions++;
+	return 0;
+}
+
+void
+clients_unwait(struct clients *c, const struct sockaddr_storage *address)
+{
+	struct client *client = find(c, key_of(address));
+
+	if (client != NULL && --client->sessions == 0)
+		forget(c, client);
 }
 
 bool

@@ -1,8 +1,8 @@
 /*
- * clients - what the listener knows of each client: how many sessions it has
+ * clients - what the listener knows of each client: how many sessions it has, those that wait for one included
  *
  * A client is an IPv4 address, or the /64 of an IPv6 address: whoever has one address of it has them all; or a local user.  Known are only
- * clients with a session, so the table is as large as the sessions are many.
+ * clients with a session or a connection that waits for one, so the table is as large as these are many.
  *
  * A listener that makes way for another leaves its table (clients_write), and the next one begins with it (clients_read): the sessions in it
  * count until clients_sweep finds that their process is gone.  The next one can neither wait for them nor signal them.
@@ -31,8 +31,8 @@ enum clients_answer {
 	CLIENTS_TOO_MANY_OF, /* sessions of this client */
 };
 
-/* clients_new - at most `sessions_max` sessions in all; NULL: no memory.  Gone in a child: only its maker may use it. */
-struct clients *clients_new(uint64_t sessions_max);
+/* clients_new - at most `sessions_max` sessions in all, and `waiting_max` connections besides; NULL: no memory.  Gone in a child: only its maker may use it. */
+struct clients *clients_new(uint64_t sessions_max, uint64_t waiting_max);
 void clients_free(struct clients *c);
 
 /* clients_plain - an IPv4-mapped IPv6 address becomes the IPv4 address it is */
@@ -47,6 +47,10 @@ enum clients_answer clients_ask(const struct clients *c, const struct sockaddr_s
 /* clients_add - process `pid` serves it from now on; -1: there are as many as may be (nothing was added) */
 int clients_add(struct clients *c, pid_t pid, const struct sockaddr_storage *address)
 	__attribute__((warn_unused_result));
+/* clients_wait - a connection of it waits for a session (lobby.h), and counts with its sessions until clients_unwait; -1: there are as many as may be */
+int clients_wait(struct clients *c, const struct sockaddr_storage *address)
+	__attribute__((warn_unused_result));
+void clients_unwait(struct clients *c, const struct sockaddr_storage *address);
 /* clients_find - whom process `pid` of ours serves: address or user, of IPv6 the /64; false: nobody */
 bool clients_find(struct clients *c, pid_t pid, struct sockaddr_storage *address);
 /* clients_remove - process `pid` has ended; false: it served nobody */

@@ -20,6 +20,7 @@ take_answer(const struct exchange *x, struct span datagram, struct exchange_answ
 	struct auth_success success;
 	struct auth_failure failure;
 	struct auth_trouble trouble;
+	struct auth_offers offers;
 	struct wire_header h;
 	const struct wire_shape *shape;
 
@@ -50,18 +51,26 @@ take_answer(const struct exchange *x, struct span datagram, struct exchange_answ
 			return;
 		a->outcome = trouble.guesses != 0 ? EXCHANGE_GUESSES : EXCHANGE_TROUBLE;
 		return;
+	case AUTH_OFFERS:
+		if (wire_decode(datagram, shape, &offers) < 0)
+			return;
+		a->outcome = EXCHANGE_OFFERS;
+		a->mechanisms = offers.mechanisms;
+		return;
 	case AUTH_START:
 	case AUTH_CONTINUE:
 	case AUTH_CANCEL:
+	case AUTH_LIST:
 		return;
 	}
 }
 
 /* one question and its answer */
 static void
-ask(struct exchange *x, enum auth_type type, const void *message, struct exchange_answer *a)
+ask(struct exchange *x, enum auth_type type, const void *message, int64_t wait_ms,
+    struct exchange_answer *a)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + EXCHANGE_WAIT_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + wait_ms;
 	size_t len = 0;
 
 	*a = (struct exchange_answer){
@@ -82,7 +91,21 @@ exchange_start(struct exchange *x, const char *path, const struct auth_start *st
 	*x = (struct exchange){.fd = -1};
 	if (path != NULL)
 		x->fd = channel_connect(path, clock_monotonic_ms() + EXCHANGE_CONNECT_MS);
-	ask(x, AUTH_START, start, a);
+	ask(x, AUTH_START, start, EXCHANGE_WAIT_MS, a);
+}
+
+int
+exchange_list(const char *path, uint64_t *mechanisms)
+{
+	struct exchange x = {.fd = -1};
+	struct exchange_answer a;
+
+	if (path != NULL)
+		x.fd = channel_connect(path, clock_monotonic_ms() + EXCHANGE_LIST_MS);
+	ask(&x, AUTH_LIST, NULL, EXCHANGE_LIST_MS, &a);
+	exchange_end(&x);
+	*mechanisms = a.mechanisms;
+	return a.outcome == EXCHANGE_OFFERS ? 0 : -1;
 }
 
 void
@@ -90,7 +113,7 @@ exchange_continue(struct exchange *x, struct span response, struct exchange_answ
 {
 	const struct auth_continue m = {.response = response};
 
-	ask(x, AUTH_CONTINUE, &m, a);
+	ask(x, AUTH_CONTINUE, &m, EXCHANGE_WAIT_MS, a);
 }
 
 void

@@ -17,6 +17,7 @@ static const struct {
 	{"From", FIELD_FROM},
 	{"Message-ID", FIELD_MESSAGE_ID},
 	{"Sender", FIELD_SENDER},
+	{"TLS-Required", FIELD_TLS_REQUIRED},
 	/* who else has it */
 	{"Bcc", FIELD_PRIVATE},
 	{"Resent-Bcc", FIELD_PRIVATE},
@@ -61,6 +62,8 @@ settle(struct fields *f, struct span name)
 	f->is_known = true;
 	f->has |= field;
 	f->hops += field == FIELD_RECEIVED;
+	f->is_waiver = field == FIELD_TLS_REQUIRED;
+	f->waiver_len = 0;
 	f->is_left_out = f->is_private && (field & (FIELD_PRIVATE | FIELD_RECEIVED)) != 0;
 	f->author = field == FIELD_FROM ? f->from : field == FIELD_SENDER ? f->sender : NULL;
 	if (f->author != NULL)
@@ -103,6 +106,8 @@ fields_value(struct fields *f, const char *at, size_t len)
 {
 	struct author *a = f->author;
 
+	for (size_t i = 0; f->is_waiver && i < len && f->waiver_len < FIELDS_WAIVER_MAX; i++)
+		f->waiver[f->waiver_len++] = at[i];
 	if (a == NULL)
 		return;
 	if (len > FIELDS_AUTHOR_MAX - a->len) {
@@ -116,6 +121,10 @@ fields_value(struct fields *f, const char *at, size_t len)
 void
 fields_end_line(struct fields *f)
 {
+	/* another value is none that is known */
+	if (f->is_waiver && f->waiver_len < FIELDS_WAIVER_MAX &&
+	    span_equal_nocase(span_trim(span_from(f->waiver, f->waiver_len)), SPAN("no")))
+		f->has |= FIELD_TLS_WAIVED;
 	f->is_known = false;
 	f->begin_len = 0;
 }

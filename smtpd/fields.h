@@ -14,6 +14,8 @@
 
 #define FIELDS_NAME_MAX 40	/* bytes of a line within which a name that matters has ended */
 #define FIELDS_AUTHOR_MAX 16384 /* bytes of a From or Sender */
+#define FIELDS_WAIVER_MAX \
+	32 /* bytes of a TLS-Required within which its value stands; a longer one is another */
 
 /* which fields there are: one bit each */
 enum field {
@@ -22,7 +24,9 @@ enum field {
 	FIELD_FROM = 4,
 	FIELD_MESSAGE_ID = 8,
 	FIELD_SENDER = 16,
-	FIELD_PRIVATE = 32, /* one that tells what its recipients need not know */
+	FIELD_PRIVATE = 32,	 /* one that tells what its recipients need not know */
+	FIELD_TLS_REQUIRED = 64, /* RFC 8689, section 5 */
+	FIELD_TLS_WAIVED = 128,	 /* and its value is No */
 };
 
 /* From or Sender; a message with two of one kind has both values in it */
@@ -46,6 +50,9 @@ struct fields {
 	bool is_left_out; /* its field is not in the message, */
 	bool is_replaced; /* but `received`, once */
 	struct author *author;
+	bool is_waiver; /* TLS-Required; its value so far: */
+	size_t waiver_len;
+	char waiver[FIELDS_WAIVER_MAX];
 	size_t begin_len;
 	char begin[FIELDS_NAME_MAX]; /* the bytes that are held back until it is known */
 };

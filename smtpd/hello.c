@@ -11,6 +11,7 @@
 
 #include "common/mail/domain.h"
 #include "smtpd/login.h"
+#include "smtpd/mechanisms.h"
 #include "smtpd/starttls.h"
 
 static bool
@@ -40,6 +41,8 @@ take_name(struct session *s, struct span argument)
 void
 hello_ehlo(struct session *s, struct span argument)
 {
+	char mechanisms[MECHANISMS_TEXT_MAX];
+
 	if (!take_name(s, argument))
 		return;
 	s->extended = true;
@@ -52,12 +55,17 @@ hello_ehlo(struct session *s, struct span argument)
 	session_reply_more(s, 250, NULL, "DSN");
 	if (starttls_is_offered(s))
 		session_reply_more(s, 250, NULL, "STARTTLS");
+	if (s->tls[0] != '\0') /* RFC 8689, section 4.1 */
+		session_reply_more(s, 250, NULL, "REQUIRETLS");
 	if (s->may_etrn)
 		session_reply_more(s, 250, NULL, "ETRN");
 	if (s->may_expn)
 		session_reply_more(s, 250, NULL, "EXPN");
-	if (login_is_offered(s))
-		session_reply_more(s, 250, NULL, "AUTH %s", login_mechanisms());
+	if (login_is_offered(s)) {
+		s->mechanisms = mechanisms_find(s);
+		mechanisms_write(s->mechanisms, mechanisms);
+		session_reply_more(s, 250, NULL, "AUTH %s", mechanisms);
+	}
 	/* RFC 9422; transactions of a session are not counted: no MAILMAX */
 	session_reply_more(s, 250, NULL, "LIMITS RCPTMAX=%" PRIu64, s->limits->recipients);
 	session_reply_more(s, 250, NULL, "ENHANCEDSTATUSCODES");

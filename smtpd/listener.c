@@ -1,8 +1,8 @@
 /*
  * listener - accepts, counts and limits clients, forks a session for each
  *
- * Called by main.c.  The one part of smtpd that juggles; it reads nothing a client sends and writes at most one 421.  A connection gets a
- * process when its client has not too many of them; the kernel copies what the listener is, and the session closes what is not its own.
+ * Called by main.c.  The one part of smtpd that juggles; it reads nothing a client sends and writes at most a greeting and one 421.  A connection gets a
+ * process when its client has not too many of them, and, with many sessions, when it speaks (lobby.h); the kernel copies what the listener is, and the session closes what is not its own.
  *
  *     SIGTERM  accept nothing, tell the sessions (each says 421 at its next command), end with the last or after STOP_MS
  *     SIGUSR1  accept nothing, end with the last session (a newer generation has the sockets)
@@ -39,15 +39,20 @@
 #include "common/system/loop.h"
 #include "smtpd/clients.h"
 #include "smtpd/feeder.h"
+#include "smtpd/lobby.h"
 #include "smtpd/session.h"
 #include "smtpd/shortage.h"
+#include "smtpd/starttls.h"
 #include "smtpd/tls.h"
 
 #define ACCEPT_BATCH 64 /* connections of one socket in one turn */
 #define PAUSE_MS 200	/* when the kernel has no descriptor, process or memory for another one */
+#define LOBBY_FROM 100	/* sessions; with so many a new client gets its own when it speaks */
 #define STOP_MS 5000	/* sessions that were told to stop have this long */
 #define SWEEP_MS 5000	/* between two looks for inherited sessions that have ended */
 #define TABLE_MAX(sessions) ((size_t)(sessions)*CLIENTS_LINE_MAX + sizeof(CLIENTS_HEAD))
+#define STOPPING "421 4.3.2 this host is stopping, try again later\r\n"
+#define TOO_LONG "421 4.4.2 waited too long for you\r\n"
 #define STOP_AGAIN_MS 500 /* one that was told just before it began to wait is told again */
 
 struct door {
@@ -66,6 +71,8 @@ struct listener {
 	struct loop *loop;
 	pid_t pid; /* its own */
 	struct clients *clients;
+	struct lobby *lobby; /* NULL: everybody gets a session at once */
+	char greeting[SESSION_HELO_MAX + 64];
 	struct feeder feeder;
 	struct loop_timer pause;
 	struct loop_timer stop;
@@ -164,6 +171,7 @@ become_session(struct listener *l, const struct session_start *start)
 	leave(l);
 	if (l->feeder.drop.directory >= 0)
 		close(l->feeder.drop.directory);
+	lobby_leave(l->lobby);
 	confine_child();
 	session_serve(start);
 	_exit(0);
@@ -179,7 +187,7 @@ tell_shortage(const struct listener *l)
 
 static void
 give_session(struct listener *l, const struct door *d, int fd,
-	     const struct sockaddr_storage *client)
+	     const struct sockaddr_storage *client, bool is_greeted)
 {
 	struct session_start start = {
 		.config = l->config,
@@ -190,6 +198,7 @@ give_session(struct listener *l, const struct door *d, int fd,
 		.verify = l->verify,
 		.fd = fd,
 		.client = *client,
+		.is_greeted = is_greeted,
 		.is_local = d->is_local,
 		.tls = tls_find(d->listen),
 		.started_us = (uint64_t)clock_wall_us(),
@@ -223,7 +232,8 @@ give_session(struct listener *l, const struct door *d, int fd,
 static void
 end_if_done(struct listener *l)
 {
-	if (l->is_closing && clients_own(l->clients) == 0 && l->feeder.pid == 0)
+	if (l->is_closing && clients_own(l->clients) == 0 && lobby_count(l->lobby) == 0 &&
+	    l->feeder.pid == 0)
 		loop_stop(l->loop);
 }
 
@@ -349,6 +359,7 @@ make_way(struct listener *l)
 		return;
 	l->status = LISTENER_SESSION_DIED;
 	close_doors(l);
+	lobby_clear(l->lobby, STOPPING);
 	leave_table(l);
 }
 
@@ -386,8 +397,10 @@ session_ended(void *owner)
 	end_if_done(l);
 }
 
+/* a session, or 421 */
 static void
-take_client(struct listener *l, const struct door *d, int fd, const struct sockaddr_storage *client)
+serve_client(struct listener *l, const struct door *d, int fd,
+	     const struct sockaddr_storage *client, bool is_greeted)
 {
 	enum clients_answer answer = clients_ask(l->clients, client, &d->listen->limits);
 
@@ -399,7 +412,7 @@ take_client(struct listener *l, const struct door *d, int fd, const struct socka
 	}
 	switch (answer) {
 	case CLIENTS_WELCOME:
-		give_session(l, d, fd, client);
+		give_session(l, d, fd, client, is_greeted);
 		return;
 	case CLIENTS_TOO_MANY:
 		turn_away(fd, "421 4.3.2 too many sessions, try again later\r\n");
@@ -410,6 +423,74 @@ take_client(struct listener *l, const struct door *d, int fd, const struct socka
 		tell_limited(l, client, "sessions-per-client");
 		return;
 	}
+}
+
+/* ---- those who have said nothing yet ---- */
+
+static void
+guest_speaks(void *owner, const void *door, int fd, const struct sockaddr_storage *client)
+{
+	struct listener *l = owner;
+	const struct door *d = door;
+
+	clients_unwait(l->clients, client);
+	if (fd >= 0)
+		serve_client(l, d, fd, client, !d->listen->implicit_tls);
+	else
+		pause_all(l, "accept", EMFILE);
+	end_if_done(l);
+}
+
+static void
+guest_ended(void *owner, const struct sockaddr_storage *client, const char *how)
+{
+	struct listener *l = owner;
+	char name[INET6_ADDRSTRLEN];
+
+	clients_unwait(l->clients, client);
+	name_of(client, name);
+	EVENT("idle-ended", event_string("client", name), event_string("reason", how));
+	end_if_done(l);
+}
+
+/* into the lobby, greeted where we speak first; false: it was not, and *is_greeted says whether it was greeted */
+static bool
+let_wait(struct listener *l, const struct door *d, int fd, const struct sockaddr_storage *client,
+	 bool *is_greeted)
+{
+	bool is_implicit = d->listen->implicit_tls;
+	uint64_t time_ms = d->listen->limits.command_time;
+	char byte;
+
+	*is_greeted = false;
+	/* what it has said before the greeting is the session's to judge */
+	if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	    clients_wait(l->clients, client) != 0)
+		return false;
+	if (is_implicit && time_ms > STARTTLS_HANDSHAKE_MS)
+		time_ms = STARTTLS_HANDSHAKE_MS;
+	/* the socket is new, and its buffer empty */
+	if (!is_implicit)
+		*is_greeted = send(fd, l->greeting, strlen(l->greeting),
+				   MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(l->greeting);
+	if ((is_implicit || *is_greeted) &&
+	    lobby_take(l->lobby, fd, d, client, loop_now_ms(l->loop) + (int64_t)time_ms,
+		       is_implicit ? NULL : TOO_LONG) == 0)
+		return true;
+	clients_unwait(l->clients, client);
+	return false;
+}
+
+static void
+take_client(struct listener *l, const struct door *d, int fd, const struct sockaddr_storage *client)
+{
+	bool is_greeted = false;
+
+	if (!d->is_local && l->lobby != NULL && clients_own(l->clients) >= LOBBY_FROM &&
+	    clients_ask(l->clients, client, &d->listen->limits) == CLIENTS_WELCOME &&
+	    let_wait(l, d, fd, client, &is_greeted))
+		return;
+	serve_client(l, d, fd, client, is_greeted);
 }
 
 /* who the kernel says has connected, in the place of an address; false: it does not say, and the connection is closed */
@@ -485,6 +566,7 @@ on_stop(void *owner)
 	struct listener *l = owner;
 
 	close_doors(l);
+	lobby_clear(l->lobby, STOPPING);
 	feeder_close(&l->feeder, true);
 	l->stop_at_ms = loop_now_ms(l->loop) + STOP_MS;
 	stop_sessions(&l->stop);
@@ -555,7 +637,7 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->auth = start_path(s, "auth");
 	l->verify = start_path(s, "verify");
 	l->log = start_path(s, "log");
-	l->clients = clients_new(config->limits.sessions);
+	l->clients = clients_new(config->limits.sessions, LOBBY_MAX);
 	shortage_start();
 	if (l->clients == NULL)
 		fatal(EXIT_OS, errno, "memory of the clients");
@@ -572,12 +654,16 @@ listener_new(const struct start *s, const struct config *config, int drop)
 	l->program = s->program;
 	l->master = (struct loop_watch){
 		.fd = start_listen(s, "master")->fd, .ready = master_ready, .owner = l};
+	snprintf(l->greeting, sizeof(l->greeting), "220 " SESSION_GREETING "\r\n",
+		 config->hostname);
 	set_feeder(l, drop);
 	if (strcmp(s->program, "submit") == 0) {
 		l->local.limits = config->limits;
 		add_door(l, start_listen(s, "submission")->fd, &l->local, true);
 		return l;
 	}
+	l->lobby = lobby_new(&(struct lobby_owner){
+		.loop = l->loop, .speaks = guest_speaks, .ended = guest_ended, .owner = l});
 	for (size_t i = 0; i < config->listen_count; i++) {
 		char name[START_NAME_MAX];
 		snprintf(name, sizeof(name), "tcp.%zu", i);

@@ -6,34 +6,19 @@
  */
 #include "smtpd/login.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/system/events.h"
 #include "common/text/base64.h"
+#include "smtpd/binding.h"
 #include "smtpd/exchange.h"
+#include "smtpd/mechanisms.h"
 #include "smtpd/queries.h"
 #include "smtpd/session.h"
 
-struct mechanism {
-	const char *word;
-	enum auth_mechanism number;
-};
-
-static const struct mechanism mechanisms[] = {
-	{"SCRAM-SHA-256", AUTH_SCRAM_SHA_256},
-	{"SCRAM-SHA-1", AUTH_SCRAM_SHA_1},
-	{"PLAIN", AUTH_PLAIN},
-	{"LOGIN", AUTH_LOGIN},
-};
-
 static char response[AUTH_RESPONSE_MAX]; /* the one in hand; wiped when auth has it */
-
-const char *
-login_mechanisms(void)
-{
-	return "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN";
-}
 
 bool
 login_is_private(const struct session *s)
@@ -131,7 +116,7 @@ put_challenge(struct session *s, struct span data)
 /* ---- the exchange ---- */
 
 static void
-take_success(struct session *s, const struct mechanism *m, struct span login)
+take_success(struct session *s, enum auth_mechanism m, struct span login)
 {
 	if (span_copy(login, s->login, sizeof(s->login)) < 0) {
 		session_reply(s, 454, "4.7.0", "you cannot log in now, try again later");
@@ -140,7 +125,7 @@ take_success(struct session *s, const struct mechanism *m, struct span login)
 	s->may_relay = true;
 	s->may_expn = s->may_expn || config_may_expn_login(s->config, span_of(s->login));
 	EVENT("authenticated", event_string("session", s->id), event_string("client", s->client),
-	      event_string("login", s->login), event_string("mechanism", m->word));
+	      event_string("login", s->login), event_string("mechanism", auth_mechanism_word(m)));
 	session_reply(s, 235, "2.7.0", "welcome");
 }
 
@@ -155,8 +140,15 @@ take_failure(struct session *s, enum auth_reason reason)
 		session_reply(s, 501, "5.5.2", "that is not what the mechanism has here");
 		break;
 	case AUTH_BINDING:
-		session_reply(s, 535, "5.7.8",
-			      "channel binding is not offered here: log in without it");
+		session_reply(
+			s, 535, "5.7.8",
+			"channel binding of that kind is not offered here: log in without it");
+		break;
+	case AUTH_DOWNGRADE:
+		session_reply(
+			s, 535, "5.7.8",
+			"channel binding is offered here, and your client was told otherwise: "
+			"somebody may listen between us");
 		break;
 	}
 	if (++s->login_failures < LOGIN_FAILURES_MAX)
@@ -167,7 +159,7 @@ take_failure(struct session *s, enum auth_reason reason)
 
 /* the end of the exchange, as auth has it */
 static void
-take_answer(struct session *s, const struct mechanism *m, const struct exchange_answer *a)
+take_answer(struct session *s, enum auth_mechanism m, const struct exchange_answer *a)
 {
 	switch (a->outcome) {
 	case EXCHANGE_SUCCESS:
@@ -185,24 +177,62 @@ take_answer(struct session *s, const struct mechanism *m, const struct exchange_
 		break;
 	case EXCHANGE_TROUBLE:
 	case EXCHANGE_CHALLENGE:
+	case EXCHANGE_OFFERS:
 		break;
 	}
 	session_reply(s, 454, "4.7.0", "passwords cannot be checked now, try again later");
 }
 
+/* the address of ours that the client came to; empty where the kernel does not say it */
 static void
-run(struct session *s, const struct mechanism *m, bool has_response, int len)
+write_server(const struct session *s, char text[INET6_ADDRSTRLEN])
 {
+	struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&own;
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&own;
+	socklen_t len = sizeof(own);
+
+	text[0] = '\0';
+	if (getsockname(s->stream.fd, (struct sockaddr *)&own, &len) != 0)
+		return;
+	if (own.ss_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
+	else if (own.ss_family == AF_INET)
+		(void)inet_ntop(AF_INET, &in4->sin_addr, text, INET6_ADDRSTRLEN);
+}
+
+static struct span
+binding(const struct binding *b)
+{
+	return span_from((const char *)b->data, b->len);
+}
+
+static void
+run(struct session *s, enum auth_mechanism m, bool has_response, int len)
+{
+	char certificate[AUTH_LOGIN_MAX + 1], server[INET6_ADDRSTRLEN] = "";
+	struct bindings bindings = {.exporter.len = 0};
 	struct auth_start start = {
-		.mechanism = m->number,
+		.mechanism = m,
 		.has_response = has_response,
 		.response = span_from(response, has_response ? (size_t)len : 0),
 		.client = span_of(s->client),
 		.session = span_of(s->id),
+		.tls = span_of(s->tls),
 	};
 	struct exchange_answer a;
 	struct exchange x;
 
+	mechanisms_certificate(s, certificate);
+	start.certificate = span_of(certificate);
+	/* -PLUS and bindings are offered together, or neither is */
+	if ((s->mechanisms & AUTH_MECHANISM_BIT(AUTH_SCRAM_SHA_256_PLUS)) != 0)
+		(void)binding_find(s, &bindings);
+	start.exporter = binding(&bindings.exporter);
+	start.unique = binding(&bindings.unique);
+	start.end_point = binding(&bindings.end_point);
+	write_server(s, server);
+	start.server = span_of(server);
 	exchange_start(&x, s->auth, &start, &a);
 	explicit_bzero(response, sizeof(response));
 	while (a.outcome == EXCHANGE_CHALLENGE && put_challenge(s, a.data) &&
@@ -216,15 +246,6 @@ run(struct session *s, const struct mechanism *m, bool has_response, int len)
 }
 
 /* ---- the verb ---- */
-
-static const struct mechanism *
-find_mechanism(struct span word)
-{
-	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
-		if (span_equal_nocase(word, span_of(mechanisms[i].word)))
-			return &mechanisms[i];
-	return NULL;
-}
 
 /* false: not now, and the client was told why */
 static bool
@@ -247,7 +268,8 @@ void
 login_auth(struct session *s, struct span argument)
 {
 	struct span name = span_word(&argument), initial = span_word(&argument);
-	const struct mechanism *m = find_mechanism(name);
+	enum auth_mechanism m = auth_mechanism_find(name);
+	char offered[MECHANISMS_TEXT_MAX];
 	bool has_response = initial.len > 0;
 	int len = 0;
 
@@ -260,10 +282,11 @@ login_auth(struct session *s, struct span argument)
 		session_reply(s, 501, "5.5.4", "AUTH MECHANISM [RESPONSE] is what is understood");
 		return;
 	}
-	if (m == NULL) {
+	if (m == 0 || (s->mechanisms & AUTH_MECHANISM_BIT(m)) == 0) {
 		wipe(initial);
+		mechanisms_write(s->mechanisms, offered);
 		session_reply(s, 504, "5.5.4", "%.*s is not offered here; these are: %s",
-			      SPAN_ARG(name), login_mechanisms());
+			      SPAN_ARG(name), offered);
 		return;
 	}
 	/* an empty response is written `=` here */

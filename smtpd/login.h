@@ -20,8 +20,6 @@ struct session;
 void login_auth(struct session *s, struct span argument);
 /* is AUTH offered to this client now? */
 bool login_is_offered(const struct session *s);
-/* the mechanisms as EHLO names them */
-const char *login_mechanisms(void);
 /*
  * login_is_private - can nobody listen on the way?
  *

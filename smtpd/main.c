@@ -17,10 +17,11 @@
 #include "common/system/fatal.h"
 #include "common/system/start.h"
 #include "smtpd/listener.h"
+#include "smtpd/lobby.h"
 #include "smtpd/syscalls.h"
 #include "smtpd/tls.h"
 
-#define DESCRIPTORS 128 /* the listener's sockets, or those of one session and its message */
+#define DESCRIPTORS 128 /* submit's: its socket, or those of one session and its message */
 #define MEMORY_MAX \
 	(UINT64_C(1) \
 	 << 30) /* address space of one process: a transaction of a million recipients fits */
@@ -64,8 +65,10 @@ main(int argc, char **argv)
 	}
 	/* a file that grows too large is an error of write(), not the end */
 	signal(SIGXFSZ, SIG_IGN);
-	if (strcmp(name, "smtpd") == 0)
+	if (strcmp(name, "smtpd") == 0) {
+		limits.descriptors = LOBBY_DESCRIPTOR + LOBBY_MAX;
 		tls_start(start, config);
+	}
 	int drop = open_drop(start);
 	/* the sessions, too: one that is answered does not interrupt who has answered (docs/performance.md) */
 	start_batched();

@@ -1,7 +1,7 @@
 /*
  * parameters - the words behind the path of MAIL and RCPT
  *
- * Called by envelope.c.  RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID, NOTIFY, ORCPT).  Each is a
+ * Called by envelope.c.  RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (RET, ENVID, NOTIFY, ORCPT), RFC 8689 (REQUIRETLS).  Each is a
  * row of its command's table; each may stand once, and only for a client that said EHLO.
  */
 #include "smtpd/parameters.h"
@@ -69,6 +69,20 @@ take_smtputf8(struct session *s, struct span value, struct intake_recipient *to)
 	(void)value;
 	(void)to;
 	s->transaction.is_utf8 = true;
+	return true;
+}
+
+/* RFC 8689, section 4.1: it cannot be kept on its way what came here for everybody to read */
+static bool
+take_requiretls(struct session *s, struct span value, struct intake_recipient *to)
+{
+	(void)value;
+	(void)to;
+	if (s->tls[0] == '\0') {
+		session_reply(s, 530, "5.7.10", "REQUIRETLS comes after STARTTLS");
+		return false;
+	}
+	s->transaction.must_tls = true;
 	return true;
 }
 
@@ -184,9 +198,13 @@ take_auth(struct session *s, struct span value, struct intake_recipient *to)
 /* ---- the words ---- */
 
 static const struct parameter of_mail[] = {
-	{"SIZE", take_size, .is_flag = false},	      {"BODY", take_body, .is_flag = false},
-	{"SMTPUTF8", take_smtputf8, .is_flag = true}, {"RET", take_ret, .is_flag = false},
-	{"ENVID", take_envid, .is_flag = false},      {"AUTH", take_auth, .is_flag = false},
+	{"SIZE", take_size, .is_flag = false},
+	{"BODY", take_body, .is_flag = false},
+	{"SMTPUTF8", take_smtputf8, .is_flag = true},
+	{"RET", take_ret, .is_flag = false},
+	{"ENVID", take_envid, .is_flag = false},
+	{"AUTH", take_auth, .is_flag = false},
+	{"REQUIRETLS", take_requiretls, .is_flag = true},
 };
 
 static const struct parameter of_rcpt[] = {
@@ -216,7 +234,7 @@ take_all(struct session *s, const char *command, const struct parameter *known, 
 			return is_wrong(s, "each parameter may stand once");
 		seen |= 1u << i;
 		if (known[i].is_flag && name.len != p.len)
-			return is_wrong(s, "SMTPUTF8 has no value");
+			return is_wrong(s, "SMTPUTF8 and REQUIRETLS have no value");
 		if (!known[i].take(s, value, to))
 			return false;
 	}

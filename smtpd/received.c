@@ -5,7 +5,8 @@
  *     	by HOSTNAME (Culver) with ESMTP id ID;
  *     	Tue, 24 Nov 2026 08:02:31 +0000
  *
- * with a clause `tls CIPHER` behind the id (RFC 8314, section 4.3) where it came by TLS; and, of a user of this host, who is known by the kernel and not by what he says,
+ * with the version of TLS, and the name of the client's verified certificate, in a comment behind ESMTPS, and a clause `tls CIPHER` behind the id
+ * (RFC 8314, section 4.3) where it came by TLS; and, of a user of this host, who is known by the kernel and not by what he says,
  *
  *     Received: (uid UID)
  *     	by HOSTNAME (Culver) with LOCAL id ID;
@@ -23,6 +24,8 @@
 #include "common/system/clock.h"
 #include "smtpd/fields.h"
 #include "smtpd/submitted.h"
+
+#define VERSION_MAX (SESSION_TLS_MAX + CLIENT_NAME_MAX + 16)
 
 const char *
 received_protocol(const struct session *s)
@@ -42,17 +45,21 @@ received_protocol(const struct session *s)
 	return is_tls ? "ESMTPS" : "ESMTP";
 }
 
-/* `version` as a comment, `cipher` as a clause; both empty without TLS */
+/* `version` as a comment, with whom the client's certificate names; `cipher` as a clause; both empty without TLS */
 static void
-write_tls(const struct session *s, char version[SESSION_TLS_MAX], char cipher[SESSION_TLS_MAX + 8])
+write_tls(const struct session *s, char version[VERSION_MAX], char cipher[SESSION_TLS_MAX + 8])
 {
 	struct span name = span_of(s->tls);
 	struct span first = span_word(&name);
+	char client[CLIENT_NAME_MAX + 16];
 
 	version[0] = cipher[0] = '\0';
 	if (first.len == 0)
 		return;
-	snprintf(version, SESSION_TLS_MAX, " (%.*s)", SPAN_ARG(first));
+	client[0] = '\0';
+	if (!submitted_is_private(s))
+		client_certificate_trace(&s->certificate, client);
+	snprintf(version, VERSION_MAX, " (%.*s%s)", SPAN_ARG(first), client);
 	snprintf(cipher, SESSION_TLS_MAX + 8, "\r\n\ttls %.*s", SPAN_ARG(span_trim(name)));
 }
 
@@ -60,7 +67,7 @@ struct span
 received_write(const struct session *s, uint64_t id, int64_t now_us, char to[RECEIVED_MAX])
 {
 	char date[CLOCK_TEXT_MAX], from[RECEIVED_FROM_MAX];
-	char version[SESSION_TLS_MAX], cipher[SESSION_TLS_MAX + 8];
+	char version[VERSION_MAX], cipher[SESSION_TLS_MAX + 8];
 
 	clock_rfc5322(now_us, date);
 	write_tls(s, version, cipher);

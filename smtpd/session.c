@@ -168,6 +168,7 @@ session_reset(struct session *s)
 	t->size = 0;
 	t->eight_bit = false;
 	t->is_utf8 = false;
+	t->must_tls = false;
 	t->ret = INTAKE_RET_UNSAID;
 	t->envid = SPAN_NONE;
 	t->waiting_count = 0;
@@ -361,8 +362,10 @@ catch_signals(void)
 }
 
 static void
-greet(struct session *s)
+greet(struct session *s, bool is_greeted)
 {
+	if (is_greeted)
+		return;
 	if (s->is_implicit && !starttls_implicit(s))
 		return;
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
@@ -371,7 +374,7 @@ greet(struct session *s)
 		session_end(s, "out-of-turn");
 		return;
 	}
-	session_reply(s, 220, NULL, "%s ESMTP Culver", s->config->hostname);
+	session_reply(s, 220, NULL, SESSION_GREETING, s->config->hostname);
 }
 
 /* the last reply goes out; closing with bytes unread would reset the connection and take the reply with it */
@@ -399,7 +402,7 @@ session_serve(const struct session_start *start)
 	catch_signals();
 	begin(s, start);
 	EVENT("connected", event_string("session", s->id), event_string("client", s->client));
-	greet(s);
+	greet(s, start->is_greeted);
 	while (read_command(s))
 		act(s);
 	linger(s);

@@ -20,6 +20,7 @@
 #include "common/text/span.h"
 #include "smtpd/accept.h"
 #include "smtpd/checks.h"
+#include "smtpd/client-certificate.h"
 #include "smtpd/content.h"
 #include "smtpd/recipients.h"
 
@@ -31,8 +32,9 @@
 #define SESSION_HELO_MAX 256
 #define SESSION_TLS_MAX 64 /* the longest name of a cipher has 45 bytes */
 #define SESSION_LOCAL_CLIENT \
-	"uid:"		     /* and the uid: what events call the client of a local session */
-#define SESSION_STOP_MS 3000 /* told to stop: what is in hand has this long */
+	"uid:" /* and the uid: what events call the client of a local session */
+#define SESSION_GREETING "%s ESMTP Culver" /* behind 220; with the name of this host */
+#define SESSION_STOP_MS 3000		   /* told to stop: what is in hand has this long */
 
 /* what has been said so far; one bit each, so that a verb names all those it may come in */
 enum session_stage {
@@ -53,6 +55,7 @@ struct session_start {
 	const char *verify;
 	int fd;				/* connected, non-blocking; the session's from now on */
 	struct sockaddr_storage client; /* no v4-mapped one */
+	bool is_greeted;		/* has read the banner already, and has spoken */
 	bool is_local;			/* a user of this host, by the socket `submission`: */
 	uid_t uid;			/* who the kernel says has connected */
 	struct span author; /* his full name, for a From field if there is none; empty: not known */
@@ -68,6 +71,7 @@ struct session_transaction {
 	uint64_t size;	/* announced by SIZE=; 0: not */
 	bool eight_bit; /* BODY=8BITMIME */
 	bool is_utf8;	/* SMTPUTF8 */
+	bool must_tls;	/* REQUIRETLS */
 	enum intake_ret ret;
 	struct span envid; /* in the arena; empty: none was given */
 	struct recipients recipients;
@@ -94,10 +98,11 @@ struct session {
 	bool may_relay;	    /* its address is in relay-from, it is local, or logged in */
 	char login[AUTH_LOGIN_MAX + 1]; /* who has logged in; empty: nobody */
 	unsigned login_failures;
-	const char *auth;   /* path; NULL: not there */
-	const char *verify; /* the same */
-	bool may_etrn;	    /* its address is in etrn-from of some route */
-	bool may_expn;	    /* its address is in expn-from, or its login in expn-logins */
+	uint64_t mechanisms; /* offered by the last EHLO: AUTH_MECHANISM_BITs */
+	const char *auth;    /* path; NULL: not there */
+	const char *verify;  /* the same */
+	bool may_etrn;	     /* its address is in etrn-from of some route */
+	bool may_expn;	     /* its address is in expn-from, or its login in expn-logins */
 	struct sockaddr_storage address; /* of the network */
 	enum session_stage stage;
 	int64_t ends_ms;	     /* monotonic: session-time */
@@ -106,6 +111,7 @@ struct session {
 	const struct tls_address *tls_address; /* NULL: no TLS here */
 	bool is_implicit;		       /* TLS comes before the greeting */
 	char tls[SESSION_TLS_MAX];	       /* version and cipher; empty: plain text */
+	struct client_certificate certificate; /* the client's */
 	struct span word, rest;		       /* of the command at hand */
 	const char *verb;  /* the last one, for events: CONNECT before the first, UNKNOWN */
 	const char *ended; /* why: set, the session reads no further command */

@@ -16,8 +16,6 @@
 #include "smtpd/signing.h"
 #include "smtpd/tls.h"
 
-#define HANDSHAKE_MS 60000 /* at most; command-time where that is shorter */
-
 bool
 starttls_is_offered(const struct session *s)
 {
@@ -43,6 +41,25 @@ tell_started(struct session *s, const SSL *ssl)
 	      event_number("resumed", SSL_session_reused(ssl)));
 }
 
+/* who the client is by its certificate, and whether that lets it relay */
+static void
+take_certificate(struct session *s, SSL *ssl)
+{
+	const struct config_tls *tls = &s->listen->tls;
+	const char *wrong;
+
+	if (tls->client == CONFIG_CLIENT_NONE)
+		return;
+	client_certificate_read(ssl, &s->certificate, &wrong);
+	if (client_certificate_may_relay(SSL_get0_peer_certificate(ssl), tls, &s->certificate))
+		s->may_relay = true;
+	if (s->certificate.fingerprint[0] != '\0')
+		EVENT("client-certificate", event_string("session", s->id),
+		      event_string("client", s->client), event_string("name", s->certificate.name),
+		      event_string("fingerprint", s->certificate.fingerprint),
+		      event_string("reason", wrong));
+}
+
 /* the handshake; false: it failed, and the session is over */
 static bool
 shake_hands(struct session *s)
@@ -51,10 +68,11 @@ shake_hands(struct session *s)
 	uint64_t time_ms = s->limits->command_time;
 	SSL *ssl = tls_new(s->tls_address);
 
-	s->stream.deadline_ms =
-		session_deadline(s, time_ms < HANDSHAKE_MS ? time_ms : HANDSHAKE_MS);
+	s->stream.deadline_ms = session_deadline(
+		s, time_ms < STARTTLS_HANDSHAKE_MS ? time_ms : STARTTLS_HANDSHAKE_MS);
 	if (ssl != NULL && layer_start(&s->stream, ssl, wrong) == STREAM_OK) {
 		tell_started(s, ssl);
+		take_certificate(s, ssl);
 		return true;
 	}
 	EVENT("tls-failed", event_string("session", s->id), event_string("client", s->client),

@@ -6,6 +6,8 @@
 
 #include "smtpd/session.h"
 
+#define STARTTLS_HANDSHAKE_MS 60000 /* at most; command-time where that is shorter */
+
 /* starttls_is_offered - may it be said in this session? */
 bool starttls_is_offered(const struct session *s);
 void starttls_starttls(struct session *s, struct span argument);

@@ -17,8 +17,14 @@
 			      SYSCALL_IF(prctl, 1, PR_SET_PDEATHSIG)), \
 		SYSCALL_GROUP("telling a session to stop, and nothing else to anybody", \
 			      SYSCALL_IF(kill, 2, SIGTERM)), \
+		SYSCALL_GROUP("how many descriptors there may be; nothing is set", \
+			      SYSCALL_IF(prlimit64, 3, 0)), \
+		SYSCALL_GROUP("a session closes the connections of all others", \
+			      SYSCALL(close_range)), \
 		SYSCALL_GROUP("who is at the other end of a local connection", \
 			      SYSCALL(getsockopt)), \
+		SYSCALL_GROUP("the address that a client came to, for Dovecot", \
+			      SYSCALL(getsockname)), \
 		SYSCALL_GROUP("the table of clients to the next listener, and which of its " \
 			      "sessions live", \
 			      SYSCALL(memfd_create), SYSCALL(pidfd_open)), \

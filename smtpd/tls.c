@@ -5,7 +5,7 @@
  * signs, and does not decrypt.  For the same reason `old` has no TLS 1.0 and 1.1, whose signatures are over MD5 and SHA-1.
  *
  * Tickets (RFC 5077; RFC 8446, section 4.6.1) are for addresses of submission, where the same users come again and again; other hosts that
- * bring mail get none.  Their keys live in the memory of the listener and its sessions alone, for two hours at most.
+ * bring mail get none, nor do clients that show certificates: what was verified at one address would count at another.  Their keys live in the memory of the listener and its sessions alone, for two hours at most.
  */
 #include "smtpd/tls.h"
 
@@ -20,8 +20,10 @@
 #include <unistd.h>
 
 #include "common/system/fatal.h"
+#include "common/tls/authorities.h"
 #include "common/tls/certificate.h"
 #include "common/tls/remote-key.h"
+#include "smtpd/client-certificate.h"
 #include "smtpd/signing.h"
 
 /* no `const`: OpenSSL's macros cast it away */
@@ -56,6 +58,7 @@ struct ticket_key {
 };
 
 static struct pair pairs[CONFIG_PAIRS_MAX];
+static struct authorities authorities[CONFIG_AUTHORITIES_MAX];
 static struct tls_address addresses[CONFIG_LISTENS_MAX];
 static size_t address_count;
 static struct ticket_key ticket_keys[2]; /* of this hour, and of the one before */
@@ -63,14 +66,16 @@ static EVP_CIPHER *ticket_cipher;
 
 /* ---- certificates ---- */
 
-static void
-read_pair(struct pair *p, const char *name, int fd)
+/* a file of the row; the caller frees the text */
+static struct span
+read_file(const struct start *s, const char *kind, size_t number, char name[START_NAME_MAX])
 {
 	struct stat st;
-	const char *wrong = NULL;
 	ssize_t n = -1;
 	char *text = NULL;
 
+	snprintf(name, START_NAME_MAX, "%s.%u", kind, (unsigned)number);
+	int fd = start_file(s, name);
 	if (fstat(fd, &st) == 0 && st.st_size <= (off_t)CERTIFICATE_FILE_MAX)
 		text = malloc((size_t)st.st_size + 1);
 	if (text != NULL)
@@ -78,8 +83,30 @@ read_pair(struct pair *p, const char *name, int fd)
 	if (n < 0)
 		fatal(EXIT_OS, errno, "%s", name);
 	close(fd);
-	wrong = certificate_read(span_from(text, (size_t)n), &p->certificate);
-	free(text);
+	return span_from(text, (size_t)n);
+}
+
+static void
+read_authorities(const struct start *s, size_t number)
+{
+	char name[START_NAME_MAX];
+	struct span text = read_file(s, "client-ca", number, name);
+	const char *wrong = authorities_read(text, &authorities[number]);
+
+	free((char *)(uintptr_t)text.at);
+	if (wrong != NULL)
+		fatal(EXIT_CONFIGURATION, 0, "%s: %s", name, wrong);
+}
+
+static void
+read_pair(const struct start *s, size_t number)
+{
+	char name[START_NAME_MAX];
+	struct span text = read_file(s, "certificate", number, name);
+	struct pair *p = &pairs[number];
+	const char *wrong = certificate_read(text, &p->certificate);
+
+	free((char *)(uintptr_t)text.at);
 	if (wrong != NULL)
 		fatal(EXIT_CONFIGURATION, 0, "%s: %s", name, wrong);
 	p->key = remote_key_new(p->certificate.public, p->certificate.key);
@@ -232,11 +259,14 @@ add_address(const struct config_listen *listen)
 	struct tls_address *a = &addresses[address_count++];
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
-	*a = (struct tls_address){
-		.listen = listen, .has_tickets = listen->role != CONFIG_MX, .context = c};
+	*a = (struct tls_address){.listen = listen,
+				  .has_tickets = listen->role != CONFIG_MX &&
+						 listen->tls.client == CONFIG_CLIENT_NONE,
+				  .context = c};
 	if (c == NULL || !set_policy(c, listen->tls.policy) || !set_tickets(c, a->has_tickets) ||
 	    SSL_CTX_set1_groups_list(c, groups) != 1 ||
 	    SSL_CTX_set1_sigalgs_list(c, schemes) != 1 ||
+	    client_certificate_ask(c, &listen->tls, &authorities[listen->tls.authority]) != 0 ||
 	    !use_pairs(NULL, c, &listen->tls, pairs[listen->tls.pairs[0]].name)) {
 		char text[256];
 		ERR_error_string_n(ERR_get_error(), text, sizeof(text));
@@ -276,8 +306,6 @@ warm_up(const struct tls_address *a)
 void
 tls_start(const struct start *s, const struct config *c)
 {
-	char name[START_NAME_MAX];
-
 	if (c->pair_count == 0)
 		return;
 	/* no file of configuration, engines or modules is looked for */
@@ -285,10 +313,10 @@ tls_start(const struct start *s, const struct config *c)
 		fatal(EXIT_OS, 0, "OpenSSL does not start");
 	if (remote_key_start(&signing_signer) != 0)
 		fatal(EXIT_OS, 0, "OpenSSL does not take keys of another process");
-	for (size_t i = 0; i < c->pair_count; i++) {
-		snprintf(name, sizeof(name), "certificate.%u", (unsigned)i);
-		read_pair(&pairs[i], name, start_file(s, name));
-	}
+	for (size_t i = 0; i < c->pair_count; i++)
+		read_pair(s, i);
+	for (size_t i = 0; i < c->authority_count; i++)
+		read_authorities(s, i);
 	for (size_t i = 0; i < c->listen_count; i++)
 		if (c->listens[i].tls.pair_count > 0)
 			add_address(&c->listens[i]);

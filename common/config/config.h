@@ -84,6 +84,15 @@ struct config_words {
 /* which versions and ciphers: what Mozilla's names mean, of TLS 1.2 and 1.3 (smtpd/tls.c) */
 enum config_tls_policy { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN, CONFIG_TLS_OLD };
 
+#define CONFIG_FINGERPRINT_LEN 64 /* hex digits of SHA-256 */
+#define CONFIG_AUTHORITIES_MAX 8  /* files of `client-ca`, in all */
+
+enum config_client_certificate {
+	CONFIG_CLIENT_NONE,    /* none is asked for */
+	CONFIG_CLIENT_ASK,     /* one that is shown is verified; a client without goes on */
+	CONFIG_CLIENT_REQUIRE, /* without a verified one there is no session */
+};
+
 struct config_tls {
 	bool is_given;
 	struct config_words certificates; /* as written: a directory ends with a slash */
@@ -91,6 +100,12 @@ struct config_tls {
 	enum config_tls_policy policy;
 	size_t pairs[CONFIG_PAIRS_MAX]; /* indices of config->pairs; the first is the default */
 	size_t pair_count;		/* 0: no TLS */
+	enum config_client_certificate client;
+	char *client_ca;	  /* path; NULL: none */
+	size_t authority;	  /* index of config->authorities, where `client` asks */
+	bool every_client_relays; /* `client-relay verified` */
+	struct config_words
+		client_relays; /* names, and fingerprints: 64 hex digits in lower case */
 };
 
 /* fields that tell of the sender what his recipients need not know */
@@ -289,9 +304,19 @@ struct config_outbound {
 	size_t reply_count;
 };
 
+enum config_auth_source {
+	CONFIG_AUTH_ACCOUNTS, /* of `culver user` */
+	CONFIG_AUTH_DOVECOT,
+	CONFIG_AUTH_PAM,
+};
+
 /* who logs in, and what he may send */
 struct config_auth {
+	enum config_auth_source source;
 	char *accounts;		      /* directory */
+	char *dovecot;		      /* path, or ADDRESS:PORT */
+	char *pam;		      /* service */
+	bool has_certificates;	      /* EXTERNAL: who a client's certificate names logs in */
 	bool may_be_clear;	      /* on the loopback: without TLS */
 	struct config_tables senders; /* address -> logins; none: a login's own */
 };
@@ -341,6 +366,8 @@ struct config {
 	struct config_tls tls;
 	struct config_pair pairs[CONFIG_PAIRS_MAX];
 	size_t pair_count;
+	const char *authorities[CONFIG_AUTHORITIES_MAX]; /* paths of `client-ca`, each once */
+	size_t authority_count;
 	struct config_table *named_tables;
 	size_t named_table_count;
 	struct config_domain *domains; /* hostname and localhost are in it, even without a block */

@@ -234,6 +234,22 @@ finish_submission(struct parse *p)
 	}
 }
 
+/* whose certificate logs him in must be asked for it somewhere */
+static void
+finish_certificates(struct parse *p)
+{
+	const struct config *c = p->config;
+	const struct parse_position *at = &p->certificates_at;
+
+	for (size_t i = 0; i < c->listen_count; i++)
+		if (c->listens[i].offers_auth && c->listens[i].tls.client != CONFIG_CLIENT_NONE)
+			return;
+	if (c->auth.has_certificates)
+		mistake_add(p->errors, at->file, at->line, at->column,
+			    "no client that may log in is asked for a certificate; expected "
+			    "`client-certificate ask` in `tls`");
+}
+
 void
 parse_finish(struct parse *p, const struct config_defaults *defaults)
 {
@@ -248,6 +264,7 @@ parse_finish(struct parse *p, const struct config_defaults *defaults)
 	finish_listens(p);
 	parse_finish_tls(p);
 	finish_submission(p);
+	finish_certificates(p);
 	parse_finish_routes(p);
 }
 

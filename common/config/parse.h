@@ -62,6 +62,7 @@ struct parse {
 	struct parse_position listen_at[CONFIG_LISTENS_MAX];
 	struct parse_position tls_at; /* of the general `tls`; of that of each `listen`: */
 	struct parse_position listen_tls_at[CONFIG_LISTENS_MAX];
+	struct parse_position certificates_at; /* of `certificates` in `auth` */
 	bool has_log;
 	struct parse_position *domain_at; /* of each domain, in the order of the file */
 	struct parse_use *uses;
@@ -72,6 +73,8 @@ struct parse {
 /* parse_mistake - at this line; column from 1 */
 void parse_mistake(struct parse *p, unsigned column, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* parse_mistake_at - the same elsewhere, about what depends on more than one line (takes-tls.c) */
+void parse_mistake_at(struct parse *p, const struct parse_position *at, const char *text);
 /* copies into the configuration; NULL sets no_memory */
 char *parse_keep(struct parse *p, struct span s);
 /* the same in lower case */
@@ -93,6 +96,10 @@ char *parse_lmtp_hop(struct parse *p, const struct grammar_line *line, size_t at
 void parse_finish_routes(struct parse *p);
 /* parse_finish_tls - the certificates of each address, and their keys (takes-tls.c) */
 void parse_finish_tls(struct parse *p);
+/* parse_finish_clients - what a block of `tls` says of clients' certificates goes together; numbers its `client-ca` (takes-clients.c) */
+void parse_finish_clients(struct parse *p, const struct parse_position *at, struct config_tls *tls);
+/* parse_ask_nothing - the block is the general one, and the address is where other hosts bring mail */
+void parse_ask_nothing(struct config_tls *tls);
 /* parse_is_implicit - is that the port of submission by TLS from the first byte on? */
 bool parse_is_implicit(const struct sockaddr_storage *address);
 

@@ -96,8 +96,8 @@ take_tls_policy(struct parse *p, const struct directive *d, const struct grammar
 
 /* ---- what depends on more than one line ---- */
 
-static void
-mistake_at(struct parse *p, const struct parse_position *at, const char *text)
+void
+parse_mistake_at(struct parse *p, const struct parse_position *at, const char *text)
 {
 	struct parse_position kept = p->at;
 
@@ -117,7 +117,7 @@ pair_number(struct parse *p, const struct parse_position *at, const struct confi
 		    strcmp(c->pairs[i].key, pair->key) == 0)
 			return i;
 	if (c->pair_count == CONFIG_PAIRS_MAX) {
-		mistake_at(p, at, "there are more certificates than the 16 that can be held");
+		parse_mistake_at(p, at, "there are more certificates than the 16 that can be held");
 		return 0;
 	}
 	c->pairs[c->pair_count] = *pair;
@@ -163,9 +163,10 @@ find_pairs(struct parse *p, const struct parse_position *at, struct config_tls *
 			tls->pairs[tls->pair_count++] = pair_number(p, at, &pair);
 	}
 	if (!fits || key < tls->keys.count)
-		mistake_at(p, at,
-			   "expected one `key` for each `certificate` that is a file, in their "
-			   "order; a directory ends with `/` and has its own");
+		parse_mistake_at(
+			p, at,
+			"expected one `key` for each `certificate` that is a file, in their "
+			"order; a directory ends with `/` and has its own");
 }
 
 void
@@ -176,19 +177,26 @@ parse_finish_tls(struct parse *p)
 	if (c->tls.is_given) {
 		find_pairs(p, &p->tls_at, &c->tls);
 		if (c->tls.certificates.count == 0)
-			mistake_at(p, &p->tls_at, "expected a `certificate` in this block");
+			parse_mistake_at(p, &p->tls_at, "expected a `certificate` in this block");
+		else
+			parse_finish_clients(p, &p->tls_at, &c->tls);
 	}
 	for (size_t i = 0; i < c->listen_count; i++) {
 		struct config_listen *l = &c->listens[i];
 
-		if (l->tls.is_given)
+		if (l->tls.is_given) {
 			find_pairs(p, &p->listen_tls_at[i], &l->tls);
-		else
+			parse_finish_clients(p, &p->listen_tls_at[i], &l->tls);
+		} else {
 			l->tls = c->tls;
+			if (l->role == CONFIG_MX)
+				parse_ask_nothing(&l->tls);
+		}
 		if (l->implicit_tls && l->tls.certificates.count == 0)
-			mistake_at(p, &p->listen_at[i],
-				   "this address speaks TLS from the first byte on; expected a "
-				   "`tls` with a `certificate`, or `implicit-tls no`");
+			parse_mistake_at(
+				p, &p->listen_at[i],
+				"this address speaks TLS from the first byte on; expected a "
+				"`tls` with a `certificate`, or `implicit-tls no`");
 	}
 }
 

@@ -422,6 +422,78 @@ take_auth(struct parse *p, const struct directive *d, const struct grammar_line 
 	p->opened = FIELD(struct config_auth, object, d);
 }
 
+static void
+take_source(struct parse *p, const struct grammar_line *line, struct config_auth *auth,
+	    enum config_auth_source source)
+{
+	if (auth->source != CONFIG_AUTH_ACCOUNTS)
+		parse_mistake(p, line->words[0].column,
+			      "`%.*s`: expected only one of `dovecot` and `pam`",
+			      SPAN_ARG(line->words[0].text));
+	auth->source = source;
+}
+
+#define PAM_SERVICE_MAX 64
+
+/* the name of a file in /etc/pam.d */
+static bool
+is_service(struct span word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		char c = ascii_lower(word.at[i]);
+
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_')
+			return false;
+	}
+	return word.len > 0 && word.len <= PAM_SERVICE_MAX;
+}
+
+void
+take_pam(struct parse *p, const struct directive *d, const struct grammar_line *line, void *object)
+{
+	struct config_auth *auth = object;
+	struct span word = *argument(line, 0);
+
+	(void)d;
+	take_source(p, line, auth, CONFIG_AUTH_PAM);
+	if (!is_service(word))
+		parse_mistake(p, column(line, 0),
+			      "`%.*s`: expected the name of a service of PAM: letters, digits, `-` "
+			      "and `_`",
+			      SPAN_ARG(word));
+	auth->pam = parse_keep(p, word);
+}
+
+void
+take_dovecot(struct parse *p, const struct directive *d, const struct grammar_line *line,
+	     void *object)
+{
+	struct config_auth *auth = object;
+	struct span word = *argument(line, 0);
+	struct sockaddr_storage address;
+	socklen_t len;
+
+	take_source(p, line, auth, CONFIG_AUTH_DOVECOT);
+	if (word.len > 0 && word.at[0] == '/')
+		take_path_of(p, line, 0, VALUE_SOCKET_MAX, FIELD(char *, object, d));
+	else if (value_listen(word, &address, &len) == 0)
+		auth->dovecot = parse_keep(p, word);
+	else
+		parse_mistake(p, column(line, 0),
+			      "`%.*s`: expected the path of a socket that begins with `/`, or "
+			      "ADDRESS:PORT, like 192.0.2.1:12345",
+			      SPAN_ARG(word));
+}
+
+void
+take_certificates(struct parse *p, const struct directive *d, const struct grammar_line *line,
+		  void *object)
+{
+	p->certificates_at = p->at;
+	p->certificates_at.column = column(line, 0);
+	take_yes(p, d, line, object);
+}
+
 void
 take_limits(struct parse *p, const struct directive *d, const struct grammar_line *line,
 	    void *object)

@@ -30,13 +30,18 @@ TAKE(extension); /* a character; 0 for none */
 TAKE(listen);	 /* adds to listens */
 TAKE(private);
 TAKE(alignment);
-TAKE(offers_auth); /* yes or no, of a listen */
-TAKE(auth);	   /* a block */
-TAKE(limits);	   /* a block of limits */
-TAKE(tls);	   /* a block; its words: */
+TAKE(offers_auth);  /* yes or no, of a listen */
+TAKE(auth);	    /* a block */
+TAKE(dovecot);	    /* a path, or an address and a port */
+TAKE(pam);	    /* a name of a file */
+TAKE(certificates); /* yes or no, of auth */
+TAKE(limits);	    /* a block of limits */
+TAKE(tls);	    /* a block; its words: */
 TAKE(certificate);
 TAKE(key);
 TAKE(tls_policy);
+TAKE(client_certificate);
+TAKE(client_relay);
 TAKE(hop_tls); /* words, and a block; in it: */
 TAKE(hop_names);
 TAKE(hop_implicit);

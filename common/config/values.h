@@ -12,7 +12,8 @@
 
 /* RUNTIME/submission must fit into the address of a Unix socket: 107 bytes */
 #define VALUE_RUNTIME_MAX 96
-#define VALUE_PATH_MAX 480 /* below START_PATH_MAX, with room for what is put behind it */
+#define VALUE_SOCKET_MAX 107 /* bytes that the address of a Unix socket has */
+#define VALUE_PATH_MAX 480   /* below START_PATH_MAX, with room for what is put behind it */
 
 /* 192.0.2.1, [2001:db8::1] or 2001:db8::1 */
 int value_ip(struct span word, int *family, unsigned char address[16])

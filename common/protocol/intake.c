@@ -23,6 +23,7 @@ const struct wire_shape intake_calls[] = {
 		   WIRE_FIELD_SPAN(intake_envelope, sender, 0, INTAKE_SENDER_MAX),
 		   WIRE_FIELD_U64(intake_envelope, eight_bit, 0, 1),
 		   WIRE_FIELD_U64(intake_envelope, utf8, 0, 1),
+		   WIRE_FIELD_U64(intake_envelope, tls_demand, 0, INTAKE_TLS_WAIVED),
 		   WIRE_FIELD_U64(intake_envelope, ret, 0, 2),
 		   WIRE_FIELD_SPAN(intake_envelope, envid, 0, INTAKE_ENVID_MAX),
 		   WIRE_FIELD_U64(intake_envelope, uid, 0, UINT32_MAX),

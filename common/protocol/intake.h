@@ -50,6 +50,15 @@ enum intake_notify {
 	INTAKE_NOTIFY_DELAY = 8,
 };
 
+/* what the sender demands of each connection on its way (RFC 8689) */
+enum intake_tls_demand {
+	INTAKE_TLS_BY_POLICY = 0, /* nothing: what the policies of the hosts on its way say */
+	INTAKE_TLS_REQUIRED =
+		1, /* REQUIRETLS was said: TLS, verified, to a host that says REQUIRETLS too */
+	INTAKE_TLS_WAIVED =
+		2, /* `TLS-Required: No` in its header: rather without TLS than not at all */
+};
+
 #define INTAKE_SENDER_MAX 512
 #define INTAKE_ENVID_MAX 100 /* RFC 3461, section 4.4 */
 #define INTAKE_ORCPT_MAX 512
@@ -73,6 +82,7 @@ struct intake_envelope {
 	struct span sender;   /* canonical; empty: the null reverse-path */
 	uint64_t eight_bit;   /* 1: BODY=8BITMIME was said, or there are bytes above 127 */
 	uint64_t utf8;	      /* 1: SMTPUTF8 was said (RFC 6531) */
+	uint64_t tls_demand;  /* enum intake_tls_demand */
 	uint64_t ret;	      /* DSN (RFC 3461): enum intake_ret */
 	struct span envid;    /* ENVID as its xtext says, decoded; empty: none */
 	uint64_t uid;	   /* of a local sender, plus 1; 0: none.  Believed from `submit` alone */

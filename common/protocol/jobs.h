@@ -90,7 +90,8 @@ struct jobs_job {
 	uint64_t arrived_us; /* wall clock */
 	uint64_t eight_bit;
 	uint64_t utf8; /* 1: only where SMTPUTF8 is offered, if an address or the header needs it */
-	uint64_t ret;  /* enum intake_ret */
+	uint64_t tls_demand; /* enum intake_tls_demand */
+	uint64_t ret;	     /* enum intake_ret */
 	struct span envid;   /* empty: none */
 	struct span sender;  /* canonical; empty: null reverse-path */
 	struct span top;     /* header lines put on top of the content */

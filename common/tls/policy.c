@@ -100,6 +100,21 @@ by_sts(const struct policy_question *q, struct policy *to)
 
 /* ---- what the configuration demands ---- */
 
+/* whose certificate the host must have; false: it has no name */
+static bool
+add_expected_names(const struct policy_question *q, struct policy *to)
+{
+	for (size_t i = 0; i < q->tls->names.count; i++)
+		add_name(to, span_of(q->tls->names.words[i]));
+	if (to->name_count > 0)
+		return true;
+	/* a name that an unsigned MX gave is whatever somebody on the line wanted: the certificate must be for the domain itself */
+	if (q->domain.len == 0 || q->is_secure)
+		add_name(to, q->host);
+	add_name(to, q->domain);
+	return to->name_count > 0;
+}
+
 static void
 by_configuration(const struct policy_question *q, struct policy *to)
 {
@@ -122,15 +137,7 @@ by_configuration(const struct policy_question *q, struct policy *to)
 	}
 	to->level = POLICY_VERIFIED;
 	say(to, "the configuration says `tls verified`");
-	for (size_t i = 0; i < q->tls->names.count; i++)
-		add_name(to, span_of(q->tls->names.words[i]));
-	if (to->name_count > 0)
-		return;
-	/* a name that an unsigned MX gave is whatever somebody on the line wanted: the certificate must be for the domain itself */
-	if (q->domain.len == 0 || q->is_secure)
-		add_name(to, q->host);
-	add_name(to, q->domain);
-	if (to->name_count == 0) {
+	if (!add_expected_names(q, to)) {
 		to->is_passed_over = true;
 		say(to, "the configuration says `tls verified`, and this host has no name; `names` "
 			"in its block would say one");
@@ -138,8 +145,8 @@ by_configuration(const struct policy_question *q, struct policy *to)
 }
 
 /* may `tls verified` be met by what the domain publishes?  It may by DANE and by MTA-STS: both say which host is the domain's */
-void
-policy_decide(const struct policy_question *q, struct policy *to)
+static void
+by_hosts(const struct policy_question *q, struct policy *to)
 {
 	*to = (struct policy){.server_name = q->host};
 	by_configuration(q, to);
@@ -149,7 +156,7 @@ policy_decide(const struct policy_question *q, struct policy *to)
 		say(to, "the host is reached by a socket of this machine");
 		return;
 	}
-	if (to->level == POLICY_NONE || q->tls->names.count > 0)
+	if (to->level == POLICY_NONE || q->tls->names.count > 0 || q->demand == INTAKE_TLS_WAIVED)
 		return;
 	if (policy_wants_dane(q->tls) && is_published(q->dane)) {
 		if (q->dane->outcome == DANE_UNUSABLE && to->level == POLICY_VERIFIED)
@@ -166,6 +173,40 @@ policy_decide(const struct policy_question *q, struct policy *to)
 		to->level = POLICY_OPPORTUNISTIC;
 		by_sts(q, to);
 	}
+}
+
+/* ---- what the sender demands ---- */
+
+/* RFC 8689, section 4.2.1: who the host is must be proved, by DANE or by an authority, whoever else demands less */
+static void
+by_sender(const struct policy_question *q, struct policy *to)
+{
+	to->must_require = true;
+	if (to->is_passed_over || to->level >= POLICY_VERIFIED)
+		return;
+	to->source = POLICY_BY_SENDER;
+	to->is_tested = false;
+	to->name_count = 0;
+	if (to->level == POLICY_NONE) {
+		to->is_passed_over = to->is_permanent = true;
+		say(to, "the sender said REQUIRETLS, and the configuration says `tls none`");
+		return;
+	}
+	to->level = POLICY_VERIFIED;
+	say(to, "the sender said REQUIRETLS");
+	if (!add_expected_names(q, to)) {
+		to->is_passed_over = to->is_permanent = true;
+		say(to,
+		    "the sender said REQUIRETLS, and this host has no name that could be verified");
+	}
+}
+
+void
+policy_decide(const struct policy_question *q, struct policy *to)
+{
+	by_hosts(q, to);
+	if (q->is_tcp && q->demand == INTAKE_TLS_REQUIRED)
+		by_sender(q, to);
 }
 
 /* ---- names ---- */
@@ -210,6 +251,8 @@ policy_source_name(enum policy_source source)
 		return "dane";
 	case POLICY_BY_STS:
 		return "sts";
+	case POLICY_BY_SENDER:
+		return "sender";
 	}
 	return "";
 }

@@ -10,7 +10,7 @@
  *     a policy of MTA-STS (RFC 8461)        a host that it names, with a certificate of that name; `testing`: told alone
  *     else                                  what the configuration demands
  *
- * What the configuration demands is the least in any case: `verified` of a host that DANE vouches for is met by DANE, since that says who it is.
+ * A sender may demand more, by REQUIRETLS, or less of what domains publish, by `TLS-Required: No` (RFC 8689).  What the configuration demands is the least in any case: `verified` of a host that DANE vouches for is met by DANE, since that says who it is.
  */
 #ifndef COMMON_TLS_POLICY_H
 #define COMMON_TLS_POLICY_H
@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "common/config/config.h"
+#include "common/protocol/intake.h"
 #include "common/protocol/resolver.h"
 #include "common/text/span.h"
 #include "common/tls/dane.h"
@@ -34,7 +35,7 @@ enum policy_level {
 	POLICY_DANE,	 /* a certificate that `dane` tells of */
 };
 
-enum policy_source { POLICY_BY_CONFIGURATION, POLICY_BY_DANE, POLICY_BY_STS };
+enum policy_source { POLICY_BY_CONFIGURATION, POLICY_BY_DANE, POLICY_BY_STS, POLICY_BY_SENDER };
 
 /* a policy of MTA-STS, as whoever keeps them has found it (RFC 8461, section 3.2); it outlives the decision */
 enum policy_sts_mode { POLICY_STS_NONE, POLICY_STS_TESTING, POLICY_STS_ENFORCE };
@@ -53,14 +54,17 @@ struct policy_question {
 	struct span host; /* lower case; empty: an address alone, or a socket */
 	bool is_secure; /* the MX that names the host is signed (DNSSEC), or the configuration names it */
 	bool is_tcp;
-	const struct dane *dane;      /* NULL: nobody has asked */
-	const struct policy_sts *sts; /* NULL: the domain has none, or nobody has asked */
+	enum intake_tls_demand demand; /* of the sender of the message */
+	const struct dane *dane;       /* NULL: nobody has asked */
+	const struct policy_sts *sts;  /* NULL: the domain has none, or nobody has asked */
 };
 
 struct policy {
 	enum policy_level level;
 	enum policy_source source;
+	bool must_require;   /* the host must offer REQUIRETLS, and is told of it (RFC 8689) */
 	bool is_passed_over; /* mail for the domain may not go to this host now, whatever it shows */
+	bool is_permanent; /* no later attempt would find it otherwise: the host is passed over for good */
 	bool is_tested; /* `level` is opportunistic, but what POLICY_VERIFIED would have found is told (MTA-STS, testing) */
 	bool has_stranger; /* the host is none that the domain's MTA-STS policy names */
 	struct span names

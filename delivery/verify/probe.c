@@ -59,7 +59,7 @@ open_connection(struct probe *p, struct verdict *why, bool *is_down)
 	struct policy policy;
 
 	*is_down = false;
-	demand_decide(&p->hosts, &p->peer, tls, &dane, &policy);
+	demand_decide(&p->hosts, &p->peer, tls, INTAKE_TLS_BY_POLICY, &dane, &policy);
 	if (policy.is_passed_over) {
 		verdict_set(why, FATE_DEFERRED, 0, "4.7.5", "nothing is sent to %s: %s",
 			    p->peer.text, policy.why);

@@ -11,7 +11,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "signer", "auth", "log", "culver"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "bounce", "lookup", "resolver", "signer", "auth", "auth-pam", "log", "culver"]
 SHELVES = ["text", "system", "mail", "config", "accounts", "protocol", "tls", "verified"]
 LINES_MAX = 700
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -31,7 +31,7 @@ import smtp
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(CHECKOUT, os.environ.get("CULVER_BUILD", "build"))
-PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "signer", "auth", "verify", "log", "culver"]
+PROGRAMS = ["master", "smtpd", "queue-manager", "delivery", "local", "runner", "bounce", "lookup", "resolver", "signer", "auth", "auth-pam", "verify", "log", "culver"]
 SERVICES = ["log", "lookup", "resolver", "signer", "auth", "verify", "queue-manager", "smtpd", "submit", "delivery", "local", "runner", "bounce"]
 HOSTNAME = "mx.culver.test"
 DOMAIN = "local.test"
@@ -155,7 +155,7 @@ class RootPlace(Place):
                 | {("group", g.gr_name) for g in grp.getgrall() if g.gr_name.startswith("culver")})
 
     def uid_of(self, program):
-        names = {"queue-manager": "culver-queue", "local": "root", "runner": "root", "master": "root"}
+        names = {"queue-manager": "culver-queue", "local": "root", "runner": "root", "auth-pam": "root", "master": "root"}
         return pwd.getpwnam(names.get(program, f"culver-{program}")).pw_uid
 
     def close(self):

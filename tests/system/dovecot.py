@@ -3,17 +3,22 @@
 Each instance has a folder of its own and ports of 127.0.0.1; it is started by root, and reads and writes mail as one user.
 """
 
+import base64
 import glob
+import hmac
 import imaplib
+import json
 import os
 import poplib
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import accounts
 import peers
+import processes
 
 PROGRAM = "/usr/sbin/dovecot"
 PROTOCOLS = "/usr/lib/dovecot"
@@ -64,6 +69,15 @@ class Dovecot:
             self.process.wait(STOP_S)
             self.process.stderr.close()
             self.process = None
+
+    def kill(self):
+        """Ends what we started, with all that it started, at once."""
+        all_of_it = processes.descendants(self.process.pid)
+        for pid in [self.process.pid, *all_of_it]:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(STOP_S)
+        self.process.stderr.close()
+        self.process = None
 
     def close(self):
         """Nothing of it stays."""
@@ -131,6 +145,82 @@ service lmtp {{
             with open(path, "rb") as file:
                 found.append(file.read())
         return found
+
+
+class Judge(Dovecot):
+    """Its authentication alone, by a Unix socket and by TCP: ann, and whoever has a token that TOKEN_KEY signed."""
+
+    PLAIN_MECHANISMS = "plain login scram-sha-1 scram-sha-256 cram-md5"
+    TOKEN_KEY = b"a key of this test alone, of 32 bytes or more"
+
+    def __init__(self, mechanisms=PLAIN_MECHANISMS + " oauthbearer xoauth2 external", users="ann@local.test:{PLAIN}a pencil, and =2C::::::\n"):
+        super().__init__()
+        self.mechanisms = mechanisms
+        self.port = peers.free_port()
+        self.socket = os.path.join(self.folder, "auth-client")
+        self.users = os.path.join(self.folder, "users")
+        with open(self.users, "w", encoding="utf-8") as file:
+            file.write(users)
+        keys = os.path.join(self.folder, "keys", "default", "HS256")
+        os.makedirs(keys)
+        with open(os.path.join(keys, "default"), "wb") as file:
+            file.write(base64.b64encode(self.TOKEN_KEY))
+        self.oauth2 = os.path.join(self.folder, "oauth2.conf.ext")
+        with open(self.oauth2, "w", encoding="utf-8") as file:
+            file.write(f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={self.folder}/keys/\nusername_attribute = sub\n")
+
+    def token(self, user, seconds=600):
+        """A token (JWT, HS256) for that user."""
+        now = int(time.time())
+        parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": user, "iat": now - 60, "exp": now + seconds}]
+        text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+        signature = base64.urlsafe_b64encode(hmac.digest(self.TOKEN_KEY, text, "sha256")).rstrip(b"=")
+        return (text + b"." + signature).decode()
+
+    def settings(self):
+        return f"""
+auth_mechanisms = {self.mechanisms}
+auth_debug = yes
+auth_verbose = yes
+auth_ssl_username_from_cert = yes
+auth_failure_delay = 0
+passdb {{
+  driver = passwd-file
+  mechanisms = {self.PLAIN_MECHANISMS}
+  args = {self.users}
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {self.oauth2}
+}}
+passdb {{
+  driver = static
+  mechanisms = external
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service auth {{
+  unix_listener {self.socket} {{
+    mode = 0666
+  }}
+  inet_listener {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+}}
+"""
+
+    def listens(self):
+        return [self.port]
+
+    def log(self):
+        """What it has said."""
+        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
 
 
 class Reader(Dovecot):

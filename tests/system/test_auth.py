@@ -8,6 +8,7 @@ import re
 import smtplib
 import sqlite3
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -205,7 +206,31 @@ def smtplib_implicit(culver, subject):
     smtplib_under_tls(culver, subject, smtplib.SMTP_SSL("127.0.0.1", culver.implicit, context=certificates.client_context()))
 
 
-UNDER_TLS = {"swaks STARTTLS": lambda culver, subject: swaks_under_tls(culver, subject, culver.submission, "-tls"),
+def curl_under_tls(culver, subject, url, *words):
+    done = subprocess.run(
+        ["curl", "--silent", "--show-error", "--insecure", url, *words, "--user", f"{LOGIN}:{PASSWORD}", "--mail-from", LOGIN, "--mail-rcpt", culver.address,
+         "--upload-file", "-"],
+        input=MESSAGE.format(subject, LOGIN).encode(), capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def s_nail_under_tls(culver, subject):
+    """Its password in a URL: what is no letter or digit as %XX."""
+    secret = urllib.parse.quote(PASSWORD, safe="")
+    done = subprocess.run(
+        ["s-nail", "-:/", "-S", "v15-compat", "-S", "ttycharset=us-ascii", "-S", "tls-verify=ignore", "-S", "smtp-auth=login", "-S", f"from={LOGIN}",
+         "-S", f"mta=smtps://{urllib.parse.quote(LOGIN, safe='')}:{secret}@127.0.0.1:{culver.implicit}", "-S", "hostname=client.test", "-S", "sendwait",
+         "-C", f"X-Tag: {subject}", "-s", "x", culver.address],
+        input=b"text\n", capture_output=True, check=False, timeout=60, env={"PATH": os.environ["PATH"], "HOME": culver.folder})
+    assert done.returncode == 0, done.stderr
+
+
+UNDER_TLS = {"curl smtps PLAIN": lambda culver, subject: curl_under_tls(culver, subject, f"smtps://127.0.0.1:{culver.implicit}",
+                                                                        "--login-options", "AUTH=PLAIN"),
+             "curl STARTTLS LOGIN": lambda culver, subject: curl_under_tls(culver, subject, f"smtp://127.0.0.1:{culver.submission}", "--ssl-reqd",
+                                                                           "--login-options", "AUTH=LOGIN"),
+             "s-nail smtps": s_nail_under_tls,
+             "swaks STARTTLS": lambda culver, subject: swaks_under_tls(culver, subject, culver.submission, "-tls"),
              "swaks implicit": lambda culver, subject: swaks_under_tls(culver, subject, culver.implicit, "-tlsc"),
              "smtplib STARTTLS": smtplib_starttls, "smtplib implicit": smtplib_implicit}
 
@@ -597,7 +622,8 @@ def test_the_terminal_does_not_show_the_password(submission):
 
 def test_out_of_turn_on_the_socket_of_auth(submission):
     """CONTINUE and CANCEL before START, START twice: the end of that connection, and of nothing else."""
-    start = {"mechanism": 4, "has_response": 0, "response": "", "client": "192.0.2.1", "session": "S1"}
+    start = {"mechanism": 4, "has_response": 0, "response": "", "client": "192.0.2.1", "session": "S1", "server": "", "tls": "", "certificate": "",
+             "exporter": "", "unique": "", "end_point": ""}
     for first in ("AUTH_CONTINUE", "AUTH_CANCEL"):
         with wire.Peer(submission.connect("auth", "smtpd"), wire.AUTH_ANSWERS) as peer:
             peer.send(first, request=1)
@@ -615,7 +641,7 @@ def test_out_of_turn_on_the_socket_of_auth(submission):
         peer.send("AUTH_START", request=3, **{**start, "mechanism": 3, "has_response": 1, "response": f"\0{LOGIN}\0{PASSWORD}"})
         name, values, _ = peer.receive()
         assert name == "AUTH_SUCCESS" and values["login"] == LOGIN.encode()
-    for wrong in ({"mechanism": 0}, {"mechanism": 5}, {"client": ""}, {"client": "a\0b"}, {"session": "x" * 40}, {"response": "x"},
+    for wrong in ({"mechanism": 0}, {"mechanism": 12}, {"certificate": "a\0b"}, {"exporter": "x" * 65}, {"client": ""}, {"client": "a\0b"}, {"session": "x" * 40}, {"response": "x"},
                   {"response": "x" * 9217, "has_response": 1}):
         with wire.Peer(submission.connect("auth", "smtpd"), wire.AUTH_ANSWERS) as peer:
             peer.send("AUTH_START", request=1, **{**start, **wrong})

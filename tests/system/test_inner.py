@@ -225,12 +225,13 @@ def test_wrong_uids_are_turned_away(culver):
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]
-    for name in ("intake", "jobs", "lookup", "resolver", "signer", "auth", "verify", "log"):
+    for name in ("intake", "jobs", "lookup", "resolver", "signer", "auth", "pam", "verify", "log"):
         with pytest.raises(PermissionError):
             accounts.connect_as(stranger, culver.socket_path(name))
     wrong = {"intake": ["delivery", "lookup", "log", "resolver"], "jobs": ["smtpd", "submit", "lookup", "log", "resolver"],
              "lookup": ["delivery", "log", "bounce", "resolver"], "resolver": ["smtpd", "submit", "lookup", "log", "bounce"],
              "signer": ["submit", "delivery", "lookup", "resolver", "log", "bounce", "auth"],
+             "pam": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "smtpd"],
              "auth": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer"],
              "verify": ["submit", "delivery", "lookup", "log", "bounce", "resolver", "signer", "auth"]}
     for name, programs in wrong.items():

@@ -13,7 +13,7 @@ import smtp
 
 # who connects where: the rooms hold nothing else (docs/architecture.md has the map with its reasons)
 ROOMS = {
-    "smtpd": {"intake", "lookup", "signer", "auth", "verify", "log"}, "signer": {"log"}, "auth": {"log"}, "verify": {"resolver", "log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "delivery": {"jobs", "resolver", "log"},
+    "smtpd": {"intake", "lookup", "signer", "auth", "verify", "log"}, "signer": {"log"}, "auth": {"pam", "log"}, "verify": {"resolver", "log"}, "queue-manager": {"lookup", "log"}, "resolver": {"log"}, "delivery": {"jobs", "resolver", "log"},
     "bounce": {"jobs", "intake", "log"}, "log": set(),
 }
 NO_ROOM = ["lookup", "local", "runner"]

@@ -1,8 +1,10 @@
 """TLS towards clients: STARTTLS, from the first byte on, certificates, policies, and where the private keys are."""
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -133,6 +135,33 @@ def test_a_handshake_that_fails_or_stalls_ends_the_session(with_tls):
         assert culver.wait_event("tls-failed", since=since)["reason"]
         assert culver.wait_event("disconnected", since=since)["reason"] == "tls-failed"
     assert not culver.events("session-died")
+
+
+def test_requiretls_is_taken_within_tls_alone(with_tls):
+    """RFC 8689, section 4: offered behind STARTTLS; kept with the message, as `TLS-Required: No` is; who said both meant the parameter."""
+    culver = with_tls
+    culver.general.append(helper.block("route hold.test", ["hold"]))
+    culver.start()
+    kept = {}
+    with connect(culver) as client:
+        assert "REQUIRETLS" not in client.ehlo()
+        client.command("MAIL FROM:<a@client.test> REQUIRETLS", 530)
+        client.starttls()
+        assert "REQUIRETLS" in client.ehlo()
+        client.command("MAIL FROM:<a@client.test> REQUIRETLS=1", 501)
+        for words, header in ((" REQUIRETLS", b""), ("", b"TLS-Required: No\r\n"), (" REQUIRETLS", b"TLS-Required: No\r\n"), ("", b"")):
+            client.command(f"MAIL FROM:<a@client.test>{words}", 250)
+            client.command("RCPT TO:<a@hold.test>", 250)
+            client.command("DATA", 354)
+            client.send(header + mail.small("demand") + b".\r\n")
+            reply = client.reply()
+            smtp.check(reply, 250)
+            kept[culver.accepted_id(reply)] = (words, header)
+    for number, (words, header) in kept.items():
+        path, = (path for path in culver.queue_files() if path.endswith(number))
+        with open(path, "rb") as file:
+            head = file.read()
+        assert (b" requiretls" in head, b" tls-waived" in head) == (bool(words), bool(header) and not words), (words, header)
 
 
 def test_large_messages_both_ways(with_tls):
@@ -276,6 +305,16 @@ def test_openssl_and_swaks(with_tls, implicit_port):
                     culver.address, "--helo", "client.test", "--suppress-data"])
         assert "250 2.0.0 kept as" in text or "250 2" in text, text
     culver.wait_event("accepted", count=2)
+
+
+@pytest.mark.skipif(shutil.which("gnutls-cli") is None, reason="there is no gnutls-cli (package gnutls-bin)")
+def test_gnutls(with_tls):
+    """Another library than our own, by both versions."""
+    culver = with_tls.start()
+    for priority in ("NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL:-VERS-ALL:+VERS-TLS1.3"):
+        text = run(["gnutls-cli", "--starttls-proto=smtp", f"--x509cafile={culver.pair.certificate}", "--verify-hostname=mx.test",
+                    f"--priority={priority}", "-p", str(culver.port), "127.0.0.1"], b"QUIT\r\n")
+        assert "The certificate is trusted" in text and "221 2.0.0" in text, text
 
 
 def test_postfix_sends_by_starttls(with_tls, request):
@@ -515,3 +554,46 @@ def test_new_files_are_found_without_being_told(with_tls):
         assert client.fingerprint() == culver.pair.fingerprint()
     after = culver.mains()
     assert {program for program in before if before[program] != after.get(program)} == {"signer", "smtpd"}
+
+
+# ---- what a scanner finds ----
+
+# what it says of a host and not of a weakness in it: who signed the certificate, that it is not on 443
+OF_THE_TEST = {"engine_problem", "cert_trust", "cert_chain_of_trust", "cert_expirationStatus", "cert_subjectAltName", "cert_crlDistributionPoints",
+               "cert_ocspURL", "cert_revocation", "cert_revocationInformation", "cert_certificatePolicies_EV", "DNS_CAArecord", "OCSP_stapling",
+               "certificate_transparency", "cert_commonName", "cert_commonName_wo_SNI", "cert_notAfter", "cert_extlifeSpan"}
+GOOD = {"OK", "INFO", "DEBUG"}
+
+
+def scan(port, folder, *words):
+    """What testssl.sh finds, by its names: (severity, finding)."""
+    if shutil.which("testssl") is None:
+        pytest.skip("there is no testssl.sh (package testssl.sh)")
+    path = os.path.join(folder, f"scan-{port}.json")
+    done = subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "batch", "--nodns", "min", "--ip", "127.0.0.1", "--openssl-timeout", "60",
+                           "--jsonfile", path, *words, f"localhost:{port}"],
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=900, env={**os.environ, "HOME": folder})
+    with open(path, encoding="utf-8") as file:
+        found = {item["id"]: (item["severity"], item["finding"]) for item in json.load(file)}
+    assert found, done.stdout.decode("utf-8", "replace")
+    return found
+
+
+def test_testssl_finds_no_weakness(culver):
+    """With `intermediate`: protocols, defaults of the server, forward secrecy, and every weakness with a name that it knows.
+
+    Left out are its tables of all ciphers and its simulation of clients: minutes, and they say again what `-p`, `-f` and `-U` say.
+    A listener that is weak is found to be so: `old` has CBC ciphers, which LUCKY13 is said of.
+    """
+    culver.pair = pair(culver, "mx")
+    old = peers.free_port()
+    culver.listen.append("limit {\n        sessions-per-client 500\n        errors 1000\n    }")
+    culver.general += [tls_block(culver.pair, policy="intermediate"), helper.block(f"listen 127.0.0.1:{old} mx", [
+        "limit {", "sessions-per-client 500", "}", "tls {", f"certificate {culver.pair.certificate}", f"key {culver.pair.key}", "policy old", "}"])]
+    culver.start()
+    found = scan(culver.port, culver.folder, "--starttls", "smtp", "-p", "-S", "-f", "-U")
+    weak = {name: what for name, what in found.items() if what[0] not in GOOD and name not in OF_THE_TEST}
+    assert not weak and len(found) > 40, (weak, len(found))
+    assert found["TLS1_3"][0] == "OK" and "not vulnerable" in found["heartbleed"][1]
+    assert scan(old, culver.folder, "--starttls", "smtp", "-L")["LUCKY13"][0] not in GOOD
+    assert not culver.events("session-died")

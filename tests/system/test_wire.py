@@ -14,6 +14,7 @@ PROTOCOLS = {
     "signer": [wire.SIGNER_CALLS, wire.SIGNER_ANSWERS],
     "auth": [wire.AUTH_CALLS, wire.AUTH_ANSWERS],
     "verify": [wire.VERIFY_CALLS, wire.VERIFY_ANSWERS],
+    "auth-pam": [wire.AUTH_PAM_CALLS, wire.AUTH_PAM_ANSWERS],
     "control": [wire.CONTROL_CALLS], "trace": [wire.TRACE_CALLS], "runner": [wire.RUNNER_CALLS, wire.RUNNER_ANSWERS],
 }
 

@@ -18,7 +18,7 @@ N, S = "number", "span"
 INTAKE_CALLS = {
     "INTAKE_OPEN": (1, [("size", N)]),
     "INTAKE_ENVELOPE": (2, [("origin", N), ("client", S), ("helo", S), ("protocol", S), ("tls", S), ("sender", S),
-                            ("eight_bit", N), ("utf8", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
+                            ("eight_bit", N), ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("uid", N), ("login", S), ("once", S), ("length", N),
                             ("checksum", N), ("top", S)]),
     "INTAKE_RECIPIENTS": (3, [("recipients", [("address", S), ("notify", N), ("orcpt", S)])]),
     "INTAKE_COMMIT": (4, [("count", N), ("early", N)]),
@@ -53,7 +53,7 @@ JOBS_CALLS = {
 JOBS_ORDERS = {
     "JOBS_WANT": (101, [("kind", N), ("hosts", S), ("user", S), ("domain", S), ("home", S), ("quota", N), ("delivery", S)]),
     "JOBS_JOB": (102, [("id", N), ("content_at", N), ("content_length", N), ("arrived_us", N), ("eight_bit", N),
-                       ("utf8", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
+                       ("utf8", N), ("tls_demand", N), ("ret", N), ("envid", S), ("sender", S), ("top", S), ("recipients", N),
                        ("avoid", S)]),
     "JOBS_RECIPIENTS": (103, [("recipients", RECIPIENT)]),
     "JOBS_FAILURES": (104, [("failures", FAILURE)]),
@@ -74,21 +74,26 @@ LOOKUP_ANSWERS = {
 }
 
 AUTH_CALLS = {
-    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S)]),
+    "AUTH_START": (1, [("mechanism", N), ("has_response", N), ("response", S), ("client", S), ("session", S), ("server", S), ("tls", S),
+                       ("certificate", S), ("exporter", S), ("unique", S), ("end_point", S)]),
     "AUTH_CONTINUE": (2, [("response", S)]),
     "AUTH_CANCEL": (3, []),
+    "AUTH_LIST": (4, []),
 }
 AUTH_ANSWERS = {
     "AUTH_CHALLENGE": (101, [("data", S)]),
     "AUTH_SUCCESS": (102, [("login", S)]),
     "AUTH_FAILURE": (103, [("reason", N)]),
     "AUTH_TROUBLE": (104, [("guesses", N)]),
+    "AUTH_OFFERS": (105, [("mechanisms", N)]),
 }
 
 VERIFY_CALLS = {"VERIFY_ASK": (1, [("address", S), ("block", S)])}
 VERIFY_ANSWERS = {
     "VERIFY_ANSWER": (101, [("outcome", N), ("code", N), ("status", S), ("reply", S), ("host", S), ("asked_ms", N), ("is_kept", N)]),
 }
+AUTH_PAM_CALLS = {"AUTH_PAM_ASK": (1, [("login", S), ("password", S), ("client", S)])}
+AUTH_PAM_ANSWERS = {"AUTH_PAM_ANSWER": (101, [("verdict", N), ("reason", S)])}
 
 RESOLVER_CALLS = {"RESOLVER_ASK": (1, [("rr", N), ("name", S)])}
 RESOLVER_ANSWERS = {
@@ -118,11 +123,11 @@ CONTROL_CALLS = {
 TRACE_CALLS = {"TRACE_ASK": (1, [("what", S)])}
 
 # which table speaks to which socket
-CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "verify": VERIFY_CALLS,
+CALLS = {"intake": INTAKE_CALLS, "jobs": JOBS_CALLS, "lookup": LOOKUP_CALLS, "resolver": RESOLVER_CALLS, "signer": SIGNER_CALLS, "auth": AUTH_CALLS, "pam": AUTH_PAM_CALLS, "verify": VERIFY_CALLS,
          "control": CONTROL_CALLS,
          "trace": TRACE_CALLS, "runner": RUNNER_CALLS}
 TABLES = {**INTAKE_CALLS, **INTAKE_ANSWERS, **JOBS_CALLS, **JOBS_ORDERS, **LOOKUP_CALLS, **LOOKUP_ANSWERS,
-          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **VERIFY_CALLS, **VERIFY_ANSWERS,
+          **RESOLVER_CALLS, **RESOLVER_ANSWERS, **SIGNER_CALLS, **SIGNER_ANSWERS, **AUTH_CALLS, **AUTH_ANSWERS, **AUTH_PAM_CALLS, **AUTH_PAM_ANSWERS, **VERIFY_CALLS, **VERIFY_ANSWERS,
           **RUNNER_CALLS, **RUNNER_ANSWERS, **CONTROL_CALLS, **TRACE_CALLS}
 
 

@@ -2,7 +2,7 @@
  * any messages of a client that does not know the password: never a success, never more than a challenge may have, and the names that are looked
  * up are prepared ones
  *
- * The first byte is the mechanism; the messages are parted by \x01\x02.
+ * The first byte is the mechanism, and whether there is a channel binding; the messages are parted by \x01\x02.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -44,14 +44,19 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned char nonce[SASL_NONCE_SIZE];
-	const struct sasl_source source = {NULL, find, may_guess};
+	const struct sasl_source source = {.find = find, .may_guess = may_guess};
 	struct sasl_exchange x;
 	struct sasl_result r = {.outcome = SASL_CHALLENGE};
 	const char *at = (const char *)data, *end = at + size;
 
 	if (size == 0)
 		return 0;
-	sasl_start(&x, (enum auth_mechanism)(AUTH_SCRAM_SHA_256 + *data % AUTH_LOGIN), nonce);
+	sasl_start(&x,
+		   (enum auth_mechanism)(AUTH_SCRAM_SHA_256 +
+					 *data % 0x10 % (AUTH_MECHANISMS_END - 1)),
+		   nonce);
+	if (*data & 0x40)
+		sasl_bind(&x, SASL_EXPORTER, SPAN("the key of this connection alone"));
 	at++;
 	for (int i = 0; i < STEPS_MAX && at <= end && r.outcome == SASL_CHALLENGE; i++) {
 		const char *next = memmem(at, (size_t)(end - at), "\x01\x02", 2);
@@ -68,7 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (r.outcome == SASL_SUCCESS || r.len > sizeof(r.data) ||
 		    memchr(x.login, '\0', sizeof(x.login)) == NULL ||
 		    (r.outcome == SASL_FAILURE && r.reason != AUTH_WRONG &&
-		     r.reason != AUTH_MALFORMED && r.reason != AUTH_BINDING))
+		     r.reason != AUTH_MALFORMED && r.reason != AUTH_BINDING &&
+		     r.reason != AUTH_DOWNGRADE))
 			abort();
 		at = next != NULL ? next + 2 : end + 1;
 	}

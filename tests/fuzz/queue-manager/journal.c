@@ -46,6 +46,7 @@ round_trip(const struct journal_entry *e)
 	must(again.origin == e->origin && again.eight_bit == e->eight_bit && again.code == e->code);
 	must(again.checksum == e->checksum && again.count == e->count && again.notice == e->notice);
 	must(again.uid == e->uid && again.utf8 == e->utf8 && again.ret == e->ret);
+	must(again.tls_demand == e->tls_demand);
 	must(again.notify == e->notify && again.relayed == e->relayed);
 	must_equal(again.envid, e->envid);
 	must_equal(again.login, e->login);

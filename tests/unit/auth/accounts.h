@@ -53,7 +53,8 @@ accounts_source(struct accounts *a)
 	if (verifier_make(VERIFIER_SHA256, SPAN(ACCOUNTS_PASSWORD), &a->verifiers[0]) < 0 ||
 	    verifier_make(VERIFIER_SHA1, SPAN(ACCOUNTS_PASSWORD), &a->verifiers[1]) < 0)
 		abort();
-	return (struct sasl_source){a, accounts_find, accounts_may_guess};
+	return (struct sasl_source){
+		.owner = a, .find = accounts_find, .may_guess = accounts_may_guess};
 }
 
 #endif

@@ -72,7 +72,7 @@ check(const struct vector *v)
 {
 	static const unsigned char nonce[SASL_NONCE_SIZE];
 	struct vector copy = *v;
-	const struct sasl_source source = {&copy, find, may_guess};
+	const struct sasl_source source = {.owner = &copy, .find = find, .may_guess = may_guess};
 	struct span client_nonce = span_of(strrchr(v->lines[0], ',') + 3);
 	struct span server_nonce = span_of(v->lines[1]);
 	struct sasl_exchange x;

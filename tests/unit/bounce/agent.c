@@ -37,8 +37,9 @@ static struct {
 	int listener;
 	int channel; /* queue-manager's end of the job */
 	int agents_end;
-	int intake; /* queue-manager's end of the intake */
-	int file;   /* the notice's */
+	int intake;	 /* queue-manager's end of the intake */
+	int file;	 /* the notice's */
+	uint64_t demand; /* of the job, and so of the notice */
 	char in[CHANNEL_MAX];
 	char content[CONTENT_MAX];
 } t;
@@ -131,6 +132,7 @@ send_job(const char *sender, const char *content, size_t failures)
 		.content_at = 4,
 		.content_length = strlen(content),
 		.arrived_us = 1764000000000000,
+		.tls_demand = t.demand,
 		.sender = span_of(sender),
 		.top = SPAN("Received: from here\r\n"),
 		.recipients = failures,
@@ -243,6 +245,7 @@ take_notice(const char *to, const char *protocol, bool keep)
 	expect_call(INTAKE_ENVELOPE, &e);
 	assert_int_equal(e.origin, INTAKE_NOTICE);
 	assert_int_equal(e.sender.len, 0);
+	assert_int_equal(e.tls_demand, t.demand);
 	assert_int_equal(e.protocol.len, strlen(protocol));
 	assert_memory_equal(e.protocol.at, protocol, e.protocol.len);
 	n = pread(t.file, t.content, sizeof(t.content) - 1, 0);
@@ -285,6 +288,27 @@ a_notice_is_kept_before_it_is_reported(void **state)
 		t.file = -1;
 	}
 	end();
+}
+
+static void
+what_demands_tls_comes_back_with_the_same_demand_and_without_its_text(void **state)
+{
+	(void)state;
+	for (t.demand = 0; t.demand <= INTAKE_TLS_WAIVED; t.demand++) {
+		start(true);
+		send_job("a@example.com", "Subject: hello\r\n\r\nsecret\r\n", 1);
+		send_failures("nobody@example.net", 1, false);
+		accept_intake();
+		give_file();
+		take_notice("a@example.com", "NOTICE", true);
+		expect_result(FATE_DELIVERED, "5A1B2C3D4E600");
+		assert_int_equal(strstr(t.content, "secret") == NULL,
+				 t.demand == INTAKE_TLS_REQUIRED);
+		assert_int_equal(strstr(t.content, "\r\nTLS-Required: No\r\n") != NULL,
+				 t.demand == INTAKE_TLS_WAIVED);
+		end();
+	}
+	t.demand = INTAKE_TLS_BY_POLICY;
 }
 
 static void
@@ -447,6 +471,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_notice_is_kept_before_it_is_reported),
+		cmocka_unit_test(
+			what_demands_tls_comes_back_with_the_same_demand_and_without_its_text),
 		cmocka_unit_test(a_message_without_sender_goes_to_the_postmaster),
 		cmocka_unit_test(nobody_is_told_about_a_double_bounce),
 		cmocka_unit_test(a_notice_that_is_not_taken_is_deferred),

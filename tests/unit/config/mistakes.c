@@ -148,6 +148,15 @@ who_submits_must_log_in(void **state)
 	assert_mistake("auth {\n\tsenders there\n}\n", "2:10", "`there`");
 	assert_mistake("auth {\n\taccounts here\n}\n", "2:11", "path");
 	assert_mistake("auth\n", "1:5", "expected `{`");
+	assert_mistake("auth {\n\tdovecot here\n}\n", "2:10", "expected the path of a socket");
+	assert_mistake("auth {\n\tdovecot mail.example.org:12345\n}\n", "2:10", "ADDRESS:PORT");
+	assert_mistake("auth {\n\tpam /etc/pam.d/x\n}\n", "2:6", "name of a service of PAM");
+	assert_mistake("auth {\n\tpam culver\n\tdovecot /x\n}\n", "3:2",
+		       "expected only one of `dovecot` and `pam`");
+	assert_mistake("auth {\n\tdovecot /run/../x\n}\n", "2:10", "without `.` and `..`");
+	assert_mistake("auth {\n\tcertificates yes\n}\nlisten [::]:587 submission\n"
+		       "tls {\n\tcertificate /a/\n}\n",
+		       "2:15", "expected `client-certificate ask` in `tls`");
 }
 
 static void

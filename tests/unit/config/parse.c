@@ -484,6 +484,18 @@ who_logs_in_and_where_is_read(void **state)
 	c = parse("auth {\n\taccounts /elsewhere\n}\n");
 	assert_string_equal(c->auth.accounts, "/elsewhere");
 	assert_false(c->auth.may_be_clear);
+	assert_int_equal(c->auth.source, CONFIG_AUTH_ACCOUNTS);
+	assert_false(c->auth.has_certificates);
+	config_free(c);
+	c = parse(
+		"auth {\n\tdovecot [::1]:12345\n\tcertificates yes\n}\nlisten [::]:587 submission\n"
+		"tls {\n\tcertificate /a/\n\tclient-certificate ask\n\tclient-ca /ca\n}\n");
+	assert_int_equal(c->auth.source, CONFIG_AUTH_DOVECOT);
+	assert_string_equal(c->auth.dovecot, "[::1]:12345");
+	assert_true(c->auth.has_certificates);
+	config_free(c);
+	c = parse("auth {\n\tdovecot /run/dovecot/auth-client\n}\n");
+	assert_string_equal(c->auth.dovecot, "/run/dovecot/auth-client");
 	config_free(c);
 }
 

@@ -135,6 +135,66 @@ port_465_begins_with_tls_unless_told_otherwise(void **state)
 	config_free(c);
 }
 
+#define PRINT \
+	"AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:" \
+	"aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99"
+
+static void
+the_general_block_asks_clients_of_submission_alone(void **state)
+{
+	struct config *c =
+		parse_right("tls {\n\tcertificate /a/\n\tclient-certificate require\n"
+			    "\tclient-ca /ca.pem\n\tclient-relay verified\n}\n"
+			    "listen 192.0.2.1:25 mx\n"
+			    "listen 192.0.2.1:465 submission\n"
+			    "listen 192.0.2.2:25 mx {\n\ttls {\n\t\tcertificate /a/\n"
+			    "\t\tclient-ca /own.pem\n\t\tclient-certificate ask\n"
+			    "\t\tclient-relay Peer.Example a@peer.example " PRINT "\n\t}\n}\n");
+	const struct config_tls *own = &c->listens[2].tls;
+
+	(void)state;
+	assert_int_equal(c->listens[0].tls.client, CONFIG_CLIENT_NONE);
+	assert_false(c->listens[0].tls.every_client_relays);
+	assert_int_equal(c->listens[1].tls.client, CONFIG_CLIENT_REQUIRE);
+	assert_true(c->listens[1].tls.every_client_relays);
+	assert_int_equal(own->client, CONFIG_CLIENT_ASK);
+	assert_int_equal(c->authority_count, 2);
+	assert_string_equal(c->authorities[c->listens[1].tls.authority], "/ca.pem");
+	assert_string_equal(c->authorities[own->authority], "/own.pem");
+	assert_int_equal(own->client_relays.count, 3);
+	assert_string_equal(own->client_relays.words[0], "peer.example");
+	assert_string_equal(own->client_relays.words[1], "a@peer.example");
+	assert_string_equal(own->client_relays.words[2],
+			    "aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899");
+	config_free(c);
+}
+
+static void
+mistakes_about_clients_are_told(void **state)
+{
+	(void)state;
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-certificate yes\n}\n", 3,
+		       "`none`, `ask` or `require`");
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-certificate ask\n}\n", 1,
+		       "expected a `client-ca`");
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-relay verified\n}\n", 1,
+		       "no client shows");
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-ca a.pem\n}\n", 3, "begins with `/`");
+	assert_mistake("listen [::]:25 mx {\n\ttls {\n\t\tclient-ca /a\n"
+		       "\t\tclient-certificate ask\n\t}\n}\n",
+		       2, "without a `certificate`");
+	/* a digit short, a colon too many, no host */
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-ca /b\n\tclient-certificate ask\n"
+		       "\tclient-relay abcdef\n}\n",
+		       5, "64 hex digits");
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-ca /b\n\tclient-certificate ask\n"
+		       "\tclient-relay " PRINT ":\n}\n",
+		       5, "64 hex digits");
+	assert_mistake("tls {\n\tcertificate /a/\n\tclient-ca /b\n\tclient-certificate ask\n"
+		       "\tclient-relay a.example verified\n}\n",
+		       5, "`verified`: expected");
+}
+
 static void
 mistakes_are_told_where_they_are(void **state)
 {
@@ -159,6 +219,8 @@ main(void)
 		cmocka_unit_test(the_block_of_an_address_wins_whole),
 		cmocka_unit_test(a_pair_that_stands_twice_is_one),
 		cmocka_unit_test(port_465_begins_with_tls_unless_told_otherwise),
+		cmocka_unit_test(the_general_block_asks_clients_of_submission_alone),
+		cmocka_unit_test(mistakes_about_clients_are_told),
 		cmocka_unit_test(mistakes_are_told_where_they_are),
 	};
 

@@ -7,6 +7,23 @@ static pid_t pids[TRUST_PROGRAMS];
 static const char *ended; /* the program that a test ends */
 static pid_t ended_pid;
 
+#define PAM "auth {\npam test\n}\n"
+
+/* with the program that is started only where it is wanted */
+static int
+set_up_all(void **state)
+{
+	static char service[] = "test";
+	int outcome = set_up(state);
+
+	if (outcome == 0) {
+		write_config("spool", "run", "trace", PAM);
+		h.m.config->auth.source = CONFIG_AUTH_PAM;
+		h.m.config->auth.pam = service;
+	}
+	return outcome;
+}
+
 static void
 start_all(void)
 {
@@ -57,6 +74,24 @@ ready_is_when_the_last_serves(void **state)
 	until(is_back);
 	assert_int_equal(state_read(h.m.config->runtime, &s), 0);
 	assert_int_equal(s.program_count, TRUST_PROGRAMS);
+}
+
+static void
+who_is_not_wanted_is_not_started(void **state)
+{
+	static struct state s;
+	(void)state;
+	h.m.config->auth.source = CONFIG_AUTH_ACCOUNTS;
+	programs_start(&h.m);
+	until(is_ready);
+	assert_null(program_of("auth-pam")->process);
+	programs_renew(&h.m);
+	until(is_ready);
+	assert_null(program_of("auth-pam")->process);
+	assert_int_equal(said("auth-pam starts"), 0);
+	assert_int_equal(state_read(h.m.config->runtime, &s), 0);
+	for (size_t i = 0; i < s.program_count; i++)
+		assert_string_not_equal(s.programs[i].name, "auth-pam");
 }
 
 static bool
@@ -264,7 +299,7 @@ a_reload_hands_the_text_to_those_with_state_and_replaces_the_others(void **state
 {
 	(void)state;
 	start_all();
-	write_config("spool", "run", "trace", "min-uid 500\n");
+	write_config("spool", "run", "trace", PAM "min-uid 500\n");
 	reload_run(&h.m);
 	assert_false(h.m.reload_refused);
 	assert_int_equal(h.m.generation, 2);
@@ -292,7 +327,7 @@ a_row_that_changed_starts_a_program_with_state_anew_at_once(void **state)
 {
 	(void)state;
 	start_all();
-	write_config("spool", "run", "trace2", "");
+	write_config("spool", "run", "trace2", PAM);
 	reload_run(&h.m);
 	assert_false(h.m.reload_refused);
 	until(log_is_anew);
@@ -333,7 +368,7 @@ who_does_not_make_way_for_his_successor_is_killed(void **state)
 	(void)state;
 	program_does("log", "deaf");
 	start_all();
-	write_config("spool", "run", "trace2", "");
+	write_config("spool", "run", "trace2", PAM);
 	reload_run(&h.m);
 	/* its grace is over */
 	loop_timer_set(h.m.loop, &program_of("log")->grace, clock_monotonic_ms());
@@ -341,7 +376,7 @@ who_does_not_make_way_for_his_successor_is_killed(void **state)
 	assert_int_not_equal(pid_of("log"), pids[0]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_all, tear_down)
 
 int
 main(int argc, char **argv)
@@ -353,6 +388,7 @@ main(int argc, char **argv)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		TEST(ready_is_when_the_last_serves),
+		TEST(who_is_not_wanted_is_not_started),
 		TEST(who_leaves_by_itself_is_replaced_and_what_it_left_is_handed_on),
 		TEST(who_ends_is_back_and_nobody_ends_with_him),
 		TEST(the_delay_doubles_up_to_its_maximum_and_is_forgotten_after_a_long_life),

@@ -60,6 +60,8 @@ another_place_of_the_accounts_is_refused(void **state)
 	(void)state;
 	write_config("spool", "run", "trace", "auth {\naccounts /elsewhere\n}\n");
 	expect_refused("`accounts` changed: that needs a stop and a start");
+	write_config("spool", "run", "trace", "auth {\ndovecot /elsewhere\n}\n");
+	expect_refused("`dovecot` or `pam` changed: that needs a stop and a start");
 }
 
 static void

@@ -82,7 +82,8 @@ a_row_reaches_what_the_design_says_and_nothing_else(void **state)
 		{"delivery", "jobs resolver log "},
 		{"resolver", "log "},
 		{"signer", "log "},
-		{"auth", "log "},
+		{"auth", "pam log "},
+		{"auth-pam", "log "},
 		{"verify", "resolver log "},
 		{"local", "jobs runner log "},
 		{"runner", "log "},
@@ -106,8 +107,8 @@ a_row_opens_what_the_map_says_and_nothing_else(void **state)
 	const struct trust_people people = installed();
 	struct config c = configuration;
 	(void)state;
-	static const char *const nothing[] = {"smtpd",	"delivery", "local",
-					      "runner", "bounce",   "signer"};
+	static const char *const nothing[] = {"smtpd",	"delivery", "local",   "runner",
+					      "bounce", "signer",   "auth-pam"};
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
 		fill(nothing[i], &people, &c);
 		assert_int_equal(row.directory_count, 0);
@@ -206,14 +207,15 @@ only_delivery_verify_and_resolver_may_go_out_and_only_smtpd_is_given_the_network
 }
 
 static void
-as_root_each_program_is_somebody_else_and_only_local_and_runner_stay_root(void **state)
+as_root_each_program_is_somebody_else_and_only_three_stay_root(void **state)
 {
 	const struct trust_people people = installed();
 	uid_t seen[TRUST_PROGRAMS];
 	(void)state;
 	for (size_t i = 0; i < TRUST_PROGRAMS; i++) {
 		bool stays_root = strcmp(trust_map[i].program, "local") == 0 ||
-				  strcmp(trust_map[i].program, "runner") == 0;
+				  strcmp(trust_map[i].program, "runner") == 0 ||
+				  strcmp(trust_map[i].program, "auth-pam") == 0;
 		fill(trust_map[i].program, &people, &configuration);
 		assert_true(row.as_root);
 		assert_int_equal(row.uid == 0, stays_root);
@@ -268,7 +270,7 @@ may(const struct start_listen *l, uid_t uid)
 	return false;
 }
 
-/* local and runner have one uid, which the kernel cannot tell apart */
+/* local, runner and auth-pam have one uid, which the kernel cannot tell apart */
 static bool
 reaches_as_root(const char *socket)
 {
@@ -386,6 +388,8 @@ main(void)
 			only_delivery_verify_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
 		cmocka_unit_test(
 			as_root_each_program_is_somebody_else_and_only_local_and_runner_stay_root),
+			only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
+		cmocka_unit_test(as_root_each_program_is_somebody_else_and_only_three_stay_root),
 		cmocka_unit_test(
 			a_room_holds_the_paths_of_the_sockets_and_an_ordinary_user_has_none),
 		cmocka_unit_test(who_may_connect_follows_from_who_reaches),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/protocol/auth-pam.h"
 #include "common/protocol/auth.h"
 #include "common/protocol/control.h"
 #include "common/protocol/intake.h"
@@ -22,10 +23,10 @@
 #define SAMPLE_SIZE 1024 /* no message's struct is larger */
 
 static const struct wire_shape *const sample_tables[] = {
-	intake_calls,	intake_answers,	  jobs_calls,	   jobs_orders,	   lookup_calls,
-	lookup_answers, control_calls,	  control_answers, trace_calls,	   trace_answers,
-	resolver_calls, resolver_answers, signer_calls,	   signer_answers, auth_calls,
-	auth_answers,	verify_calls,	  verify_answers,
+	intake_calls,	intake_answers,	  jobs_calls,	    jobs_orders,    lookup_calls,
+	lookup_answers, control_calls,	  control_answers,  trace_calls,    trace_answers,
+	resolver_calls, resolver_answers, signer_calls,	    signer_answers, auth_calls,
+	auth_answers,	auth_pam_calls,	  auth_pam_answers, verify_calls,   verify_answers,
 };
 
 #define SAMPLE_TABLES (sizeof(sample_tables) / sizeof(sample_tables[0]))

@@ -93,6 +93,7 @@ static const struct journal_entry samples[] = {
 	 .origin = INTAKE_LOCAL,
 	 .uid = 1,
 	 .utf8 = true,
+	 .tls_demand = INTAKE_TLS_WAIVED,
 	 .ret = INTAKE_RET_FULL,
 	 .client = {"", 0},
 	 .helo = {"localhost", 9},
@@ -151,6 +152,7 @@ assert_entry(const struct journal_entry *a, const struct journal_entry *b)
 	assert_int_equal(a->notice, b->notice);
 	assert_int_equal(a->uid, b->uid);
 	assert_int_equal(a->utf8, b->utf8);
+	assert_int_equal(a->tls_demand, b->tls_demand);
 	assert_int_equal(a->ret, b->ret);
 	assert_int_equal(a->notify, b->notify);
 	assert_int_equal(a->relayed, b->relayed);

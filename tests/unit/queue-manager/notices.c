@@ -24,6 +24,7 @@ accept_with(struct harness *h, const char *sender, const struct intake_recipient
 					  .protocol = SPAN("ESMTP"),
 					  .sender = span_of(sender),
 					  .utf8 = 1,
+					  .tls_demand = INTAKE_TLS_REQUIRED,
 					  .ret = INTAKE_RET_HDRS,
 					  .envid = SPAN("a b=c"),
 					  .length = strlen(CONTENT),
@@ -141,6 +142,7 @@ success_is_told_of_by_us_where_nobody_else_will(void **state)
 		uint64_t id = accept_one(h, "s@b.example", cases[i].notify);
 		int agent = agent_with_job(h, to_smarthost);
 		assert_int_equal(job.job.utf8, 1);
+		assert_int_equal(job.job.tls_demand, INTAKE_TLS_REQUIRED);
 		assert_int_equal(job.job.ret, INTAKE_RET_HDRS);
 		say_delivered(agent, 1, cases[i].relayed, true);
 		turns(h);
@@ -205,7 +207,7 @@ success_that_was_not_told_of_is_after_a_restart(void **state)
 	say_delivered(agent, 1, JOBS_RELAYED_SILENT, true);
 	turns(h);
 	char *text = file_text(h, id);
-	assert_non_null(strstr(text, " 7bit utf8 ret=hdrs envid=\"a b=c\"\n"));
+	assert_non_null(strstr(text, " 7bit utf8 requiretls ret=hdrs envid=\"a b=c\"\n"));
 	assert_non_null(strstr(text, " to 1 x@y.example notify=success orcpt=\"rfc822;x y\"\n"));
 	assert_non_null(strstr(text, " ok relayed\n"));
 	free(text);

@@ -38,7 +38,7 @@ static void
 sessions_are_counted_per_address_and_per_64_bits_of_ipv6(void **state)
 {
 	struct config_limits limits = {.sessions_per_client = 2};
-	struct clients *c = clients_new(10);
+	struct clients *c = clients_new(10, 0);
 	struct sockaddr_storage one = address("192.0.2.1"), two = address("192.0.2.2"),
 				six = address("2001:db8:0:1::1"),
 				same = address("2001:db8:0:1:ffff::2"),
@@ -66,7 +66,7 @@ static void
 there_is_a_limit_in_all(void **state)
 {
 	struct config_limits limits = {.sessions_per_client = 100000};
-	struct clients *c = clients_new(20000);
+	struct clients *c = clients_new(20000, 0);
 	struct sockaddr_storage a = address("192.0.2.1");
 	(void)state;
 
@@ -88,7 +88,7 @@ there_is_a_limit_in_all(void **state)
 static void
 no_child_can_read_the_table(void **state)
 {
-	struct clients *c = clients_new(10);
+	struct clients *c = clients_new(10, 0);
 	int status;
 	(void)state;
 
@@ -115,7 +115,7 @@ a_table_goes_from_one_listener_to_the_next(void **state)
 	struct config_limits limits = {.sessions_per_client = 2};
 	struct sockaddr_storage four = address("32.1.13.184"),
 				six = address("2001:db8:ffff:ffff::1"), user;
-	struct clients *old = clients_new(10), *now = clients_new(10);
+	struct clients *old = clients_new(10, 0), *now = clients_new(10, 0);
 	struct buffer text;
 	(void)state;
 
@@ -155,7 +155,7 @@ a_table_goes_from_one_listener_to_the_next(void **state)
 	buffer_clear(&text);
 	clients_write(now, &text);
 	clients_free(old);
-	old = clients_new(10);
+	old = clients_new(10, 0);
 	assert_int_equal(clients_read(old, buffer_get(&text)), 0);
 	assert_int_equal(clients_inherited(old), 1);
 	clients_free(old);
@@ -176,7 +176,7 @@ what_is_no_table_is_refused(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct clients *c = clients_new(2);
+		struct clients *c = clients_new(2, 0);
 		assert_int_equal(clients_read(c, span_of(wrong[i])), -1);
 		assert_true(clients_inherited(c) <= 2);
 		clients_free(c);
@@ -188,7 +188,7 @@ local_users_are_no_addresses(void **state)
 {
 	struct config_limits limits = {.sessions_per_client = 1};
 	struct sockaddr_storage user, root, four = address("232.3.0.0");
-	struct clients *c = clients_new(10);
+	struct clients *c = clients_new(10, 0);
 	uid_t uid;
 	(void)state;
 
@@ -225,7 +225,7 @@ mapped_addresses_are_ipv4(void **state)
 static void
 log_hears_of_each_once_a_second(void **state)
 {
-	struct clients *c = clients_new(10);
+	struct clients *c = clients_new(10, 0);
 	struct sockaddr_storage a = address("192.0.2.1"), b = address("192.0.2.2");
 	uint64_t unsaid = 77;
 	(void)state;

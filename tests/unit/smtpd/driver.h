@@ -174,6 +174,8 @@ driver_envelope(const struct driver_intake *in, struct span datagram)
 		    (int)e.eight_bit, e.length);
 	if (e.utf8 != 0)
 		driver_tell(in, " utf8");
+	if (e.tls_demand != 0)
+		driver_tell(in, " demand=%" PRIu64, e.tls_demand);
 	if (e.ret != 0)
 		driver_tell(in, " ret=%" PRIu64, e.ret);
 	if (e.envid.len > 0)

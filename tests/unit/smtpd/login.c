@@ -28,7 +28,7 @@ answer(int fd, uint32_t request, struct span response)
 	const struct auth_challenge more = {.data = response};
 	const struct auth_success success = {.login = SPAN("ann@example.org")};
 	const struct auth_failure wrong = {.reason = AUTH_WRONG}, malformed = {AUTH_MALFORMED},
-				  binding = {AUTH_BINDING};
+				  binding = {AUTH_BINDING}, downgrade = {AUTH_DOWNGRADE};
 	const struct auth_trouble trouble = {.guesses = 0}, guesses = {.guesses = 1};
 
 	if (span_equal(response, SPAN("success")))
@@ -41,6 +41,8 @@ answer(int fd, uint32_t request, struct span response)
 		driver_answer(fd, auth_answers, AUTH_FAILURE, request, &malformed, NULL);
 	else if (span_equal(response, SPAN("binding")))
 		driver_answer(fd, auth_answers, AUTH_FAILURE, request, &binding, NULL);
+	else if (span_equal(response, SPAN("downgrade")))
+		driver_answer(fd, auth_answers, AUTH_FAILURE, request, &downgrade, NULL);
 	else if (span_equal(response, SPAN("trouble")))
 		driver_answer(fd, auth_answers, AUTH_TROUBLE, request, &trouble, NULL);
 	else if (span_equal(response, SPAN("guesses")))
@@ -206,9 +208,13 @@ static void
 every_answer_of_auth_has_its_reply(void **state)
 {
 	static const char *const replies[][2] = {
-		{"wrong", "535 5.7.8"},		  {"malformed", "501 5.5.2"},
-		{"binding", "535 5.7.8 channel"}, {"trouble", "454 4.7.0 pa"},
-		{"guesses", "454 4.7.0 too"},	  {"success", "235 2.7.0"}};
+		{"wrong", "535 5.7.8"},
+		{"malformed", "501 5.5.2"},
+		{"binding", "535 5.7.8 channel"},
+		{"downgrade", "535 5.7.8 channel binding is offered"},
+		{"trouble", "454 4.7.0 pa"},
+		{"guesses", "454 4.7.0 too"},
+		{"success", "235 2.7.0"}};
 	(void)state;
 	greeted(true);
 	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)

@@ -253,6 +253,47 @@ parameters_are_checked(void **state)
 }
 
 static void
+tls_is_waived_by_the_header_and_demanded_within_tls_alone(void **state)
+{
+	static const struct {
+		const char *header;
+		bool waives;
+	} cases[] = {
+		{"TLS-Required: No", true},
+		{"tls-required:NO \t", true},
+		{"TLS-Required: Yes", false},
+		{"TLS-Required: Nothing", false},
+		{"X-TLS-Required: No", false},
+		{"TLS-Required:", false},
+		{"Subject: x\r\n\r\nTLS-Required: No", false},
+	};
+	struct driver *d = &driver;
+	char text[200];
+	(void)state;
+
+	greeted(d, FAULT_NONE, STRANGER);
+	ask(d, "MAIL FROM:<a@b.example> REQUIRETLS", "530 5.7.10 ");
+	ask(d, "MAIL FROM:<a@b.example> REQUIRETLS=yes", "501 5.5.4 ");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ask(d, "MAIL FROM:<a@b.example>", "250 ");
+		ask(d, "RCPT TO:<c@example.org>", "250 ");
+		ask(d, "DATA", "354 ");
+		snprintf(text, sizeof(text), "%s\r\n\r\nx\r\n.", cases[i].header);
+		ask(d, text, "250 2.0.0 ");
+		expect_told(d, "OPEN 0");
+		snprintf(text, sizeof(text),
+			 "ENVELOPE from=a@b.example helo=client.example with=ESMTP "
+			 "client=192.0.2.1 high=0 size=%zu%s ok",
+			 strlen(cases[i].header) + 7, cases[i].waives ? " demand=2" : "");
+		expect_told(d, text);
+		expect_told(d, "TO c@example.org");
+		expect_told(d, "COMMIT 1");
+		expect_told(d, "KEEP");
+	}
+	quit(d);
+}
+
+static void
 what_is_said_of_notices_goes_with_the_message(void **state)
 {
 	struct driver *d = &driver;
@@ -841,6 +882,7 @@ main(void)
 		cmocka_unit_test(a_message_is_kept_before_250),
 		cmocka_unit_test(commands_have_their_turn),
 		cmocka_unit_test(parameters_are_checked),
+		cmocka_unit_test(tls_is_waived_by_the_header_and_demanded_within_tls_alone),
 		cmocka_unit_test(what_is_said_of_notices_goes_with_the_message),
 		cmocka_unit_test(strangers_do_not_relay_and_are_told_nothing),
 		cmocka_unit_test(pipelined_recipients_are_answered_in_their_order),

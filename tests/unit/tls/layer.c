@@ -4,6 +4,7 @@
 #include "tests/unit/tls/harness.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -248,5 +249,6 @@ main(void)
 		cmocka_unit_test(a_connection_that_is_cut_off_is_closed),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* as start_take does */
 	return cmocka_run_group_tests(tests, make_contexts, NULL);
 }
