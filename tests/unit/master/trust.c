@@ -386,9 +386,6 @@ main(void)
 		cmocka_unit_test(more_tables_than_a_row_can_hold_are_refused_with_a_sentence),
 		cmocka_unit_test(
 			only_delivery_verify_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
-		cmocka_unit_test(
-			as_root_each_program_is_somebody_else_and_only_local_and_runner_stay_root),
-			only_delivery_and_resolver_may_go_out_and_only_smtpd_is_given_the_network),
 		cmocka_unit_test(as_root_each_program_is_somebody_else_and_only_three_stay_root),
 		cmocka_unit_test(
 			a_room_holds_the_paths_of_the_sockets_and_an_ordinary_user_has_none),
