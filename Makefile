@@ -181,11 +181,11 @@ lint-house:
 lint-cppcheck:
 	$(SAY) LINT cppcheck
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(filter-out runner,$(PROGRAMS)) common
+		--library=tests/lint/cppcheck.cfg --suppress=missingIncludeSystem --suppress=varFuncNullUB -I. $(filter-out runner verify,$(PROGRAMS)) common
 
 lint-tidy:
 	$(SAY) LINT clang-tidy
-	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) local/runner/*.c common/*/*.c) | \
+	$(Q)printf '%s\n' $(wildcard $(PROGRAMS:%=%/*.c) local/runner/*.c delivery/verify/*.c common/*/*.c) | \
 		xargs -P 2 -n 12 sh -c 'eval "clang-tidy --quiet \"\$$@\" -- $$TIDY_FLAGS" 2>/dev/null' tidy
 # with quotes of their own
 lint-tidy: export TIDY_FLAGS = -std=gnu11 $(CPPFLAGS)

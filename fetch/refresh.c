@@ -10,7 +10,7 @@
 #include "fetch/addresses.h"
 
 #define ARENA_MAX (1 << 20)
-#define FORM_MAX (3 * (2 * SECRET_MAX + 4096))
+#define FORM_MAX (UINT64_C(3) * (2 * SECRET_MAX + 4096))
 
 /* ---- what is sent ---- */
 

@@ -34,7 +34,10 @@ put_said(const struct event *e, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		bool plain = s.at[i] > ' ' && s.at[i] < 0x7f && s.at[i] != '<' && s.at[i] != '>';
-		buffer_char(e->to, plain ? s.at[i] : '?');
+		if (plain)
+			buffer_char(e->to, s.at[i]);
+		else
+			buffer_char(e->to, '?');
 	}
 }
 
@@ -43,7 +46,10 @@ static void
 put_text(const struct event *e, struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		buffer_char(e->to, s.at[i] >= ' ' && s.at[i] < 0x7f ? s.at[i] : '?');
+		if (s.at[i] >= ' ' && s.at[i] < 0x7f)
+			buffer_char(e->to, s.at[i]);
+		else
+			buffer_char(e->to, '?');
 }
 
 static void

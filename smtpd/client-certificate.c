@@ -103,8 +103,8 @@ write_fingerprint(const X509 *certificate, char to[CONFIG_FINGERPRINT_LEN + 1])
 	to[0] = '\0';
 	if (X509_digest(certificate, EVP_sha256(), hash, &len) != 1)
 		return;
-	for (unsigned i = 0; i < len && i < CONFIG_FINGERPRINT_LEN / 2; i++)
-		snprintf(to + 2u * i, 3, "%02x", hash[i]);
+	for (size_t i = 0; i < len && i < CONFIG_FINGERPRINT_LEN / 2; i++)
+		snprintf(to + 2 * i, 3, "%02x", hash[i]);
 }
 
 void

@@ -38,8 +38,7 @@ read_fingerprint(struct span word, char to[CONFIG_FINGERPRINT_LEN + 1])
 	size_t len = 0;
 
 	for (size_t i = 0; i < word.len; i++) {
-		char c = word.at[i] >= 'A' && word.at[i] <= 'F' ? (char)(word.at[i] | 0x20)
-								: word.at[i];
+		char c = ascii_lower(word.at[i]);
 
 		if (c == ':' && len > 0 && len % 2 == 0 && word.at[i - 1] != ':')
 			continue;

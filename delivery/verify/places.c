@@ -301,9 +301,8 @@ go_on(struct place *place)
 				continue;
 			}
 		}
-		if (g == NULL)
+		if (g == NULL || (q = take_question(place)) == NULL)
 			return;
-		q = take_question(place);
 		g->question = q;
 		loop_timer_set(p->loop, &g->slow, loop_now_ms(p->loop) + PLACES_PROBE_MS);
 		if (channel_send(g->watch.fd, span_of(q->address), NULL, 0) != CHANNEL_OK) {
@@ -354,10 +353,11 @@ places_end(struct places *p)
 		struct place *place = &p->places[i];
 		struct question *q;
 
-		while (place->probing != NULL) {
-			free(place->probing->question);
-			place->probing->question = NULL;
-			end_probing(place->probing, NULL);
+		for (struct probing *g = place->probing, *next; g != NULL; g = next) {
+			next = g->next;
+			free(g->question);
+			g->question = NULL;
+			end_probing(g, NULL);
 		}
 		while ((q = take_question(place)) != NULL)
 			free(q);
