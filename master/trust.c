@@ -131,7 +131,7 @@ const struct trust_row trust_map[TRUST_PROGRAMS] = {
 		.network_out = true,
 		.room = TRUST_ROOM,
 		.directories = {{"verified", TRUST_VERIFIED, NULL, START_READ | START_WRITE}},
-		.stage = TRUST_STOP_QUEUE,
+		.stage = TRUST_STOP_DELIVERY,
 	},
 	{
 		/* root, no room, no filter: what it gave up its users' commands could not have; it answers local alone */
