@@ -222,6 +222,7 @@ def test_wrong_uids_are_turned_away(culver):
     """Who is not in the row of a socket: no permission, or an end without an answer."""
     if culver.place.mode != "root":
         pytest.skip("an ordinary user's programs all have one uid")
+    culver.auth.append("pam other")  # so that all of them run
     culver.start()
     calm = Calm(culver)
     stranger = culver.place.users[0]

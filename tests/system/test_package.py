@@ -19,7 +19,7 @@ import culver as helper
 import peers
 import processes
 
-PACKAGES = "adduser,debconf,init-system-helpers,libbsd0,libidn12,libpcre2-8-0,libseccomp2,libsqlite3-0,libssl3,libunbound8"
+PACKAGES = "adduser,debconf,init-system-helpers,libbsd0,libcurl4,libidn12,libidn2-0,libjansson4,libpam0g,libpcre2-8-0,libseccomp2,libsqlite3-0,libssl3,libunbound8"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", "LC_ALL": "C"}
 MODES = ["No configuration", "Internet Site", "Internet with smarthost", "Satellite system", "Local only"]
 

@@ -17,7 +17,7 @@ ROOMS = {
     "bounce": {"jobs", "intake", "log"}, "log": set(),
 }
 NO_ROOM = ["lookup", "local", "runner"]
-SERVES = {"intake": "queue-manager", "jobs": "queue-manager", "control": "queue-manager", "lookup": "lookup", "resolver": "resolver", "fetch": "fetch", "signer": "signer", "auth": "auth", "verify": "verify",
+SERVES = {"intake": "queue-manager", "jobs": "queue-manager", "control": "queue-manager", "lookup": "lookup", "resolver": "resolver", "fetch": "fetch", "signer": "signer", "auth": "auth", "pam": "auth-pam", "verify": "verify",
           "log": "log", "trace": "log", "runner": "runner"}
 
 
