@@ -39,11 +39,14 @@ static const struct sentence {
 	{"disconnected", "{client} disconnected"},
 	{"refused",
 	 "refused {client}[ (HELO {helo})][ from {<from}][ to {<to}]: {code}[ {status}] {reason}"},
-	{"accepted", "accepted from {client}[ (HELO {helo})], sender {<from}, {#size}, recipients: "
-		     "{recipients}"},
-	{"queued", "queued, sender {<from}, {#size}, recipients: {recipients}"},
-	{"delivered", "delivered to {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
-	{"deferred", "deferred for {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
+	{"accepted",
+	 "accepted from {client}[ (HELO {helo})][ as {login}][ under {tls}], sender {<from}, "
+	 "{#size}, recipients: {recipients}"},
+	{"queued", "queued[ from {client}][ as {login}], sender {<from}, {#size}, recipients: "
+		   "{recipients}"},
+	{"delivered",
+	 "delivered to {<to}[ by {host}][ under {tls}]:[ {code}][ {status}][ {reply}]"},
+	{"deferred", "deferred for {<to}[ by {host}][ under {tls}]:[ {code}][ {status}][ {reply}]"},
 	{"failed", "failed for {<to}[ by {host}]:[ {code}][ {status}][ {reply}]"},
 	{"expanded", "{<to} expanded into {into}"},
 	{"notified", "the sender is notified by message {notice}"},

@@ -56,6 +56,32 @@ what_a_sentence_does_not_say_follows(void **state)
 	       "                +1.000s  0644C2F1B5F3A2    x: unheard-of (k=\"v w\")\n");
 }
 
+/* who, and how safe the way was; that there was nothing of it is not said */
+static void
+logins_and_tls_are_part_of_the_sentence(void **state)
+{
+	struct story s = {.with_ids = false};
+	(void)state;
+	expect(&s,
+	       "{\"time\":\"2026-11-24T08:02:31.123456Z\",\"program\":\"queue-manager\",\"pid\":2,"
+	       "\"event\":\"queued\",\"from\":\"a@b\",\"size\":\"10\",\"recipients\":\"1\","
+	       "\"client\":\"192.0.2.1\",\"login\":\"ann\"}",
+	       "2026-11-24 08:02:31.123  queue-manager: queued from 192.0.2.1 as ann, sender "
+	       "<a@b>, 10 "
+	       "bytes, recipients: 1\n");
+	expect(&s,
+	       "{\"time\":\"2026-11-24T08:02:31.123456Z\",\"program\":\"queue-manager\",\"pid\":2,"
+	       "\"event\":\"delivered\",\"to\":\"a@b\",\"host\":\"h\",\"code\":250,"
+	       "\"tls\":\"TLSv1.3 X dane\"}",
+	       "                +0.000s  queue-manager: delivered to <a@b> by h under TLSv1.3 X "
+	       "dane: "
+	       "250\n");
+	expect(&s,
+	       "{\"time\":\"2026-11-24T08:02:31.123456Z\",\"program\":\"queue-manager\",\"pid\":2,"
+	       "\"event\":\"delivered\",\"to\":\"a@b\",\"host\":\"h\",\"code\":250,\"tls\":\"\"}",
+	       "                +0.000s  queue-manager: delivered to <a@b> by h: 250\n");
+}
+
 static void
 what_is_missing_is_a_dash(void **state)
 {
@@ -91,6 +117,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_relative_after_the_first_line),
 		cmocka_unit_test(what_a_sentence_does_not_say_follows),
+		cmocka_unit_test(logins_and_tls_are_part_of_the_sentence),
 		cmocka_unit_test(what_is_missing_is_a_dash),
 		cmocka_unit_test(what_is_no_event_puts_nothing),
 	};
