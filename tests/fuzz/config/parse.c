@@ -69,7 +69,8 @@ check_config(const struct config *c)
 		check_limits(&c->listens[i].limits);
 	}
 	for (size_t i = 0; i < c->domain_count; i++) {
-		HOLDS(c->domains[i].name_count > 0 && c->domains[i].deliver.ending == CONFIG_MAILDIR);
+		HOLDS(c->domains[i].name_count > 0 &&
+		      c->domains[i].deliver.ending == CONFIG_MAILDIR);
 		for (size_t n = 0; n < c->domains[i].name_count; n++)
 			HOLDS(config_domain_find(c, span_of(c->domains[i].names[n])) ==
 			      &c->domains[i]);
