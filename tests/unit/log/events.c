@@ -195,7 +195,10 @@ an_event_bears_the_pid_that_the_kernel_attests(void **state)
 {
 	char expected[64];
 	(void)state;
-	int fd = peer(log_socket, "1 hello program=smtpd\n");
+	/* what is sent before the connection is taken has whoever connected: as a session, the child comes later */
+	int fd = peer(log_socket, "1 hello program=smtpd\n1795507351123456 serving\n");
+	snprintf(expected, sizeof(expected), "smtpd[%d] serving\n", (int)getpid());
+	run_until(log_says, expected);
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(channel_send(fd, SPAN("1795507351123456 connected client=192.0.2.1\n"), NULL,
