@@ -3,13 +3,8 @@
  */
 #include "auth/check.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,10 +14,9 @@
 #include "common/system/channel.h"
 #include "common/system/clock.h"
 #include "common/system/confine.h"
+#include "common/system/descriptors.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
-
-#define FIRST 3u /* below are /dev/null and stderr; sqlite opens no database there */
 
 /* ---- the child ---- */
 
@@ -72,12 +66,6 @@ find_account(void *owner, struct span login, enum verifier_hash hash, struct ver
 	return SASL_UNKNOWN;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 /* PAM has no verifiers, and nobody asks it for one: it knows no SCRAM, and no EXTERNAL */
 static enum sasl_found
 find_nobody(void *owner, struct span login, enum verifier_hash hash, struct verifier *v)
@@ -97,24 +85,6 @@ check_by_pam(void *owner, struct span login, struct span password, bool *is_righ
 	_Static_assert(sizeof(a->answer->trouble) >= ASK_PAM_REASON_MAX, "a reason must fit");
 	return ask_pam(a->from->pam, login, password, span_of(a->client), is_right,
 		       a->answer->trouble);
-}
-
-/* every descriptor from FIRST on but these (-1: none): the others are connections of other sessions */
-static void
-close_all_but(int *keep, size_t count)
-{
-	unsigned next = FIRST;
-
-	qsort(keep, count, sizeof(*keep), compare);
-	for (size_t i = 0; i < count; i++) {
-		if (keep[i] < (int)next)
-			continue;
-		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) != 0)
-			_exit(EXIT_OS);
-		next = (unsigned)keep[i] + 1;
-	}
-	if (close_range(next, ~0u, 0) != 0)
-		_exit(EXIT_OS);
 }
 
 /* the connection of an exchange that goes on; -1: none */
@@ -144,13 +114,23 @@ ask_dovecot(const struct check_question *q, const struct check_source *from,
 	return answer->result.outcome == SASL_CHALLENGE ? d.fd : -1;
 }
 
-_Noreturn static void
-work(int back, const struct check_source *from, const struct check_question *q,
-     const struct guessers *guessers)
+struct task {
+	const struct check_source *from;
+	const struct check_question *q;
+	const struct guessers *guessers;
+};
+
+static void
+work(const void *what, int back)
 {
 	static struct check_answer answer;
-	struct asker asker = {
-		.from = from, .guessers = guessers, .client = q->peer.address, .answer = &answer};
+	const struct task *task = what;
+	const struct check_source *from = task->from;
+	const struct check_question *q = task->q;
+	struct asker asker = {.from = from,
+			      .guessers = task->guessers,
+			      .client = q->peer.address,
+			      .answer = &answer};
 	bool is_pam = from->kind == CONFIG_AUTH_PAM;
 	const struct sasl_source source = {.owner = &asker,
 					   .find = is_pam ? find_nobody : find_account,
@@ -160,7 +140,7 @@ work(int back, const struct check_source *from, const struct check_question *q,
 	int keep[] = {back, from->fd, q->connection}, connection = -1;
 
 	confine_child();
-	close_all_but(keep, sizeof(keep) / sizeof(keep[0]));
+	descriptors_keep(keep, sizeof(keep) / sizeof(keep[0]));
 	answer.exchange = q->exchange;
 	if (from->kind == CONFIG_AUTH_DOVECOT)
 		connection = ask_dovecot(q, from, &source, &answer);
@@ -176,21 +156,6 @@ work(int back, const struct check_source *from, const struct check_question *q,
 
 /* ---- the parent ---- */
 
-/* the child is gone, or about to go; its status, -1: there is none */
-static int
-reap(struct check *c)
-{
-	int status = -1;
-
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	loop_timer_clear(c->loop, &c->given_up);
-	loop_unwatch(c->loop, &c->result);
-	close(c->result.fd);
-	c->pid = 0;
-	return status;
-}
-
 /* nothing in it ends elsewhere than where it must, whoever wrote it */
 static bool
 is_sound(const struct check_answer *a)
@@ -204,21 +169,20 @@ is_sound(const struct check_answer *a)
 }
 
 static void
-result_ready(struct loop_watch *w, uint32_t events)
+heard(struct errand *e)
 {
 	static char in[CHANNEL_MAX];
 	static struct check_answer answer;
-	struct check *c = w->owner;
+	struct check *c = e->owner;
 	struct channel_fds fds = {.count = 0};
 	size_t len = 0;
 	int status;
 
 	_Static_assert(sizeof(answer) <= sizeof(in), "an answer must fit");
-	(void)events;
-	enum channel_outcome outcome = channel_receive(w->fd, in, &len, &fds);
+	enum channel_outcome outcome = channel_receive(e->result.fd, in, &len, &fds);
 	if (outcome == CHANNEL_AGAIN)
 		return;
-	status = reap(c);
+	status = errand_end(e);
 	bool is_whole = outcome == CHANNEL_OK && len == sizeof(answer);
 	if (is_whole) {
 		memcpy(&answer, in, sizeof(answer));
@@ -238,13 +202,12 @@ result_ready(struct loop_watch *w, uint32_t events)
 }
 
 static void
-give_up(struct loop_timer *t)
+late(struct errand *e)
 {
-	struct check *c = t->owner;
+	struct check *c = e->owner;
 
 	EVENT("check-slow", event_number("ms", CHECK_MS));
-	kill(c->pid, SIGKILL);
-	(void)reap(c);
+	(void)errand_end(e);
 	c->done(c, NULL, -1);
 }
 
@@ -252,35 +215,16 @@ int
 check_start(struct check *c, struct loop *loop, const struct check_question *q,
 	    const struct guessers *guessers, const struct check_source *source)
 {
-	int pair[2];
+	const struct task task = {source, q, guessers};
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return -1;
-	events_flush();
-	pid_t pid = fork();
-	if (pid == 0)
-		work(pair[1], source, q, guessers);
-	int error = errno;
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		errno = error;
-		return -1;
-	}
-	c->loop = loop;
-	c->pid = pid;
-	c->result = (struct loop_watch){.fd = pair[0], .ready = result_ready, .owner = c};
-	c->given_up = (struct loop_timer){.fire = give_up, .owner = c};
-	loop_watch(loop, &c->result, EPOLLIN);
-	loop_timer_set(loop, &c->given_up, loop_now_ms(loop) + CHECK_MS);
-	return 0;
+	c->errand.owner = c;
+	c->errand.heard = heard;
+	c->errand.late = late;
+	return errand_start(&c->errand, loop, CHECK_MS, work, &task);
 }
 
 void
 check_abandon(struct check *c)
 {
-	if (c->pid == 0)
-		return;
-	kill(c->pid, SIGKILL);
-	(void)reap(c);
+	(void)errand_end(&c->errand);
 }

@@ -8,12 +8,10 @@
 #ifndef AUTH_CHECK_H
 #define AUTH_CHECK_H
 
-#include <sys/types.h>
-
 #include "auth/guessers.h"
 #include "auth/verdict.h"
 #include "common/config/config.h"
-#include "common/system/loop.h"
+#include "common/system/errand.h"
 
 #define CHECK_MS 10000 /* STORE_WAIT_MS and the costliest verifier are less */
 
@@ -45,10 +43,7 @@ struct check_answer {
 };
 
 struct check {
-	struct loop *loop;
-	pid_t pid; /* 0: none */
-	struct loop_watch result;
-	struct loop_timer given_up;
+	struct errand errand;
 	void *owner;
 	/*
 	 * done - the answer, wiped after; NULL: the child died, or was too slow (told as an event)

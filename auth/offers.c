@@ -76,7 +76,7 @@ ask(struct offers *o)
 {
 	struct check_question *q;
 
-	if (o->source->kind != CONFIG_AUTH_DOVECOT || o->check.pid != 0)
+	if (o->source->kind != CONFIG_AUTH_DOVECOT || o->check.errand.pid != 0)
 		return;
 	o->asked_ms = loop_now_ms(o->loop);
 	q = calloc(1, sizeof(*q));

@@ -9,9 +9,8 @@
 
 #include <openssl/types.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
-#include "common/system/loop.h"
+#include "common/system/errand.h"
 #include "fetch/cache.h"
 
 #define DOWNLOAD_RESULT_MAX 20000 /* bytes */
@@ -34,11 +33,8 @@ struct download_work {
 };
 
 struct download {
-	struct loop *loop;
+	struct errand errand;
 	const struct download_work *work;
-	pid_t pid; /* 0: none */
-	struct loop_watch result;
-	struct loop_timer given_up;
 	void *owner;
 	/* done - the child has ended; NULL: it died, or was too slow (told as an event) */
 	void (*done)(struct download *d, const void *result);

@@ -15,6 +15,7 @@
 #include "common/system/channel.h"
 #include "common/system/clock.h"
 #include "common/system/confine.h"
+#include "common/system/descriptors.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "log/scan.h"
@@ -90,22 +91,12 @@ answer(int fd, const struct store *store, struct span what, uint64_t only_uid)
 	return send_lines(fd, &found, deadline_ms) == CHANNEL_OK ? 0 : 1;
 }
 
-/* the connections of others must not live on in a child */
-static void
-close_others(int a, int b)
-{
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-	if ((low > 3 && close_range(3, low - 1, 0) < 0) ||
-	    (high > low + 1 && close_range(low + 1, high - 1, 0) < 0) ||
-	    close_range(high + 1, ~0u, 0) < 0)
-		_exit(EXIT_OS);
-}
-
 static _Noreturn void
 child_run(int fd, const struct store *store, struct span what, uint64_t only_uid)
 {
+	int kept[] = {fd, store->directory};
 	confine_child(); /* its rules are a descriptor, too */
-	close_others(fd, store->directory);
+	descriptors_keep(kept, sizeof(kept) / sizeof(kept[0]));
 	_exit(answer(fd, store, what, only_uid));
 }
 

@@ -17,6 +17,7 @@
 #include "common/system/channel.h"
 #include "common/system/clock.h"
 #include "common/system/confine.h"
+#include "common/system/descriptors.h"
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/utf8.h"
@@ -26,7 +27,6 @@
 #include "delivery/sockets.h"
 #include "delivery/tls.h"
 
-#define FIRST 3u	 /* below are /dev/null and stderr */
 #define COMMAND_MAX 1200 /* an address of 512 bytes, quoted, and the words around it */
 
 struct probe {
@@ -200,32 +200,6 @@ ask(struct probe *p, struct span address, struct probe_answer *a)
 
 /* ---- the process ---- */
 
-static int
-compare(const void *a, const void *b)
-{
-	const int *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* every descriptor from FIRST on but these: the others are clients and the database */
-static void
-close_all_but(int *kept, size_t count)
-{
-	unsigned from = FIRST;
-
-	qsort(kept, count, sizeof(*kept), compare);
-	for (size_t i = 0; i < count; i++) {
-		if (kept[i] < (int)FIRST)
-			continue;
-		if ((unsigned)kept[i] > from && close_range(from, (unsigned)kept[i] - 1, 0) != 0)
-			_exit(EXIT_OS);
-		from = (unsigned)kept[i] + 1;
-	}
-	if (close_range(from, ~0u, 0) != 0)
-		_exit(EXIT_OS);
-}
-
 /* the parent has a question, or has closed; false: nothing came in time, or it is over */
 static bool
 next_question(int channel, char *in, size_t *len)
@@ -244,7 +218,7 @@ probe_serve(const struct probe_start *start, int channel)
 	size_t len = 0;
 
 	confine_child();
-	close_all_but(kept, sizeof(kept) / sizeof(kept[0]));
+	descriptors_keep(kept, sizeof(kept) / sizeof(kept[0]));
 	/* the connection to log was the parent's */
 	events_start("verify", start->log);
 	probe.start = start;
