@@ -403,6 +403,20 @@ confine(const struct start *s, const struct syscall_group *groups,
 }
 
 void
+confine_private(const struct start *s, const char *why)
+{
+	pid_t parent = getppid();
+
+	set_limit(RLIMIT_CORE, 0, "core dumps");
+	make_private();
+	end_with_parent(parent);
+	if (!s->probe)
+		return;
+	dprintf(STDERR_FILENO, "%s: nothing is forbidden to it: %s\n", s->program, why);
+	exit(0);
+}
+
+void
 confine_child(void)
 {
 	/* non-dumpable it is already, as its parent was; the rules stay open, for a child of its own (and say nothing to anybody else) */

@@ -80,6 +80,13 @@ void confine(const struct start *s, const struct syscall_group *groups,
 	     const struct confine_limits *limits);
 
 /*
+ * confine_private - in place of confine, for a program whose work the kernel cannot bound: no core, nobody traces it, it ends with its parent
+ *
+ * In a row with `probe` it says why nothing is forbidden to it, and exits.
+ */
+void confine_private(const struct start *s, const char *why);
+
+/*
  * confine_child - after a fork: the part that is each process's own
  *
  * A Landlock domain of its own, whose rules confine() has made when the process may fork; with it, and non-dumpable as the parent is, siblings

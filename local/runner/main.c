@@ -8,32 +8,13 @@
  *
  * As an ordinary user all is the same under one uid.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "common/config/config.h"
+#include "common/system/confine.h"
 #include "common/system/events.h"
-#include "common/system/fatal.h"
 #include "common/system/passwd.h"
 #include "common/system/start.h"
 #include "local/runner/serve.h"
-
-static void
-make_private(void)
-{
-	const struct rlimit none = {0, 0};
-	pid_t parent = getppid();
-
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		fatal(EXIT_OS, errno, "becoming private");
-	if (getppid() != parent)
-		_exit(EXIT_UNAVAILABLE); /* it went before we asked */
-}
 
 int
 main(void)
@@ -43,13 +24,8 @@ main(void)
 
 	events_start("runner", start_path(s, "log"));
 	passwd_preload();
-	make_private();
-	if (s->probe) {
-		/* its commands are their users': the kernel keeps those apart as it does at a login */
-		dprintf(STDERR_FILENO,
-			"runner: nothing is forbidden to it: it becomes the user first\n");
-		return 0;
-	}
+	/* its commands are their users': the kernel keeps those apart as it does at a login */
+	confine_private(s, "it becomes the user first");
 	start_serving(s);
 	serve(s, c);
 	events_end();
