@@ -298,7 +298,7 @@ handle_envelope(struct peer *p, const struct wire_header *h, const void *message
 	t->written = 0;
 	(void)!span_copy(e->once, t->once, sizeof(t->once)); /* the shape has bounded it */
 	if (span_copy(e->client, t->client, sizeof(t->client)) != 0)
-		t->client[0] = '\0'; /* it is `uid:...`, or a name of ours */
+		t->client[0] = '\0'; /* no address: the field is for one */
 	(void)!span_copy(e->login, t->login, sizeof(t->login)); /* the shape has bounded it */
 	begin_head(t, e);
 	t->message = message_new(q, t->id, e->length, e->sender);

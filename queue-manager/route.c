@@ -120,15 +120,13 @@ unreadable(struct manager *q, struct message *m, int error)
 		message_due(q, m, message_tick(q) + SCHEDULE_PAUSE_MS / MESSAGE_TICK_MS + 1);
 }
 
-/* the sender of a recipient, where it makes a difference by which login its mail goes */
+/* the sender of a recipient: by which login its mail goes may depend on him */
 static int
 copy_sender(struct manager *q, struct message *m, uint32_t number, char to[ADDRESS_MAX + 1],
 	    size_t *len)
 {
 	struct span sender;
 	*len = 0;
-	if (!config_has_sender_logins(q->config))
-		return 0;
 	if (message_sender(q, m, number, &sender) != 0)
 		return -1;
 	/* a longer one was never taken; if it were, it had no login of its own */
@@ -151,7 +149,8 @@ settled(struct manager *q, struct message *m, uint32_t number, const struct jour
 {
 	struct outside o;
 
-	if (!outside_address(q->config, e->text, &o))
+	/* a line of an alias is lookup's, also where its domain is ours no more */
+	if (e->line != 0 || !outside_address(q->config, e->text, &o))
 		return false;
 	/* a table says by which login the mail of this sender goes */
 	if (o.is_by_sender && has_sender)
@@ -174,8 +173,9 @@ ask_for(struct manager *q, struct message *m)
 	struct route *r = &q->route;
 	struct route_ask *a = free_ask(r);
 	struct journal_entry e;
+	bool is_by_sender = config_has_sender_logins(q->config);
 	char sender[ADDRESS_MAX + 1];
-	size_t sender_len;
+	size_t sender_len = 0;
 	uint32_t most = may_ask(m), count = 0, sent = 0;
 	if (most > LOOKUP_QUESTIONS_MAX)
 		most = LOOKUP_QUESTIONS_MAX;
@@ -194,7 +194,7 @@ ask_for(struct manager *q, struct message *m)
 			i = 0;
 		if (m->recipients[i].state != RECIPIENT_WAITING)
 			continue;
-		if (copy_sender(q, m, i + 1, sender, &sender_len) != 0 ||
+		if ((is_by_sender && copy_sender(q, m, i + 1, sender, &sender_len) != 0) ||
 		    message_recipient(q, m, i + 1, &e) != 0) {
 			unreadable(q, m, errno);
 			break;

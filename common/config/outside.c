@@ -10,12 +10,10 @@
 #define SMTP_PORT 25
 
 static void
-take_login(const struct config *c, struct outside *o)
+take_login(const struct config_sent_as *as, struct outside *o)
 {
-	const struct config_sent_as *as = config_sent_as_of(c, o->block);
-
-	o->login = as != NULL && as->login != NULL ? span_of(as->login) : SPAN_NONE;
-	o->is_by_sender = as != NULL && as->senders.count > 0;
+	o->login = as->login != NULL ? span_of(as->login) : SPAN_NONE;
+	o->is_by_sender = as->senders.count > 0;
 }
 
 bool
@@ -35,7 +33,7 @@ outside_domain(const struct config *c, struct span domain, struct outside *o)
 		o->hops = span_of(c->outbound.hops);
 	else /* to the hosts that the domain itself names (RFC 5321, section 5.1) */
 		o->hops = hop_mx(domain, SMTP_PORT, o->text, sizeof(o->text));
-	take_login(c, o);
+	take_login(route != NULL ? &route->sent_as : &c->outbound.sent_as, o);
 	return o->hops.len > 0;
 }
 

@@ -320,6 +320,16 @@ parse_finish_routes(struct parse *p)
 			mistake_add(p->errors, at->file, at->line, at->column,
 				    "expected `smtp`, `lmtp`, `refuse`, `discard`, `defer` or "
 				    "`hold` in the block of `route`");
+		/* what is said of a place's block by its name is said of one block */
+		if (span_equal(span_of(c->routes[i].name), SPAN("outbound")))
+			mistake_add(p->errors, at->file, at->line, at->column,
+				    "expected another name of a `route`: `outbound` is the block "
+				    "for all other domains");
+		else if (config_domain_find(c, span_of(c->routes[i].name)) != NULL)
+			mistake_add(
+				p->errors, at->file, at->line, at->column,
+				"the route `%s` is never taken: there is a `domain` of that name",
+				c->routes[i].name);
 		for (size_t n = 0; n < i; n++)
 			if (strcmp(c->routes[n].name, c->routes[i].name) == 0) {
 				mistake_add(p->errors, at->file, at->line, at->column,

@@ -197,6 +197,10 @@ twice_is_a_mistake_that_names_the_first(void **state)
 	assert_mistake("domain a.example B.example\ndomain b.example\n", "2:8",
 		       "`b.example` is here twice; it stands in line 1");
 	assert_mistake("listen [::]:25 mx\nlisten [::0]:25 mx\n", "2:8", "in line 1");
+	/* a place's block is known by its name */
+	assert_mistake("route outbound {\n\tdefer\n}\n", "1:1", "`outbound` is the block");
+	assert_mistake("domain a.example\nroute a.example {\n\tdefer\n}\n", "2:1",
+		       "there is a `domain` of that name");
 	assert_mistake("limit {\n\terrors 1\n\terrors 2\n}\n", "3:2", "the first is in line 2");
 	/* but not in two blocks */
 	assert_int_equal(mistakes_of("domain a.example {\n\taliases /a\n}\n"

@@ -381,6 +381,32 @@ what_is_none_of_ours_is_routed_without_lookup(void **state)
 	assert_non_null(message_find(h->q, id));
 }
 
+/* an alias of a domain that is ours no more: its line */
+static void
+to_a_line_outside(const struct lookup_question *q, struct lookup_leaf *l)
+{
+	to_smarthost(q, l);
+	if (q->line != 0) {
+		l->line = q->line;
+		l->kind = LOOKUP_DEFER;
+		return;
+	}
+	l->address = SPAN("x@far.test");
+	l->line = 5;
+}
+
+static void
+a_line_of_an_alias_is_lookups_wherever_it_is(void **state)
+{
+	struct harness *h = *state;
+	h->parent = parent_of(h, JOBS_SMTP);
+	uint64_t id = accept_message(h, "a@b.example", "x@y.example");
+	/* the address, then the line that it stands for */
+	assert_int_equal(answer_lookup(h, to_a_line_outside), 2);
+	assert_int_equal(hear(h, h->parent, &w), 0); /* nothing is sent */
+	assert_int_equal(message_in(message_find(h->q, id), RECIPIENT_DEFERRED), 1);
+}
+
 static void
 message_abandoned_after_it_was_routed_leaves_nothing(void **state)
 {
@@ -602,6 +628,7 @@ main(void)
 		TEST(message_is_routed_but_not_delivered_before_keep),
 		TEST(message_abandoned_after_it_was_routed_leaves_nothing),
 		TEST(what_is_none_of_ours_is_routed_without_lookup),
+		TEST(a_line_of_an_alias_is_lookups_wherever_it_is),
 		TEST(message_survives_agents_that_die),
 		TEST(message_is_asked_for_again_when_lookup_dies),
 		TEST(message_believes_no_answer_that_was_not_asked_for),
