@@ -94,6 +94,24 @@ is_local_user(const struct event *e)
 	return span_starts(value(e, "client"), SPAN("uid:"));
 }
 
+/* trouble, in our own words */
+static void
+warning(const struct event *e)
+{
+	put_begin(e, e->from->program);
+	buffer_string(e->to, "warning: ");
+	buffer_span(e->to, e->line->name);
+	for (size_t i = 0; i < e->line->field_count; i++) {
+		const struct line_field *f = &e->line->fields[i];
+
+		buffer_char(e->to, ' ');
+		buffer_span(e->to, f->key);
+		buffer_char(e->to, '=');
+		buffer_span(e->to, f->word);
+	}
+	put_end(e);
+}
+
 /* ---- sessions ---- */
 
 static void
@@ -165,8 +183,6 @@ refused(const struct event *e)
 	const char *words = value(e, "to").len > 0 ? words_of_refusal(e) : NULL;
 	struct span reason = value(e, "reason");
 
-	if (is_local_user(e))
-		return;
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "NOQUEUE: reject: ");
 	put_said(e, value(e, "to").len > 0 ? SPAN("RCPT") : value(e, "verb"));
@@ -203,17 +219,19 @@ refused(const struct event *e)
 	put_end(e);
 }
 
+/* which mechanism is not told: filters read the line by a name that they know */
 static void
 login_failed(const struct event *e)
 {
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "warning: ");
 	put_client(e);
-	buffer_string(e->to, ": SASL ");
-	/* what is no mechanism's name would not be read at all */
-	put_said(e, value(e, "mechanism").len > 0 ? value(e, "mechanism") : SPAN("PLAIN"));
-	buffer_string(e->to, " authentication failed: ");
-	put_text(e, value(e, "reason"));
+	buffer_string(e->to, ": SASL PLAIN authentication failed: ");
+	/* by these words filters tell what is not the client's fault */
+	if (is(e, "reason", "trouble"))
+		buffer_string(e->to, "Connection lost to authentication server");
+	else
+		put_text(e, value(e, "reason"));
 	if (value(e, "login").len > 0) {
 		buffer_string(e->to, ", sasl_username=");
 		put_said(e, value(e, "login"));
@@ -266,6 +284,11 @@ tls_failed(const struct event *e)
 static void
 client_limited(const struct event *e)
 {
+	/* that the whole host has no room is nobody's fault who comes then */
+	if (!is(e, "reason", "sessions-per-client")) {
+		warning(e);
+		return;
+	}
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "warning: Connection concurrency limit exceeded: ");
 	put_said(e, value(e, "count"));
@@ -481,77 +504,70 @@ nothing(const struct event *e)
 /* all that Postfix has words for, and what is ordinary */
 static const struct {
 	const char *name;
+	const char *
+		program; /* whose event of that name it is; NULL: one program tells it, or all alike */
 	void (*put)(const struct event *e);
 } events[] = {
-	{"connected", connected},
-	{"disconnected", disconnected},
-	{"refused", refused},
-	{"login-failed", login_failed},
-	{"tls-started", tls_started},
-	{"tls-failed", tls_failed},
-	{"client-limited", client_limited},
-	{"queued", queued},
-	{"delivered", delivered},
-	{"deferred", deferred},
-	{"failed", failed},
-	{"notified", notified},
-	{"done", done},
-	{"removed", removed},
-	{"held", held},
-	{"released", released},
-	{"ready", ready},
-	{"stopping", stopping},
-	{"reloaded", reloaded},
+	{"connected", NULL, connected},
+	{"disconnected", NULL, disconnected},
+	{"refused", "smtpd", refused},
+	{"refused", "submit", nothing},
+	{"login-failed", "auth", login_failed},
+	{"tls-started", NULL, tls_started},
+	{"tls-failed", "smtpd", tls_failed},
+	{"client-limited", NULL, client_limited},
+	{"queued", NULL, queued},
+	{"delivered", NULL, delivered},
+	{"deferred", NULL, deferred},
+	{"failed", NULL, failed},
+	{"notified", NULL, notified},
+	{"done", NULL, done},
+	{"removed", NULL, removed},
+	{"held", NULL, held},
+	{"released", NULL, released},
+	{"ready", NULL, ready},
+	{"stopping", NULL, stopping},
+	{"reloaded", NULL, reloaded},
 	/* ordinary, or told by another event */
-	{"accepted", nothing},
-	{"agent-ended", nothing},
-	{"agent-started", nothing},
-	{"authenticated", nothing},
-	{"certificates-renewed", nothing},
-	{"configured", nothing},
-	{"confined", nothing},
-	{"disk-back", nothing},
-	{"drop-taken", nothing},
-	{"ended", nothing},
-	{"etrn", nothing},
-	{"expanded", nothing},
-	{"handed-back", nothing},
-	{"host-passed-over", nothing},
-	{"keys", nothing},
-	{"logging", nothing},
-	{"replayed", nothing},
-	{"retiring", nothing},
-	{"runner-ended", nothing},
-	{"runner-started", nothing},
-	{"serving", nothing},
-	{"site-back", nothing},
-	{"site-learned", nothing},
-	{"started", nothing},
-	{"stopped", nothing},
-	{"table-read", nothing},
-	{"taken-already", nothing},
-	{"turned-away", nothing},
-	{"unlocked", nothing},
-	{"validating", nothing},
+	{"accepted", NULL, nothing},
+	{"agent-ended", NULL, nothing},
+	{"agent-started", NULL, nothing},
+	{"authenticated", NULL, nothing},
+	{"certificates-renewed", NULL, nothing},
+	{"client-certificate", NULL, nothing},
+	{"command-groups", NULL, nothing},
+	{"configured", NULL, nothing},
+	{"confined", NULL, nothing},
+	{"disk-back", NULL, nothing},
+	{"drop-taken", NULL, nothing},
+	{"ended", NULL, nothing},
+	{"etrn", NULL, nothing},
+	{"expanded", NULL, nothing},
+	{"handed-back", NULL, nothing},
+	{"host-passed-over", NULL, nothing},
+	{"keys", NULL, nothing},
+	{"logged-in", NULL, nothing},
+	{"logging", NULL, nothing},
+	{"logins-renewed", NULL, nothing},
+	{"policy-fetched", NULL, nothing},
+	{"probed", NULL, nothing},
+	{"replayed", NULL, nothing},
+	{"runner-ended", NULL, nothing},
+	{"runner-started", NULL, nothing},
+	{"serving", NULL, nothing},
+	{"site-back", NULL, nothing},
+	{"site-learned", NULL, nothing},
+	{"started", NULL, nothing},
+	{"stopped", NULL, nothing},
+	{"table-read", NULL, nothing},
+	{"taken-already", NULL, nothing},
+	{"tls-result", NULL, nothing},
+	{"token-fetched", NULL, nothing},
+	{"turned-away", NULL, nothing},
+	{"unlocked", NULL, nothing},
+	{"validating", NULL, nothing},
+	{"verified", NULL, nothing},
 };
-
-/* trouble, in our own words */
-static void
-warning(const struct event *e)
-{
-	put_begin(e, e->from->program);
-	buffer_string(e->to, "warning: ");
-	buffer_span(e->to, e->line->name);
-	for (size_t i = 0; i < e->line->field_count; i++) {
-		const struct line_field *f = &e->line->fields[i];
-
-		buffer_char(e->to, ' ');
-		buffer_span(e->to, f->key);
-		buffer_char(e->to, '=');
-		buffer_span(e->to, f->word);
-	}
-	put_end(e);
-}
 
 void
 render_postfix(struct buffer *to, const struct origin *from, const struct line *l)
@@ -559,7 +575,8 @@ render_postfix(struct buffer *to, const struct origin *from, const struct line *
 	const struct event e = {.to = to, .from = from, .line = l};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-		if (!span_equal(l->name, span_of(events[i].name)))
+		if (!span_equal(l->name, span_of(events[i].name)) ||
+		    (events[i].program != NULL && strcmp(events[i].program, from->program) != 0))
 			continue;
 		events[i].put(&e);
 		return;

@@ -61,7 +61,7 @@ check_postfix(const struct buffer *out)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct origin origin = {.program = "fuzz", .pid = 1};
+	static const struct origin origin = {.program = "smtpd", .pid = 1};
 	static struct line line;
 	struct buffer room, out;
 	buffer_init(&room, LINE_MAX_BYTES);

@@ -10,7 +10,7 @@
 
 #include "log/postfix.h"
 
-static const struct origin origin = {.program = "queue-manager", .pid = 412};
+static struct origin origin = {.program = "queue-manager", .pid = 412};
 static struct line line;
 static struct buffer room, out;
 
@@ -25,6 +25,13 @@ words(const char *text)
 	render_postfix(&out, &origin, &line);
 	buffer_char(&out, '\0');
 	return out.at;
+}
+
+/* of that program from now on */
+static void
+by(const char *program)
+{
+	snprintf(origin.program, sizeof(origin.program), "%s", program);
 }
 
 static void
@@ -47,6 +54,7 @@ static void
 refusals_have_the_words_by_which_they_are_counted(void **state)
 {
 	(void)state;
+	by("smtpd");
 	assert_string_equal(
 		words("refused session=S1 client=192.0.2.1 verb=RCPT helo=x.test from=a@b.test "
 		      "to=c@d.test code=550 status=5.7.1 reason=\"<c@d.test>: this host does not "
@@ -73,6 +81,7 @@ static void
 a_message_is_told_from_client_to_removed(void **state)
 {
 	(void)state;
+	by("queue-manager");
 	assert_string_equal(
 		words("queued id=66107 from=a@b.test size=400 recipients=2 "
 		      "origin=network client=192.0.2.1 login=ann"),
@@ -108,6 +117,7 @@ static void
 what_strangers_say_cannot_forge_a_line(void **state)
 {
 	(void)state;
+	by("smtpd");
 	assert_string_equal(words("refused session=S1 client=192.0.2.1 verb=HELO helo=\"a> "
 				  "to=<b\\x0aNov\" from=\"\" "
 				  "to=\"\" code=501 status=5.5.4 reason=\"no\\x0asuch; from=<x>\""),
@@ -120,9 +130,41 @@ static void
 ordinary_events_without_a_word_are_left_out_and_trouble_is_not(void **state)
 {
 	(void)state;
+	by("queue-manager");
 	assert_string_equal(words("site-learned site=x place=y"), "");
 	assert_string_equal(words("disk-low free=3"),
 			    "queue-manager[412]: warning: disk-low free=3\n");
+}
+
+/* names of events that two programs have */
+static void
+nobody_is_blamed_for_what_another_program_says(void **state)
+{
+	(void)state;
+	by("auth");
+	assert_string_equal(
+		words("login-failed session=S1 client=192.0.2.1 login=ann reason=wrong"),
+		"smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication failed: "
+		"wrong, sasl_username=ann\n");
+	assert_string_equal(
+		words("login-failed session=S1 client=192.0.2.1 login=ann reason=trouble"),
+		"smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication failed: "
+		"Connection lost to authentication server, sasl_username=ann\n");
+	by("delivery");
+	assert_string_equal(words("login-failed host=h login=relay reason=no"),
+			    "delivery[412]: warning: login-failed host=h login=relay reason=no\n");
+	assert_string_equal(words("tls-failed host=h reason=no"),
+			    "delivery[412]: warning: tls-failed host=h reason=no\n");
+	by("submit");
+	assert_string_equal(words("refused session=S1 client=uid:7 reason=no"), "");
+	by("smtpd");
+	assert_string_equal(
+		words("client-limited client=192.0.2.1 reason=sessions-per-client count=3"),
+		"smtpd[412]: warning: Connection concurrency limit exceeded: 3 from "
+		"unknown[192.0.2.1] for service smtp\n");
+	assert_string_equal(words("client-limited client=192.0.2.1 reason=sessions count=3"),
+			    "smtpd[412]: warning: client-limited client=192.0.2.1 reason=sessions "
+			    "count=3\n");
 }
 
 static void
@@ -150,6 +192,7 @@ main(void)
 		cmocka_unit_test(a_message_is_told_from_client_to_removed),
 		cmocka_unit_test(what_strangers_say_cannot_forge_a_line),
 		cmocka_unit_test(ordinary_events_without_a_word_are_left_out_and_trouble_is_not),
+		cmocka_unit_test(nobody_is_blamed_for_what_another_program_says),
 		cmocka_unit_test(the_head_is_that_of_syslog),
 	};
 	int failed;
