@@ -92,6 +92,19 @@ senders_find(const struct routes *r, const struct config_tables *tables, struct 
 	return o;
 }
 
+/* code 0: it may */
+static void
+set(struct lookup_verdict *v, enum lookup_class class, uint64_t code, const char *status,
+    const char *text)
+{
+	*v = (struct lookup_verdict){.class = class,
+				     .code = code,
+				     .status = span_of(status),
+				     .text = span_of(text),
+				     .ask = SPAN_NONE,
+				     .block = SPAN_NONE};
+}
+
 void
 senders_verdict(const struct routes *r, const struct lookup_sender *question, int64_t now_ms,
 		struct arena *arena, struct lookup_verdict *v)
@@ -100,22 +113,13 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	struct routes_name n;
 	enum table_outcome o = TABLE_ABSENT;
 
-	*v = (struct lookup_verdict){.class = LOOKUP_REFUSED,
-				     .code = 553,
-				     .status = SPAN("5.7.1"),
-				     .text = SPAN("not an address of this login"),
-				     .ask = SPAN_NONE,
-				     .block = SPAN_NONE};
+	set(v, LOOKUP_REFUSED, 553, "5.7.1", "not an address of this login");
 	if (routes_name(r, question->address, &n) < 0)
 		return;
 	if (question->uid != 0) {
 		switch (is_user(r, &n, (uid_t)(question->uid - 1), now_ms)) {
 		case PASSWD_FOUND:
-			*v = (struct lookup_verdict){.class = LOOKUP_LOCAL,
-						     .status = SPAN_NONE,
-						     .text = SPAN_NONE,
-						     .ask = SPAN_NONE,
-						     .block = SPAN_NONE};
+			set(v, LOOKUP_LOCAL, 0, "", "");
 			return;
 		case PASSWD_TROUBLE:
 			o = TABLE_TROUBLE;
@@ -131,22 +135,13 @@ senders_verdict(const struct routes *r, const struct lookup_sender *question, in
 	switch (o) {
 	case TABLE_FOUND:
 		if (names(answer.value, question))
-			*v = (struct lookup_verdict){.class = LOOKUP_LOCAL,
-						     .status = SPAN_NONE,
-						     .text = SPAN_NONE,
-						     .ask = SPAN_NONE,
-						     .block = SPAN_NONE};
+			set(v, LOOKUP_LOCAL, 0, "", "");
 		return;
 	case TABLE_ABSENT:
 		return;
 	case TABLE_TROUBLE:
 		break;
 	}
-	*v = (struct lookup_verdict){
-		.class = LOOKUP_TROUBLE,
-		.code = 451,
-		.status = SPAN("4.3.0"),
-		.text = SPAN("the senders of a login cannot be looked up now, try again later"),
-		.ask = SPAN_NONE,
-		.block = SPAN_NONE};
+	set(v, LOOKUP_TROUBLE, 451, "4.3.0",
+	    "the senders of a login cannot be looked up now, try again later");
 }

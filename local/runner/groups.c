@@ -83,7 +83,7 @@ is_runner(uint64_t pid)
 	       end[2] != 'Z';
 }
 
-/* take_stale - those of runners that are no more */
+/* take_stale - those of runners that are no more; of one that had our number, too, since none is ours yet */
 static void
 take_stale(struct groups *g)
 {
@@ -100,7 +100,8 @@ take_stale(struct groups *g)
 		uint64_t number;
 
 		if (number_parse(pid, 1, INT_MAX, &number) == 0 && name.len > 0 &&
-		    strlen(e->d_name) < GROUPS_NAME_ROOM && !is_runner(number))
+		    strlen(e->d_name) < GROUPS_NAME_ROOM &&
+		    (number == (uint64_t)getpid() || !is_runner(number)))
 			(void)add(g, e->d_name, 0);
 	}
 	closedir(d);
@@ -211,7 +212,6 @@ groups_ended(struct groups *g, pid_t pid)
 	for (struct group *at = g->first; at != NULL; at = at->next)
 		if (at->pid == pid)
 			at->pid = 0;
-	(void)groups_sweep(g);
 }
 
 bool

@@ -309,6 +309,8 @@ keep_files(struct run *r)
 	if (r->group.procs >= 0) {
 		r->group.procs = fcntl(r->group.procs, F_DUPFD_CLOEXEC, GROUP_KILL_FD + 1);
 		r->group.kill = fcntl(r->group.kill, F_DUPFD_CLOEXEC, GROUP_KILL_FD + 1);
+		if (r->group.procs < 0 || r->group.kill < 0)
+			return -1;
 	}
 	if (place(&r->channel, CHANNEL_FD) < 0)
 		return -1;

@@ -6,7 +6,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PROGRAMS = "master smtpd queue-manager delivery local bounce lookup resolver auth auth-pam log culver".split()
+PROGRAMS = "master smtpd queue-manager delivery local bounce lookup resolver fetch signer auth auth-pam log culver".split()
 CALL = re.compile(r'\b(?:EVENT|event_emit)\(\s*"([a-z][a-z0-9-]*)"')
 # the two lines that common/system/events.c writes itself; hello is no event, log takes it for itself
 RAW = re.compile(r'PRId64 " (events-lost) ')

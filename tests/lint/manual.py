@@ -13,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "man/culver.8"
-OURS = re.compile(r"\.Xr (culver[a-z.-]*|master|smtpd|queue-manager|delivery|local|runner|bounce|lookup|log|spool|submit|resolver|auth|auth-pam|verify|sendmail|mailq|newaliases) ([158])")
+OURS = re.compile(r"\.Xr (culver[a-z.-]*|master|smtpd|queue-manager|delivery|local|runner|bounce|lookup|log|spool|submit|resolver|fetch|signer|auth|auth-pam|verify|sendmail|mailq|newaliases) ([158])")
 
 
 def table():
