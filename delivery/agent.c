@@ -104,6 +104,9 @@ take_job(struct agent *a, struct message *m)
 	m->eight_bit = job.eight_bit;
 	m->utf8 = job.utf8;
 	m->tls_demand = (enum intake_tls_demand)job.tls_demand;
+	/* a sender waives what protects his message, not what protects our login */
+	if (a->credentials.login != NULL && m->tls_demand == INTAKE_TLS_WAIVED)
+		m->tls_demand = INTAKE_TLS_BY_POLICY;
 	m->ret = (enum intake_ret)job.ret;
 	if (job.recipients > AGENT_RECIPIENTS_MAX)
 		return refuse_job(m, "more recipients than may be");

@@ -122,7 +122,8 @@ say_dns(const struct explain *e, const struct demand *d, const struct hosts_addr
 		SAY("    address: %s\n", host->is_secure ? "signed" : "not signed");
 	if (!policy_wants_dane(e->tls) || host->name[0] == '\0')
 		return;
-	if (!host->is_named_securely || !host->is_secure) {
+	/* an alias that is signed may have records though what it leads to is not */
+	if (d->dane.outcome == DANE_ABSENT && (!host->is_named_securely || !host->is_secure)) {
 		SAY("    TLSA: not believed, since what leads to it is not signed\n");
 		return;
 	}

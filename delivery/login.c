@@ -113,7 +113,12 @@ put_line(struct dialog *d, const char *before, bool has_text)
 	enum stream_outcome outcome;
 
 	s->deadline_ms = connect_deadline(d->c, LOGIN_MS);
-	outcome = stream_printf(s, "%s%s\r\n", before, has_text ? d->text : "");
+	/* piece by piece: no copy is made on the way */
+	outcome = stream_put(s, span_of(before));
+	if (outcome == STREAM_OK && has_text)
+		outcome = stream_put(s, span_of(d->text));
+	if (outcome == STREAM_OK)
+		outcome = stream_put(s, SPAN("\r\n"));
 	if (outcome == STREAM_OK)
 		outcome = stream_flush(s);
 	stream_forget(s);

@@ -114,8 +114,7 @@ refused(struct connection *c, const struct tls_demand *demand, const struct repl
 	EVENT("tls-refused", event_string("host", connect_name(c)),
 	      event_string("demanded", policy_level_name(demand->policy->level)),
 	      event_number("code", r->code), event_string("reply", r->text));
-	/* 421 ends the connection, and says nothing of TLS */
-	if (r->code != 421 && !is_demanded(demand))
+	if (!is_demanded(demand))
 		return STARTTLS_PLAIN;
 	c->is_tls_trouble = true;
 	verdict_set(why, FATE_DEFERRED, 0, STATUS,
@@ -138,6 +137,12 @@ starttls_run(struct connection *c, const struct tls_demand *demand, struct verdi
 		outcome = connect_reply(c, STARTTLS_REPLY_MS, &r);
 	if (outcome != EXCHANGE_OK) {
 		connect_trouble(c, outcome, "after STARTTLS", why);
+		connect_drop(c);
+		return STARTTLS_FAILED;
+	}
+	/* 421 ends the connection, and says nothing of TLS */
+	if (r.code == 421) {
+		reply_verdict(&r, why);
 		connect_drop(c);
 		return STARTTLS_FAILED;
 	}

@@ -356,13 +356,14 @@ set_dane(SSL *ssl, const struct policy *p)
 	for (size_t i = 0; i < p->dane->count; i++) {
 		const struct dane_record *r = &p->dane->records[i];
 
-		/* 0: its data is no certificate or key, which only OpenSSL can tell; another one may be usable */
 		if (SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching,
 				      (const unsigned char *)r->data.at, r->data.len) > 0)
 			is_usable = true;
 	}
-	/* RFC 7672, section 2.2: with none of use the demand is encryption alone */
-	SSL_set_verify(ssl, is_usable ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, look_at);
+	/* dane_usable has seen that each is of use: where OpenSSL finds none of them so, nobody is believed */
+	if (!is_usable)
+		return false;
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, look_at);
 	return true;
 }
 

@@ -1,8 +1,11 @@
 /*
- * dane - see dane.h; called by delivery and culver
+ * dane - see dane.h; called by delivery
  */
 #include "common/tls/dane.h"
 
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +18,29 @@
 #define SHA512 2
 #define SHA256_LEN 32
 #define SHA512_LEN 64
+
+/* is it a certificate, or a key, and nothing behind it? */
+static bool
+is_whole(unsigned selector, struct span data)
+{
+	const unsigned char *at = (const unsigned char *)data.at;
+	X509 *certificate = NULL;
+	EVP_PKEY *key = NULL;
+	bool is_read;
+
+	if (data.len > LONG_MAX)
+		return false;
+	if (selector == CERTIFICATE)
+		certificate = d2i_X509(NULL, &at, (long)data.len);
+	else
+		key = d2i_PUBKEY(NULL, &at, (long)data.len);
+	is_read = (certificate != NULL || key != NULL) &&
+		  at == (const unsigned char *)data.at + data.len;
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return is_read;
+}
 
 bool
 dane_usable(struct span rdata, struct dane_record *to)
@@ -29,7 +55,7 @@ dane_usable(struct span rdata, struct dane_record *to)
 		return false;
 	switch (to->matching) {
 	case WHOLE:
-		return true;
+		return is_whole(to->selector, to->data);
 	case SHA256:
 		return to->data.len == SHA256_LEN;
 	case SHA512:

@@ -156,7 +156,7 @@ by_hosts(const struct policy_question *q, struct policy *to)
 		say(to, "the host is reached by a socket of this machine");
 		return;
 	}
-	if (to->level == POLICY_NONE || q->tls->names.count > 0 || q->demand == INTAKE_TLS_WAIVED)
+	if (to->level == POLICY_NONE || q->demand == INTAKE_TLS_WAIVED)
 		return;
 	if (policy_wants_dane(q->tls) && is_published(q->dane)) {
 		if (q->dane->outcome == DANE_UNUSABLE && to->level == POLICY_VERIFIED)
@@ -214,13 +214,13 @@ policy_decide(const struct policy_question *q, struct policy *to)
 bool
 policy_wants_dane(const struct config_hop_tls *tls)
 {
-	return tls->dane && tls->level != CONFIG_HOP_NONE;
+	return tls->dane && tls->level != CONFIG_HOP_NONE && tls->names.count == 0;
 }
 
 bool
 policy_wants_sts(const struct config_hop_tls *tls)
 {
-	return tls->sts && tls->level != CONFIG_HOP_NONE;
+	return tls->sts && tls->level != CONFIG_HOP_NONE && tls->names.count == 0;
 }
 
 const char *

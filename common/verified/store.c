@@ -234,8 +234,7 @@ verified_find(struct verified_store *s, struct span address, struct verified_row
 	} else if (take_row(statement, row)) {
 		outcome = VERIFIED_DONE;
 	} else {
-		snprintf(reason, VERIFIED_REASON_MAX, "a row is none of ours");
-		outcome = VERIFIED_DAMAGE;
+		outcome = VERIFIED_ABSENT; /* none of ours: the next answer takes its place */
 	}
 	(void)sqlite3_finalize(statement);
 	return outcome;

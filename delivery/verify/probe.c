@@ -81,7 +81,7 @@ connect_place(struct probe *p, struct probe_answer *a)
 {
 	struct verdict why;
 	const struct hosts_address *host;
-	bool is_tried = false, is_down = true;
+	bool is_tried = false, is_down, are_all_down = true;
 
 	hosts_start(&p->hosts, p->start->place, SPAN_NONE);
 	while ((host = hosts_next(&p->hosts)) != NULL) {
@@ -89,9 +89,10 @@ connect_place(struct probe *p, struct probe_answer *a)
 		is_tried = true;
 		if (open_connection(p, &why, &is_down) == 0)
 			return true;
+		are_all_down = are_all_down && is_down;
 	}
 	fill(a, is_tried ? &why : &p->hosts.why, is_tried ? p->peer.text : "");
-	a->is_down = is_down;
+	a->is_down = are_all_down;
 	return false;
 }
 
@@ -221,8 +222,16 @@ probe_serve(const struct probe_start *start, int channel)
 	descriptors_keep(kept, sizeof(kept) / sizeof(kept[0]));
 	/* the connection to log was the parent's */
 	events_start("verify", start->log);
-	probe.start = start;
-	hosts_init(&probe.hosts, start->config, start->resolver);
+	/* a host that says nothing is passed over while there is time to ask the next one */
+	static struct config config;
+	static struct probe_start own;
+	config = *start->config;
+	if (config.limits.reply_time == 0 || config.limits.reply_time > PROBE_REPLY_MS)
+		config.limits.reply_time = PROBE_REPLY_MS;
+	own = *start;
+	own.config = &config;
+	probe.start = &own;
+	hosts_init(&probe.hosts, &config, start->resolver);
 	sts_init(&probe.sts, start->fetch);
 	while (next_question(channel, in, &len)) {
 		ask(&probe, span_from(in, len), &answer);

@@ -1,9 +1,9 @@
 /*
  * probe - a process that asks one next hop for recipients, one after another
  *
- * Started by sites.c, for the place of one domain block.  It connects as a delivery does (connect.h, hosts.h), says MAIL FROM and RCPT TO and never
- * DATA, and keeps the connection for the next question.  It has the way back to its parent and the helper for LMTP sockets, and nothing else: not the
- * database, no client.
+ * Started by places.c, for the place of one domain block.  It connects as a delivery does (connect.h, hosts.h), says MAIL FROM and RCPT TO and never
+ * DATA, and keeps the connection for the next question.  It has the way back to its parent, the sockets of resolver, fetch and
+ * log, and the helper for LMTP sockets: not the database, no client.
  */
 #ifndef DELIVERY_VERIFY_PROBE_H
 #define DELIVERY_VERIFY_PROBE_H
@@ -13,8 +13,9 @@
 #include "common/config/config.h"
 #include "common/protocol/verify.h"
 
-#define PROBE_IDLE_MS 5000   /* without a question: QUIT; peers do not like to be kept waiting */
-#define PROBE_REPLY_MS 30000 /* for one reply; its parent waits no longer for all of them */
+#define PROBE_IDLE_MS 5000 /* without a question: QUIT; peers do not like to be kept waiting */
+#define PROBE_REPLY_MS \
+	25000 /* for one reply: two hosts may be silent before the parent gives up (PLACES_PROBE_MS) */
 
 /* what the child sends, as it lies in its memory: both ends are one binary */
 struct probe_answer {
