@@ -7,7 +7,7 @@
 #define DELIVERY_DEMAND_H
 
 #include "common/config/config.h"
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 #include "delivery/hosts.h"
 #include "delivery/sts.h"
 

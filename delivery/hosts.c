@@ -1,5 +1,5 @@
 /*
- * hosts - see the header; called by agent.c.  RFC 5321, section 5.1; RFC 7505
+ * hosts - see the header; called by agent.c, demand.c, explain.c and the probes of verify.  RFC 5321, section 5.1; RFC 7505
  */
 #include "delivery/hosts.h"
 

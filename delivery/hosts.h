@@ -25,7 +25,7 @@
 #include "common/protocol/resolver-client.h"
 #include "common/text/arena.h"
 #include "common/text/span.h"
-#include "common/tls/dane.h"
+#include "delivery/dane.h"
 
 #define HOSTS_MX_MAX 20	      /* hosts of one domain that are tried; more are left out */
 #define HOSTS_ADDRESSES_MAX 8 /* of one host */

@@ -4,7 +4,7 @@
 #ifndef DELIVERY_OUTCOME_H
 #define DELIVERY_OUTCOME_H
 
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 #include "delivery/connect.h"
 
 /*

@@ -1,5 +1,5 @@
 /*
- * sts - see the header; called by agent.c
+ * sts - see the header; called by demand.c
  */
 #include "delivery/sts.h"
 

@@ -12,7 +12,7 @@
 #include "common/protocol/fetch-client.h"
 #include "common/protocol/resolver-client.h"
 #include "common/text/arena.h"
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 #define STS_KEEP_MS 10000
 #define STS_DNS_MS \

@@ -1,5 +1,5 @@
 /*
- * tls - see tls.h; called by main.c, starttls.c and agent.c
+ * tls - see tls.h; called by main.c, starttls.c, connect.c and the probes of verify
  */
 #include "delivery/tls.h"
 
@@ -8,7 +8,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

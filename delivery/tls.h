@@ -17,7 +17,7 @@
 #include "common/protocol/jobs.h"
 #include "common/system/stream.h"
 #include "common/tls/layer.h"
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 /* the authorities that a Debian system believes (ca-certificates) */
 #define TLS_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"

@@ -2,7 +2,7 @@
  * takes-hop-tls - what the rows of `tls` in `outbound`, `route` and `domain` do with their arguments, and which of these blocks counts
  *
  * See takes.h and config.h.  The words are what the administrator demands, and what of the domain's own demands (RFC 7672, RFC 8461) is
- * looked for; what follows from both for one host is common/tls/policy.c's.
+ * looked for; what follows from both for one host is said where mail is delivered.
  */
 #include "common/config/parse.h"
 #include "common/config/takes.h"

@@ -1,5 +1,5 @@
 /*
- * layer - see layer.h; called by smtpd/starttls.c
+ * layer - see layer.h; called by those who speak TLS: smtpd, delivery
  */
 #include "common/tls/layer.h"
 

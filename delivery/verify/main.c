@@ -1,7 +1,7 @@
 /*
  * verify - asks next hops for recipients, where the configuration says `recipients verify`, and keeps their answers
  *
- * The second program of this folder.  Answers the sessions of smtpd (common/protocol/verify.h); connects, in processes of their own, to the resolver and to the
+ * The second program of this folder.  Answers the sessions of smtpd (common/protocol/verify.h); connects, in processes of their own, to resolver, fetch and the
  * hosts that the configuration names.  The database is opened before it enters its room.  See verify(8).
  */
 #include "common/config/config.h"

@@ -123,6 +123,16 @@ def test_without_starttls_only_who_demands_it_waits(culver, hop):
     assert len(sink.messages) == 1
 
 
+def test_a_host_that_closes_at_starttls_is_busy(culver, authority, hop):
+    """421 says nothing of TLS, and is no failure of what was demanded."""
+    sink = hop(authority.issue("any", ["whoever.test"]),
+               answer=lambda verb, *_: b"421 4.3.2 closing\r\n" if verb == "STARTTLS" else None)
+    route(configure(culver), f"127.0.0.1:{sink.port}", "required").start()
+    told = outcome(culver, "deferred")
+    assert told["code"] == "421" and told["status"] == "4.3.2" and not sink.messages
+    assert not culver.events("tls-refused")
+
+
 @pytest.mark.parametrize("level,event", [("opportunistic", "delivered"), ("required", "deferred")])
 def test_starttls_that_is_refused(culver, authority, hop, level, event):
     sink = hop(authority.issue("any", ["whoever.test"]),

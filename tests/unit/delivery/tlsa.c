@@ -5,7 +5,7 @@
 
 #include "common/protocol/resolver-client.h"
 #include "common/text/arena.h"
-#include "common/tls/dane.h"
+#include "delivery/dane.h"
 
 #define EE \
 	"030101" \
@@ -160,6 +160,11 @@ what_is_not_signed_or_not_usable_tells_nothing(void **state)
 	static const struct names_row useless[] = {
 		{"_25._tcp.mx.test", RESOLVER_TLSA, RESOLVER_FOUND, 0, PKIX, RESOLVER_SECURE},
 		{"_25._tcp.mx.test", RESOLVER_TLSA, RESOLVER_FOUND, 0, "030101abab",
+		 RESOLVER_SECURE},
+		/* whole, but neither a certificate nor a key */
+		{"_25._tcp.mx.test", RESOLVER_TLSA, RESOLVER_FOUND, 0, "030000abab",
+		 RESOLVER_SECURE},
+		{"_25._tcp.mx.test", RESOLVER_TLSA, RESOLVER_FOUND, 0, "030100abab",
 		 RESOLVER_SECURE},
 		{NULL}};
 	struct dane found = find(unsigned_rows, "mx.test", "mx.test", true);

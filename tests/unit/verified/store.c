@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,26 @@ list(struct verified_store *s, const char *address)
 	enum verified_outcome outcome = verified_list(s, span_of(address), add, NULL, reason);
 	assert_int_equal(outcome, listed[0] != '\0' ? VERIFIED_DONE : VERIFIED_ABSENT);
 	return listed;
+}
+
+/* a row that is not as we write them: as if it were not there, and the next answer takes its place */
+static void
+a_row_that_is_none_of_ours_is_none(void **state)
+{
+	struct verified_store *s = open_store(false);
+	sqlite3 *db = NULL;
+	(void)state;
+	put(s, "ann@c.test", VERIFY_TAKEN, 5);
+	verified_close(s);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE verified SET code = 7777", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	s = open_store(false);
+	assert_int_equal(find(s, "ann@c.test"), VERIFIED_ABSENT);
+	put(s, "ann@c.test", VERIFY_REFUSED, 6);
+	assert_int_equal(find(s, "ann@c.test"), VERIFIED_DONE);
+	verified_close(s);
 }
 
 static void
@@ -241,6 +262,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_put_is_found_after_a_restart, begin, end),
+		cmocka_unit_test_setup_teardown(a_row_that_is_none_of_ours_is_none, begin, end),
 		cmocka_unit_test_setup_teardown(an_address_has_one_row_the_last, begin, end),
 		cmocka_unit_test_setup_teardown(who_tries_names_pushes_out_no_good_one, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_forgotten_is_gone, begin, end),

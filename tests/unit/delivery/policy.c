@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 static const struct span patterns[] = {{"mx.dom.test", 11}, {"*.hosts.test", 12}};
 static const struct policy_sts enforced = {POLICY_STS_ENFORCE, patterns, 2};
@@ -205,6 +205,9 @@ names_that_are_given_count_alone(void **state)
 	assert_int_equal(p.level, POLICY_VERIFIED);
 	assert_int_equal(p.name_count, 1);
 	assert_true(has_name(&p, "one.test"));
+	/* so nobody is asked, and nobody's silence counts */
+	assert_false(policy_wants_dane(&tls));
+	assert_false(policy_wants_sts(&tls));
 }
 
 static void

@@ -4,8 +4,8 @@
  * Asked for only where the host's addresses, and its MX if it is one of a domain, are signed: elsewhere nobody could say that there
  * are none, and name servers that do not answer for unknown types would stop mail (RFC 7672, section 2.2.2).
  */
-#ifndef COMMON_TLS_DANE_H
-#define COMMON_TLS_DANE_H
+#ifndef DELIVERY_DANE_H
+#define DELIVERY_DANE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * policy - see policy.h; called by delivery and culver
+ * policy - see policy.h; called by demand.c
  */
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 #include <stdarg.h>
 #include <stdio.h>

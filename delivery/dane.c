@@ -1,7 +1,7 @@
 /*
- * dane - see dane.h; called by delivery
+ * dane - see dane.h; called by hosts.c
  */
-#include "common/tls/dane.h"
+#include "delivery/dane.h"
 
 #include <limits.h>
 #include <openssl/err.h>

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

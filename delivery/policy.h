@@ -12,8 +12,8 @@
  *
  * A sender may demand more, by REQUIRETLS, or less of what domains publish, by `TLS-Required: No` (RFC 8689).  What the configuration demands is the least in any case: `verified` of a host that DANE vouches for is met by DANE, since that says who it is.
  */
-#ifndef COMMON_TLS_POLICY_H
-#define COMMON_TLS_POLICY_H
+#ifndef DELIVERY_POLICY_H
+#define DELIVERY_POLICY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #include "common/protocol/intake.h"
 #include "common/protocol/resolver.h"
 #include "common/text/span.h"
-#include "common/tls/dane.h"
+#include "delivery/dane.h"
 
 #define POLICY_NAMES_MAX (CONFIG_HOP_NAMES_MAX + 4)
 #define POLICY_WHY_MAX 400

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "common/tls/policy.h"
+#include "delivery/policy.h"
 
 static struct config_hop_tls open_tls = {
 	.level = CONFIG_HOP_OPPORTUNISTIC, .dane = true, .sts = true};
