@@ -5,7 +5,9 @@ import pytest
 import certificates
 import mail
 import smtp
-from test_tls_out import HOST, NAME, authority, configure, dane, hop, names, route  # noqa: F401 (three of them fixtures)
+from culver import block
+from smarthost import add_login
+from test_tls_out import DEEP, HOST, NAME, authority, configure, dane, hop, names, route, verbs  # noqa: F401 (three of them fixtures)
 
 OFFER = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "REQUIRETLS")
 
@@ -103,6 +105,17 @@ def test_an_mx_that_is_not_signed_may_not_choose_the_name(culver, sending, autho
     route(configure(culver, server), f"mx:{HOST}:{sink.port}", "opportunistic", f"ca {authority.certificate}").start()
     assert culver.wait_event("failed", id=sending(" REQUIRETLS"))["status"] == "5.7.10"
     assert not sink.messages
+
+
+def test_a_sender_does_not_waive_what_protects_our_login(culver, sending, authority, names, hop):
+    """The connection carries our password, too: DANE stands for it whatever the message says."""
+    sink = hop(authority.issue("theirs", [NAME]), extensions=("PIPELINING", "AUTH PLAIN"))
+    add_login(culver, "relay", "alice@example.org")
+    server, anchor = names(DEEP + f"_{sink.port}._tcp.mx TLSA 3 1 1 " + "ab" * 32, sign=True)
+    configure(culver, server, anchor).general.append(block(f"route {HOST}", [f"smtp mx:{HOST}:{sink.port}", "login relay"]))
+    culver.start()
+    assert culver.wait_event("deferred", id=sending(header=b"TLS-Required: No\r\n"))["status"] == "4.7.5"
+    assert not sink.messages and not any(command.startswith("AUTH") for command in verbs(sink))
 
 
 def test_what_waives_tls_goes_where_dane_would_have_stopped_it(culver, sending, authority, names, hop):
