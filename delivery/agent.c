@@ -17,7 +17,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/arena.h"
-#include "common/text/utf8.h"
+#include "delivery/commands.h"
 #include "delivery/credentials.h"
 #include "delivery/demand.h"
 #include "delivery/login.h"
@@ -119,19 +119,6 @@ take_job(struct agent *a, struct message *m)
 
 /* ---- delivering ---- */
 
-/* what no peer may be sent in a command; smtpd lets nothing of it in, so this is the second lock */
-static const char *
-unsendable(struct span address)
-{
-	for (size_t i = 0; i < address.len; i++) {
-		unsigned char c = (unsigned char)address.at[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return "the address has a control character";
-	}
-	return utf8_is_valid(address) ? NULL : "the address is neither ASCII nor UTF-8";
-}
-
 static void
 tell_open(struct message *m, struct report *report, const struct verdict *v, const char *host,
 	  enum reply_meaning meaning)
@@ -147,7 +134,7 @@ tell_open(struct message *m, struct report *report, const struct verdict *v, con
 static void
 refuse_unsendable(struct message *m, struct report *report)
 {
-	const char *reason = unsendable(m->sender);
+	const char *reason = commands_unsendable(m->sender);
 	struct verdict v;
 
 	if (reason != NULL) {
@@ -159,7 +146,7 @@ refuse_unsendable(struct message *m, struct report *report)
 	for (size_t i = 0; i < m->count; i++) {
 		struct recipient *r = &m->recipients[i];
 
-		reason = unsendable(r->address);
+		reason = commands_unsendable(r->address);
 		if (reason == NULL)
 			continue;
 		verdict_set(&v, FATE_FAILED, 0, "5.1.3",

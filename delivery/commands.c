@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "common/mail/xtext.h"
+#include "common/text/utf8.h"
 
 static struct buffer command; /* the one that is being made */
 
@@ -81,4 +82,16 @@ commands_rcpt(const struct connection *c, const struct recipient *r, bool says_u
 		xtext_orcpt_encode(r->orcpt, says_utf8, &command);
 	}
 	return end();
+}
+
+const char *
+commands_unsendable(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++) {
+		unsigned char c = (unsigned char)address.at[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return "the address has a control character";
+	}
+	return utf8_is_valid(address) ? NULL : "the address is neither ASCII nor UTF-8";
 }

@@ -20,6 +20,7 @@
 #include "common/system/events.h"
 #include "common/system/fatal.h"
 #include "common/text/utf8.h"
+#include "delivery/commands.h"
 #include "delivery/connect.h"
 #include "delivery/demand.h"
 #include "delivery/hosts.h"
@@ -172,23 +173,15 @@ transaction(struct probe *p, struct span address, struct probe_answer *a)
 	return true;
 }
 
-static bool
-is_sendable(struct span address)
-{
-	for (size_t i = 0; i < address.len; i++)
-		if ((unsigned char)address.at[i] < 0x20 || address.at[i] == 0x7f)
-			return false;
-	return utf8_is_valid(address);
-}
-
 static void
 ask(struct probe *p, struct span address, struct probe_answer *a)
 {
 	bool was_kept = p->connection.open;
 
 	*a = (struct probe_answer){.outcome = VERIFY_UNKNOWN};
-	if (!is_sendable(address)) {
-		snprintf(a->reply, sizeof(a->reply), "the address cannot be named to a server");
+	const char *reason = commands_unsendable(address);
+	if (reason != NULL) {
+		snprintf(a->reply, sizeof(a->reply), "%s", reason);
 		return;
 	}
 	if (!was_kept && !connect_place(p, a))
