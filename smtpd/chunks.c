@@ -15,6 +15,7 @@
 #include "common/text/number.h"
 #include "smtpd/accept.h"
 #include "smtpd/content.h"
+#include "smtpd/gates.h"
 #include "smtpd/session.h"
 #include "smtpd/submitted.h"
 
@@ -99,7 +100,7 @@ begin(struct session *s)
 		session_reply(s, 554, "5.5.1", "no recipient was accepted");
 		return false;
 	}
-	if (!accept_file(s) || !content_begin(s, &s->chunks)) {
+	if (!gates_data(s) || !accept_file(s) || !content_begin(s, &s->chunks)) {
 		session_reset(s);
 		return false;
 	}
@@ -118,7 +119,8 @@ end_chunk(struct session *s, const struct chunk *chunk)
 
 	if (chunk->is_last)
 		content_finish(c);
-	if (content_is_refused(s, c) || (chunk->is_last && submitted_is_refused(s, c))) {
+	if (content_is_refused(s, c) ||
+	    (chunk->is_last && (submitted_is_refused(s, c) || !gates_message(s, c)))) {
 		refuse(s);
 	} else if (chunk->is_last) {
 		accept_message(s, c);

@@ -19,6 +19,7 @@
 #include "common/system/clock.h"
 #include "common/system/events.h"
 #include "smtpd/accept.h"
+#include "smtpd/gates.h"
 #include "smtpd/session.h"
 #include "smtpd/submitted.h"
 
@@ -409,7 +410,7 @@ content_data(struct session *s, struct span argument)
 		session_reply(s, 554, "5.5.1", "no recipient was accepted");
 		return;
 	}
-	if (!accept_file(s)) {
+	if (!gates_data(s) || !accept_file(s)) {
 		session_reset(s);
 		return;
 	}
@@ -422,7 +423,8 @@ content_data(struct session *s, struct span argument)
 	if (outcome != STREAM_OK) {
 		accept_abandon(s);
 		session_lost(s, outcome);
-	} else if (content_is_refused(s, &c) || submitted_is_refused(s, &c)) {
+	} else if (content_is_refused(s, &c) || submitted_is_refused(s, &c) ||
+		   !gates_message(s, &c)) {
 		accept_abandon(s);
 	} else {
 		accept_message(s, &c);

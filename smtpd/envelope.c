@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "common/text/arena.h"
+#include "smtpd/gates.h"
 #include "smtpd/login.h"
 #include "smtpd/parameters.h"
 #include "smtpd/verification.h"
@@ -93,6 +94,10 @@ envelope_mail(struct session *s, struct span argument)
 		return;
 	}
 	s->transaction.sender = sender;
+	if (!gates_mail(s)) {
+		session_reset(s);
+		return;
+	}
 	s->stage = STAGE_MAIL;
 	accept_open(s);
 	session_reply(s, 250, "2.1.0", "ok");
@@ -185,6 +190,7 @@ envelope_settle(struct session *s)
 		addresses[i] = t->waiting[i].address;
 	checks_recipients(s, addresses, count, checks);
 	verification_run(s, addresses, count, checks);
+	gates_recipients(s, t->waiting, count, checks);
 	for (size_t i = 0; i < count && s->ended == NULL; i++) {
 		s->about = addresses[i];
 		if (checks[i].code != 250) {

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "common/mail/domain.h"
+#include "smtpd/gates.h"
 #include "smtpd/login.h"
 #include "smtpd/mechanisms.h"
 #include "smtpd/starttls.h"
@@ -34,6 +35,11 @@ take_name(struct session *s, struct span argument)
 		return false;
 	}
 	session_reset(s);
+	if (!gates_hello(s)) {
+		s->helo[0] = '\0';
+		s->stage = STAGE_GREETED;
+		return false;
+	}
 	s->stage = STAGE_READY;
 	return true;
 }

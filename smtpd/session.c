@@ -19,6 +19,7 @@
 #include "common/system/events.h"
 #include "smtpd/chunks.h"
 #include "smtpd/envelope.h"
+#include "smtpd/gates.h"
 #include "smtpd/starttls.h"
 #include "smtpd/verbs.h"
 
@@ -161,6 +162,7 @@ session_reset(struct session *s)
 {
 	struct session_transaction *t = &s->transaction;
 
+	gates_reset(s);
 	chunks_reset(s);
 	arena_reset(&t->arena);
 	recipients_clear(&t->recipients);
@@ -364,8 +366,10 @@ catch_signals(void)
 static void
 greet(struct session *s, bool is_greeted)
 {
-	if (is_greeted)
+	if (is_greeted) {
+		(void)gates_connect(s);
 		return;
+	}
 	if (s->is_implicit && !starttls_implicit(s))
 		return;
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
@@ -374,7 +378,8 @@ greet(struct session *s, bool is_greeted)
 		session_end(s, "out-of-turn");
 		return;
 	}
-	session_reply(s, 220, NULL, SESSION_GREETING, s->config->hostname);
+	if (gates_connect(s))
+		session_reply(s, 220, NULL, SESSION_GREETING, s->config->hostname);
 }
 
 /* the last reply goes out; closing with bytes unread would reset the connection and take the reply with it */
@@ -405,6 +410,7 @@ session_serve(const struct session_start *start)
 	greet(s, start->is_greeted);
 	while (read_command(s))
 		act(s);
+	gates_end(s);
 	linger(s);
 	EVENT("disconnected", event_string("session", s->id), event_string("client", s->client),
 	      event_string("reason", s->ended), event_string("verb", s->verb),
