@@ -13,6 +13,7 @@ import mta
 import spool
 
 SITES = 5000
+UNKNOWN = 200  # sites that answer at once, and that nobody has written to
 # what stands behind a site of `beside-sites`: a behaviour of sink; None: nobody listens
 SITE_KINDS = {"healthy": "accept", "slow": "slow:2000", "refused": None, "silent": "silent", "busy": "busy:0", "hang": "hang",
               "blackhole": "blackhole"}
@@ -70,14 +71,16 @@ class Culver(mta.Mta):
     def empty_queue(self):
         shutil.rmtree(self.instance.spool, ignore_errors=True)
 
-    def fill_sites(self, ports, messages):
-        """While it is stopped: so many messages, tried once and due now, for all the sites, each of which has an address of its own."""
+    def fill_sites(self, ports, messages, tried=True):
+        """While it is stopped: so many messages, tried once and due now, or never tried, for all the sites, each of which has an address of its own."""
         self.routes_without_sites = list(self.instance.general)
         for n in range(SITES):
             address = f"127.{16 + n // 62500}.{n // 250 % 250}.{1 + n % 250}:{ports[site_kind(n)]}"
             self.instance.general.append(f"route d{n}.test {{\n    smtp {address}\n}}")
+        for n in range(UNKNOWN):
+            self.instance.general.append(f"route n{n}.test {{\n    smtp 127.15.0.{1 + n}:{ports['healthy']}\n}}")
         owner = os.stat(os.path.join(self.instance.spool, "queue"))
-        spool.fill(self.instance.spool, messages, (owner.st_uid, owner.st_gid), SITES, wait_s=0)
+        spool.fill(self.instance.spool, messages, (owner.st_uid, owner.st_gid), SITES, wait_s=0, tried=tried)
 
     def forget_sites(self):
         """With the next start they are unknown."""

@@ -21,6 +21,7 @@ LIST_CLIENT = "127.1.1.1"  # not the one of the letters: who sends is told apart
 LETTERS = 50  # of somebody else, behind a list
 NEW_BESIDE_DEAD = 500
 NEW_BESIDE_SITES = 2000
+UNKNOWN = 200  # sites of mta_culver.py, a letter to each
 _tags = itertools.count(1)
 
 
@@ -174,6 +175,18 @@ def beside_sites(bench, mta, scenario, messages):
     return result
 
 
+def beside_herd(bench, mta, scenario, messages):
+    """Letters, one every 50 ms, each to a site of its own that nobody has written to, beside one sender's `messages` for sites that nobody has written to either."""
+    mta.stop()
+    mta.fill_sites(bench.site_ports, messages, tried=False)
+    mta.start()
+    load, _ = _load(bench, mta, scenario, UNKNOWN, "r0@n%d.test", every=50, domains=UNKNOWN, source=LIST_CLIENT)
+    sent = load.result()
+    result = _delays(sent, bench.sink.wait(UNKNOWN, PATIENCE_S))
+    mta.forget_sites()
+    return result
+
+
 def _fill(bench, mta, messages):
     """That many messages to a site that does not answer; they are in the queue then."""
     tag = f"r{next(_tags)}"
@@ -229,6 +242,8 @@ SCENARIOS = [
     Scenario("pair", "one of two hosts black-holed, the first", pair, 6000, 20, domain="pair.test", only=("Culver", "Culver synced"), spoils=True, rounds=3),
     Scenario("beside-dead", "new mail beside 20,000 messages to a dead site", beside_dead, 20000, 4, spoils=True, rounds=3),
     Scenario("beside-sites", "new mail beside 100,000 messages to 5,000 sites, a third dead, a third slow", beside_sites, 100000, 4,
+             only=("Culver", "Culver synced"), spoils=True, counted=False, rounds=3),
+    Scenario("beside-herd", "letters to unknown sites beside 100,000 new messages of another sender to 5,000 sites, as above", beside_herd, 100000, 4,
              only=("Culver", "Culver synced"), spoils=True, counted=False, rounds=3),
     Scenario("behind-list", "letters of one sender behind 100,000 recipients of a list, the same slow site", behind_list, 100, 1,
              domain="list.test", spoils=True, counted=False, rounds=3),

@@ -54,7 +54,8 @@ idle_drop(struct manager *q, struct agent *a)
 bool
 idle_had_turn(const struct agent *a)
 {
-	return a->jobs >= SCHEDULE_TURN_JOBS || a->recipients >= SCHEDULE_TURN_RECIPIENTS;
+	return a->jobs >= SCHEDULE_TURN_JOBS || a->recipients >= SCHEDULE_TURN_RECIPIENTS ||
+	       a->busy_ms >= SCHEDULE_TURN_MS;
 }
 
 static bool

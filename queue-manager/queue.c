@@ -34,6 +34,8 @@ place_list_drop(struct place *p)
 	else
 		l->last = p->list_previous;
 	l->count--;
+	if (l->all != NULL)
+		--*l->all;
 	p->list = NULL;
 }
 
@@ -50,6 +52,8 @@ place_list_add(struct place_list *l, struct place *p)
 		l->first = p;
 	l->last = p;
 	l->count++;
+	if (l->all != NULL)
+		++*l->all;
 }
 
 /* ---- places ---- */

@@ -29,6 +29,7 @@ struct site;
 struct place_list {
 	struct place *first, *last;
 	uint32_t count;
+	uint32_t *all; /* of one of several lists: how many are in all of them; else NULL */
 };
 
 enum queue_rank { QUEUE_FRESH, QUEUE_RETRY, QUEUE_RANKS };

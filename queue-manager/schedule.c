@@ -55,41 +55,59 @@ schedule_service(struct manager *q, const struct place *p)
 	return &q->schedule.service[schedule_service_kind(p->kind)];
 }
 
+/* which line does it wait in?  false: in none */
+static bool
+waits_in(const struct service *s, const struct place *p, enum claim_line *line)
+{
+	for (int l = 0; l < CLAIM_LINES; l++)
+		for (int rank = 0; rank < QUEUE_RANKS; rank++) {
+			*line = (enum claim_line)l;
+			if (claim_waits(&s->claims, p, *line, (enum queue_rank)rank))
+				return true;
+		}
+	return false;
+}
+
 bool
 schedule_is_hungry(const struct service *s, const struct place *p)
 {
-	for (int rank = 0; rank < QUEUE_RANKS; rank++)
-		if (p->list == &s->hungry[rank] || p->list == &s->doubtful[rank])
-			return true;
-	return false;
+	enum claim_line line;
+	return waits_in(s, p, &line);
 }
 
 bool
 schedule_has_hungry(const struct service *s)
 {
 	for (int rank = 0; rank < QUEUE_RANKS; rank++)
-		if (s->hungry[rank].first != NULL || s->doubtful[rank].first != NULL)
+		if (s->claims.waiting[CLAIM_HUNGRY][rank] > 0 ||
+		    s->claims.waiting[CLAIM_DOUBTFUL][rank] > 0)
 			return true;
 	return false;
 }
 
-/* new mail has come to one that waits with retries */
-static bool
-has_risen(const struct service *s, const struct place *p)
+/* it keeps its turn, unless what has come stands in another's name, or before what it waited with */
+static void
+wait_on(struct service *s, struct place *p, enum claim_line line)
 {
-	return queue_rank(p) == QUEUE_FRESH &&
-	       (p->list == &s->hungry[QUEUE_RETRY] || p->list == &s->doubtful[QUEUE_RETRY]);
+	enum queue_rank rank = queue_rank(p);
+	if (p->batches == 0)
+		return;
+	if (!claim_waits(&s->claims, p, line, rank))
+		line = CLAIM_HUNGRY; /* new mail has come to one that waits with retries, or goes away from there */
+	claim_wait(&s->claims, p, line, rank);
 }
 
 void
 schedule_touch(struct manager *q, struct place *p)
 {
 	struct service *s = schedule_service(q, p);
-	if (has_risen(s, p))
-		place_list_add(&s->hungry[QUEUE_FRESH], p);
+	enum claim_line line;
+	bool is_hungry = waits_in(s, p, &line);
+	if (is_hungry)
+		wait_on(s, p, line);
 	/* one that waits for its first agent, or for its site, keeps its turn: nothing else can be done for it */
-	bool waits = (schedule_is_hungry(s, p) && p->agents == 0) ||
-		     (p->list == &p->site->waiting && p->idle == NULL);
+	bool waits =
+		(is_hungry && p->agents == 0) || (p->list == &p->site->waiting && p->idle == NULL);
 	if (p->list != &s->touched && (!waits || p->is_stale || p->site->is_dead))
 		place_list_add(&s->touched, p);
 	loop_task_wake(q->loop, &s->task);
@@ -190,7 +208,8 @@ drop_want(struct manager *q, struct want *w)
 	struct place *p = w->place;
 	site_count_wants(p, -1);
 	schedule_service(q, p)->wants--;
-	schedule_service(q, p)->doubtful_agents -= w->is_doubtful;
+	if (w->is_doubtful)
+		claim_give_back(&schedule_service(q, p)->claims, w->sender, w->rank);
 	w->number = 0;
 	schedule_touch(q, p);
 	schedule_site_wake(q, p->site);
@@ -278,8 +297,11 @@ schedule_want_find(struct manager *q, uint32_t number)
 static void
 set_doubtful(struct manager *q, struct agent *a, bool is_doubtful)
 {
-	struct service *s = schedule_service(q, a->place);
-	s->doubtful_agents += (uint32_t)is_doubtful - (uint32_t)a->is_doubtful;
+	struct claims *t = &schedule_service(q, a->place)->claims;
+	if (is_doubtful && !a->is_doubtful)
+		claim_take(t, a->sender, a->rank);
+	else if (!is_doubtful && a->is_doubtful)
+		claim_give_back(t, a->sender, a->rank);
 	a->is_doubtful = is_doubtful;
 }
 
@@ -290,6 +312,8 @@ schedule_agent(struct manager *q, struct want *w, struct agent *a)
 	a->place = p;
 	site_count_agents(p, 1);
 	schedule_service(q, p)->agents++;
+	a->sender = w->sender;
+	a->rank = w->rank;
 	set_doubtful(q, a, w->is_doubtful);
 	idle_add(q, a);
 	drop_want(q, w);
@@ -313,7 +337,9 @@ schedule_agent_free(struct manager *q, struct agent *a)
 	struct message *m = serve_end_job(q, a);
 	struct place *p = a->place;
 	struct site *s = p->site;
-	s->is_quick = !a->had_trouble && manager_now_ms(q) - a->begun_ms <= SCHEDULE_QUICK_MS;
+	int64_t took_ms = manager_now_ms(q) - a->begun_ms;
+	s->is_quick = !a->had_trouble && took_ms <= SCHEDULE_QUICK_MS;
+	a->busy_ms += took_ms;
 	set_doubtful(q, a, p->kind == JOBS_SMTP && !s->is_quick);
 	a->jobs++;
 	idle_add(q, a);
@@ -475,4 +501,6 @@ schedule_free(struct manager *q)
 	}
 	queue_places_free(q);
 	sites_free(q);
+	for (int kind = JOBS_SMTP; kind < SCHEDULE_SERVICES; kind++)
+		claims_free(&q->schedule.service[kind].claims);
 }

@@ -13,6 +13,7 @@
 
 #include "common/protocol/jobs.h"
 #include "common/system/loop.h"
+#include "queue-manager/claim.h"
 #include "queue-manager/expansion.h"
 #include "queue-manager/queue.h"
 #include "queue-manager/site.h"
@@ -29,8 +30,10 @@ struct peer;
 /* one in so many is kept for places where new mail waits; they may take half of what is kept for quick sites, too */
 #define SCHEDULE_FRESH_SHARE 8
 #define SCHEDULE_FRESH_TURNS 3 /* places with new mail that may come before one with retries */
-#define SCHEDULE_QUICK_MS 3000 /* a job that takes no longer */
-#define SCHEDULE_TURN_RECIPIENTS 200 /* or so many recipients */
+#define SCHEDULE_QUICK_MS \
+	1000 /* a job that takes no longer: such a slot is free again within a second */
+#define SCHEDULE_TURN_RECIPIENTS 200 /* or so many recipients, */
+#define SCHEDULE_TURN_MS 1000	     /* or for so long */
 #define SCHEDULE_IDLE_MS 5000 /* an agent that has nothing to do is kept so long for its place */
 #define SCHEDULE_DEATHS_MAX \
 	5 /* agents in a row that may die over one message before it is deferred */
@@ -54,10 +57,13 @@ struct agent {
 	uint32_t room, count, left;
 	uint32_t jobs;		    /* done since it came */
 	uint32_t recipients;	    /* given to it since then */
+	int64_t busy_ms;	    /* it was busy so long since then */
 	bool had_trouble;	    /* this job has told of trouble with the place already */
 	bool is_delay;		    /* this job is a notice about those who are delayed */
 	bool is_connected;	    /* it has told of what its host answered */
-	bool is_doubtful;	    /* counted so */
+	uint32_t sender;	    /* in whose name it was asked for, */
+	enum queue_rank rank;	    /* and in which rank: he holds it (claim.h), */
+	bool is_doubtful;	    /* if its site may hang */
 	bool is_of_old;		    /* of a former configuration: ends when it is free */
 	bool is_hanging;	    /* it is being ended, since nothing was heard of its mailbox */
 	int64_t begun_ms;	    /* its job was given then */
@@ -72,6 +78,8 @@ struct agent {
 
 struct want {
 	uint32_t number; /* 0: free */
+	uint32_t sender; /* as the agent that it asks for */
+	enum queue_rank rank;
 	bool is_doubtful;
 	struct place *place;
 	struct peer *parent;
@@ -83,13 +91,9 @@ struct service {
 	struct manager *q;
 	struct peer *parent;	   /* the newest; NULL: none is there */
 	struct place_list touched; /* something changed: to be looked at in this turn */
-	struct place_list
-		hungry[QUEUE_RANKS]; /* they wait for a slot, or for the parent; in turns */
-	struct place_list doubtful
-		[QUEUE_RANKS]; /* those of them whose sites are not known to be quick, while they have their share */
+	/* places that wait for a slot, or for the parent, in turns; and the agents and wants of sites that may hang */
+	struct claims claims;
 	unsigned fresh_turns; /* slots in a row that went to new mail */
-	uint32_t
-		doubtful_agents; /* agents and wants of such sites; a share of the slots is all they get */
 	struct agent *idle_first, *idle_last;
 	uint32_t agents, wants;
 	struct want want[SCHEDULE_WANTS_MAX];

@@ -200,7 +200,7 @@ free_want(struct service *s)
 }
 
 static bool
-send_want(struct manager *q, struct service *s, struct place *p)
+send_want(struct manager *q, struct service *s, struct place *p, enum queue_rank rank)
 {
 	struct want *w = free_want(s);
 	if (w == NULL)
@@ -208,26 +208,39 @@ send_want(struct manager *q, struct service *s, struct place *p)
 	if (++q->schedule.last_want == 0)
 		q->schedule.last_want = 1;
 	*w = (struct want){.number = q->schedule.last_want,
+			   .sender = claim_sender(&s->claims, p, rank),
+			   .rank = rank,
 			   .is_doubtful = is_doubtful(p),
 			   .place = p,
 			   .parent = s->parent,
 			   .since_ms = manager_now_ms(q)};
-	s->doubtful_agents += w->is_doubtful;
+	claim_turn(&s->claims, w->sender, rank);
+	if (w->is_doubtful)
+		claim_take(&s->claims, w->sender, rank);
 	site_count_wants(p, 1);
 	s->wants++;
 	schedule_look_again(s, w->since_ms + SCHEDULE_WANT_MS);
 	return q->schedule.hands->want(q, s->parent, w->number, p);
 }
 
-/* may one of those have an agent more? */
-static bool
-may_take(struct manager *q, const struct service *s, bool for_doubtful, enum queue_rank rank)
+/* agents more that sites which may hang can have in that rank */
+static uint32_t
+left_for_doubtful(struct manager *q, const struct service *s, enum queue_rank rank)
 {
 	uint32_t max = schedule_agents_max(q, s->kind);
 	uint32_t kept = max / SCHEDULE_QUICK_SHARE;
 	if (rank == QUEUE_FRESH)
 		kept = (kept + 1) / 2;
-	return !for_doubtful || s->doubtful_agents < max - kept;
+	return s->claims.held < max - kept ? max - kept - s->claims.held : 0;
+}
+
+/* may that place have one of them, or any of all? */
+static bool
+may_take(struct manager *q, const struct service *s, const struct place *p, enum queue_rank rank)
+{
+	const struct claims *t = &s->claims;
+	return !is_doubtful(p) ||
+	       claim_may(t, claim_sender(t, p, rank), rank, left_for_doubtful(q, s, rank));
 }
 
 /* agents that there may be when one for that rank comes */
@@ -240,11 +253,9 @@ slots_of(struct manager *q, const struct service *s, enum queue_rank rank)
 
 /* one is free, or will be when an idle agent ends */
 static bool
-has_slot(struct manager *q, const struct service *s, bool for_doubtful, enum queue_rank rank)
+has_slot(struct manager *q, const struct service *s, enum queue_rank rank)
 {
 	uint32_t used = s->agents + s->wants, slots = slots_of(q, s, rank);
-	if (!may_take(q, s, for_doubtful, rank))
-		return false;
 	if (used < slots)
 		return true;
 	return (rank == QUEUE_FRESH || used == slots) && idle_to_end(s) != NULL;
@@ -319,7 +330,7 @@ want_agent(struct manager *q, struct service *service, struct place *p, uint32_t
 	s->bound = SITE_BY_AGENTS;
 	enum queue_rank rank = queue_rank(p);
 	if (!its_turn || service->parent == NULL || free_want(service) == NULL ||
-	    !has_slot(q, service, is_doubtful(p), rank))
+	    !may_take(q, service, p, rank) || !has_slot(q, service, rank))
 		return SERVED_HUNGRY;
 	if (service->agents + service->wants >= slots_of(q, service, rank)) {
 		q->schedule.hands->end(q, idle_to_end(service));
@@ -328,7 +339,7 @@ want_agent(struct manager *q, struct service *service, struct place *p, uint32_t
 	}
 	s->bound = SITE_UNBOUND;
 	service->fresh_turns = rank == QUEUE_FRESH ? service->fresh_turns + 1 : 0;
-	return send_want(q, service, p) ? SERVED_MORE : SERVED_HUNGRY;
+	return send_want(q, service, p, rank) ? SERVED_MORE : SERVED_HUNGRY;
 }
 
 /* serve_place - one step of what can be done for it now; `its_turn`: it may take a slot */
@@ -361,13 +372,16 @@ serve_place(struct manager *q, struct service *service, struct place *p, bool it
 static struct place *
 next_of_rank(struct manager *q, struct service *s, enum queue_rank rank)
 {
+	struct claims *t = &s->claims;
 	struct place *p;
+	if (!has_slot(q, s, rank))
+		return NULL;
 	/* those that stepped aside have waited longest; below their share they come first */
-	if (s->doubtful[rank].first != NULL && has_slot(q, s, true, rank))
-		return s->doubtful[rank].first;
-	while ((p = s->hungry[rank].first) != NULL && !may_take(q, s, is_doubtful(p), rank))
-		place_list_add(&s->doubtful[rank], p);
-	return p != NULL && has_slot(q, s, is_doubtful(p), rank) ? p : NULL;
+	if ((p = claim_first_that_may(t, rank, left_for_doubtful(q, s, rank))) != NULL)
+		return p;
+	while ((p = claim_first(t, CLAIM_HUNGRY, rank)) != NULL && !may_take(q, s, p, rank))
+		claim_wait(t, p, CLAIM_DOUBTFUL, rank);
+	return p;
 }
 
 /* the one with retries that has waited while new mail went; NULL: new mail comes first */
@@ -390,10 +404,10 @@ next_hungry(struct manager *q, struct service *s)
 }
 
 static bool
-has_hungry(struct manager *q, const struct service *s, enum queue_rank rank)
+has_hungry(struct manager *q, struct service *s, enum queue_rank rank)
 {
-	return s->hungry[rank].first != NULL ||
-	       (s->doubtful[rank].first != NULL && may_take(q, s, true, rank));
+	return s->claims.waiting[CLAIM_HUNGRY][rank] > 0 ||
+	       claim_first_that_may(&s->claims, rank, left_for_doubtful(q, s, rank)) != NULL;
 }
 
 /* nobody waits who would come before it */
@@ -447,7 +461,7 @@ serve_some(struct loop_task *task)
 			place_list_add(&p->site->waiting, p);
 			break;
 		case SERVED_HUNGRY:
-			place_list_add(&s->hungry[queue_rank(p)], p);
+			claim_wait(&s->claims, p, CLAIM_HUNGRY, queue_rank(p));
 			break;
 		}
 	}

@@ -57,8 +57,8 @@ def deferred(ident, number, at, after, attempt=1):
         number, stamp(at), stamp(after), attempt, word("connection refused")))
 
 
-def fill(folder, count, owner, domains=100, wait_s=86400):
-    """`count` deferred messages into SPOOL/queue (made where missing), owned by (uid, gid); their ids in order."""
+def fill(folder, count, owner, domains=100, wait_s=86400, tried=True):
+    """`count` messages, deferred or never tried, into SPOOL/queue (made where missing), owned by (uid, gid); their ids in order."""
     for n in range(256):
         path = os.path.join(folder, "queue", f"{n:02X}")
         if not os.path.isdir(path):
@@ -73,7 +73,8 @@ def fill(folder, count, owner, domains=100, wait_s=86400):
         ident = first + n * 100
         name = f"{ident:013X}"
         data = message(ident, f"sender{n % 1000}@s{n % 50}.test", [f"user{n}@d{n % domains}.test"], content, now - 3600)
-        data += deferred(ident, 1, now - 1800, now + wait_s)
+        if tried:
+            data += deferred(ident, 1, now - 1800, now + wait_s)
         path = os.path.join(folder, "queue", name[-2:], name)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(fd, data)

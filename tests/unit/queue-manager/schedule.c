@@ -142,6 +142,47 @@ SCENARIO(an_agent_in_the_share_of_new_mail_does_not_go_on_with_retries,
 	 "done n\n"
 	 "agents n 0\nwants n 0\n")
 
+/* 14 of 16 agents are for sites that may hang; a sender alone has 12 of them */
+#define LIST_TO_UNKNOWN_SITES \
+	"parent up\n" \
+	"limit agents 16\n" \
+	"mail A a 1 by1\nmail B b 1 by1\nmail C c 1 by1\nmail D d 1 by1\nmail E e 1 by1\n" \
+	"mail F f 1 by1\nmail G g 1 by1\nmail H h 1 by1\nmail I i 1 by1\nmail J j 1 by1\n" \
+	"mail K k 1 by1\nmail L l 1 by1\nmail M m 1 by1\nmail N n 1 by1\n" \
+	"agent a\nagent b\nagent c\nagent d\nagent e\nagent f\nagent g\nagent h\n" \
+	"agent i\nagent j\nagent k\nagent l\n" \
+	"wants m 0\nwants n 0\n"
+
+SCENARIO(a_list_to_unknown_sites_leaves_agents_to_others,
+	 LIST_TO_UNKNOWN_SITES "mail O o 1 by2\n"
+			       "wants o 1\n"
+			       "mail P p 1 by3\n"
+			       "wants p 1\n"
+			       "agent o\nagent p\n"
+			       /* none is left: the next one comes before the list */
+			       "mail Q q 1 by4\n"
+			       "wants q 0\n"
+			       "done a\n"
+			       "wants q 1\nwants m 0\n"
+			       "agent q\n"
+			       "done b\n"
+			       "wants m 0\n"
+			       "done c\n"
+			       "wants m 1\nwants n 0\n")
+
+SCENARIO(a_place_waits_in_the_name_of_who_has_fewest_agents,
+	 LIST_TO_UNKNOWN_SITES "mail O n 1 by2\n"
+			       "wants n 2\nwants m 0\n")
+
+SCENARIO(retries_to_unknown_sites_take_nothing_from_new_mail_of_their_sender,
+	 "parent up\n"
+	 "limit agents 8\n"
+	 "mail A a 1 retry\nmail B b 1 retry\nmail C c 1 retry\nmail D d 1 retry\n"
+	 "mail E e 1 retry\nmail F f 1 retry\n"
+	 "agent a\nagent b\nagent c\nagent d\nagent e\nagent f\n"
+	 "mail N n 1\n"
+	 "wants n 1\n")
+
 SCENARIO(places_take_turns_for_the_last_slots,
 	 "parent up\n"
 	 "limit agents 2\n"
@@ -336,6 +377,9 @@ main(void)
 		TEST(retries_have_a_turn_among_new_mail),
 		TEST(retries_to_sites_that_hang_leave_slots_for_new_mail),
 		TEST(an_agent_in_the_share_of_new_mail_does_not_go_on_with_retries),
+		TEST(a_list_to_unknown_sites_leaves_agents_to_others),
+		TEST(a_place_waits_in_the_name_of_who_has_fewest_agents),
+		TEST(retries_to_unknown_sites_take_nothing_from_new_mail_of_their_sender),
 		TEST(places_take_turns_for_the_last_slots),
 		TEST(a_place_with_endless_work_gives_way_after_its_turn),
 		TEST(an_idle_agent_is_let_go_after_a_while),
