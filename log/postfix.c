@@ -135,7 +135,7 @@ put_ending(const struct event *e)
 		{"lost", "lost connection"},   {"timeout", "timeout"},
 		{"session-time", "timeout"},   {"write-timeout", "timeout"},
 		{"errors", "too many errors"}, {"commands", "too many errors"},
-		{"logins", "too many errors"}, {"out-of-turn", "improper command pipelining"},
+		{"logins", "too many errors"},
 	};
 
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
@@ -148,6 +148,32 @@ put_ending(const struct event *e)
 		put_client(e);
 		put_end(e);
 	}
+}
+
+static void
+out_of_turn(const struct event *e)
+{
+	put_begin(e, "smtpd");
+	buffer_string(e->to, "improper command pipelining after ");
+	put_said(e, value(e, "verb"));
+	buffer_string(e->to, " from ");
+	put_client(e);
+	buffer_string(e->to, ": ");
+	put_text(e, value(e, "text"));
+	put_end(e);
+}
+
+static void
+other_protocol(const struct event *e)
+{
+	put_begin(e, "smtpd");
+	buffer_string(e->to, "warning: non-SMTP command from ");
+	put_client(e);
+	buffer_string(e->to, ": ");
+	put_said(e, value(e, "verb"));
+	buffer_char(e->to, ' ');
+	put_text(e, value(e, "text"));
+	put_end(e);
 }
 
 static void
@@ -183,6 +209,10 @@ refused(const struct event *e)
 	const char *words = value(e, "to").len > 0 ? words_of_refusal(e) : NULL;
 	struct span reason = value(e, "reason");
 
+	/* login_failed and other_protocol have told of it */
+	if ((is(e, "verb", "AUTH") && is(e, "code", "535")) ||
+	    is(e, "reason", "this is a mail server"))
+		return;
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "NOQUEUE: reject: ");
 	put_said(e, value(e, "to").len > 0 ? SPAN("RCPT") : value(e, "verb"));
@@ -223,7 +253,8 @@ refused(const struct event *e)
 static void
 login_failed(const struct event *e)
 {
-	put_begin(e, "smtpd");
+	/* who logs in does so there, and readers that look for guessers look there */
+	put_begin(e, "submission/smtpd");
 	buffer_string(e->to, "warning: ");
 	put_client(e);
 	buffer_string(e->to, ": SASL PLAIN authentication failed: ");
@@ -475,7 +506,8 @@ static void
 ready(const struct event *e)
 {
 	put_begin(e, "master");
-	buffer_string(e->to, "daemon started -- version " CULVER_VERSION);
+	buffer_string(e->to, "daemon started -- version " CULVER_VERSION ", configuration ");
+	put_text(e, value(e, "configuration"));
 	put_end(e);
 }
 
@@ -491,7 +523,8 @@ static void
 reloaded(const struct event *e)
 {
 	put_begin(e, "master");
-	buffer_string(e->to, "reload -- version " CULVER_VERSION);
+	buffer_string(e->to, "reload -- version " CULVER_VERSION ", configuration ");
+	put_text(e, value(e, "configuration"));
 	put_end(e);
 }
 
@@ -510,6 +543,8 @@ static const struct {
 } events[] = {
 	{"connected", NULL, connected},
 	{"disconnected", NULL, disconnected},
+	{"out-of-turn", NULL, out_of_turn},
+	{"other-protocol", NULL, other_protocol},
 	{"refused", "smtpd", refused},
 	{"refused", "submit", nothing},
 	{"login-failed", "auth", login_failed},

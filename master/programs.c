@@ -94,7 +94,8 @@ check_ready(struct master *m)
 			return;
 	}
 	m->is_ready = true;
-	EVENT("ready", event_number("generation", (int64_t)m->generation));
+	EVENT("ready", event_number("generation", (int64_t)m->generation),
+	      event_string("configuration", m->options.config));
 	report_ready(m);
 }
 

@@ -152,7 +152,8 @@ reload_run(struct master *m)
 	if (result != 0) {
 		EVENT("reload-refused", event_text("reason", buffer_get(&why)));
 	} else {
-		EVENT("reloaded", event_number("generation", (int64_t)m->generation));
+		EVENT("reloaded", event_number("generation", (int64_t)m->generation),
+		      event_string("configuration", m->options.config));
 		sockets_report(&m->sockets, m->config);
 		programs_renew(m);
 	}

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "common/system/events.h"
 #include "smtpd/verbs.h"
 
 void
@@ -93,7 +94,10 @@ queries_unsupported(struct session *s, struct span argument)
 void
 queries_other_protocol(struct session *s, struct span argument)
 {
-	(void)argument;
+	if (argument.len > SESSION_TOLD_MAX)
+		argument.len = SESSION_TOLD_MAX;
+	EVENT("other-protocol", event_string("session", s->id), event_string("client", s->client),
+	      event_text("verb", s->word), event_text("text", argument));
 	session_reply(s, 554, "5.5.1", "this is a mail server");
 	session_end(s, "other-protocol");
 }

@@ -254,6 +254,22 @@ read_command(struct session *s)
 	return true;
 }
 
+/* what came too early is told, and read no further */
+static void
+end_out_of_turn(struct session *s)
+{
+	struct span early = SPAN_NONE;
+
+	s->stream.deadline_ms = clock_monotonic_ms();
+	if (stream_chunk(&s->stream, &early) != STREAM_OK)
+		early = SPAN_NONE;
+	if (early.len > SESSION_TOLD_MAX)
+		early.len = SESSION_TOLD_MAX;
+	EVENT("out-of-turn", event_string("session", s->id), event_string("client", s->client),
+	      event_string("verb", s->verb), event_text("text", early));
+	session_end(s, "out-of-turn");
+}
+
 static void
 act(struct session *s)
 {
@@ -270,7 +286,7 @@ act(struct session *s)
 		/* commands of another's making, or content taken for commands: neither is looked at */
 		session_reply(s, 554, "5.5.1", "you went on talking before the answer to %s",
 			      v->word);
-		session_end(s, "out-of-turn");
+		end_out_of_turn(s);
 	} else if (!(v->stages & s->stage)) {
 		session_reply(s, 503, "5.5.1", "not now: %s", v->needs);
 	} else {
@@ -375,7 +391,7 @@ greet(struct session *s, bool is_greeted)
 	s->stream.deadline_ms = session_deadline(s, s->limits->command_time);
 	if (stream_has_input(&s->stream)) {
 		session_reply(s, 554, "5.5.1", "you spoke before the greeting");
-		session_end(s, "out-of-turn");
+		end_out_of_turn(s);
 		return;
 	}
 	if (gates_connect(s))
