@@ -144,11 +144,13 @@ nobody_is_blamed_for_what_another_program_says(void **state)
 	by("auth");
 	assert_string_equal(
 		words("login-failed session=S1 client=192.0.2.1 login=ann reason=wrong"),
-		"submission/smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication failed: "
+		"submission/smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication "
+		"failed: "
 		"wrong, sasl_username=ann\n");
 	assert_string_equal(
 		words("login-failed session=S1 client=192.0.2.1 login=ann reason=trouble"),
-		"submission/smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication failed: "
+		"submission/smtpd[412]: warning: unknown[192.0.2.1]: SASL PLAIN authentication "
+		"failed: "
 		"Connection lost to authentication server, sasl_username=ann\n");
 	by("delivery");
 	assert_string_equal(words("login-failed host=h login=relay reason=no"),
