@@ -153,19 +153,23 @@ put_ending(const struct event *e)
 static void
 out_of_turn(const struct event *e)
 {
+	if (is_local_user(e))
+		return;
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "improper command pipelining after ");
 	put_said(e, value(e, "verb"));
 	buffer_string(e->to, " from ");
 	put_client(e);
 	buffer_string(e->to, ": ");
-	put_text(e, value(e, "text"));
+	put_said(e, value(e, "early"));
 	put_end(e);
 }
 
 static void
 other_protocol(const struct event *e)
 {
+	if (is_local_user(e))
+		return;
 	put_begin(e, "smtpd");
 	buffer_string(e->to, "warning: non-SMTP command from ");
 	put_client(e);

@@ -11,6 +11,8 @@
 #include "common/system/events.h"
 #include "smtpd/verbs.h"
 
+#define TOLD_MAX 64 /* bytes of what stands behind another protocol's command, for the log */
+
 void
 queries_noop(struct session *s, struct span argument)
 {
@@ -94,8 +96,8 @@ queries_unsupported(struct session *s, struct span argument)
 void
 queries_other_protocol(struct session *s, struct span argument)
 {
-	if (argument.len > SESSION_TOLD_MAX)
-		argument.len = SESSION_TOLD_MAX;
+	if (argument.len > TOLD_MAX)
+		argument.len = TOLD_MAX;
 	EVENT("other-protocol", event_string("session", s->id), event_string("client", s->client),
 	      event_text("verb", s->word), event_text("text", argument));
 	session_reply(s, 554, "5.5.1", "this is a mail server");

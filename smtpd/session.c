@@ -254,19 +254,26 @@ read_command(struct session *s)
 	return true;
 }
 
-/* what came too early is told, and read no further */
+/* the command that came too early, by its word alone: what stands behind it may be a password, and so may a line that is none; empty: it was not read */
+static const char *
+early_verb(const struct session *s)
+{
+	const struct stream *in = &s->stream;
+	struct span rest = span_from(in->in + in->in_at, in->in_len - in->in_at);
+	struct span line = span_cut(&rest, '\r');
+	const struct verb *v = verb_find(span_word(&line));
+
+	if (in->in_len == in->in_at)
+		return "";
+	return v != NULL ? v->word : "UNKNOWN";
+}
+
+/* what came is told of, and not looked at any further */
 static void
 end_out_of_turn(struct session *s)
 {
-	struct span early = SPAN_NONE;
-
-	s->stream.deadline_ms = clock_monotonic_ms();
-	if (stream_chunk(&s->stream, &early) != STREAM_OK)
-		early = SPAN_NONE;
-	if (early.len > SESSION_TOLD_MAX)
-		early.len = SESSION_TOLD_MAX;
 	EVENT("out-of-turn", event_string("session", s->id), event_string("client", s->client),
-	      event_string("verb", s->verb), event_text("text", early));
+	      event_string("verb", s->verb), event_string("early", early_verb(s)));
 	session_end(s, "out-of-turn");
 }
 

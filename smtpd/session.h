@@ -30,8 +30,7 @@
 #define SESSION_TRANSACTION_MAX \
 	(256u << 20) /* bytes of memory of one transaction, all recipients */
 #define SESSION_HELO_MAX 256
-#define SESSION_TOLD_MAX 64 /* bytes of what a client said out of turn, for the log */
-#define SESSION_TLS_MAX 64  /* the longest name of a cipher has 45 bytes */
+#define SESSION_TLS_MAX 64 /* the longest name of a cipher has 45 bytes */
 #define SESSION_LOCAL_CLIENT \
 	"uid:" /* and the uid: what events call the client of a local session */
 #define SESSION_GREETING "%s ESMTP Culver" /* behind 220; with the name of this host */
