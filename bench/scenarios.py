@@ -11,6 +11,7 @@ import time
 
 import measure
 from maildir import LetterCounter
+from mta_culver import UNKNOWN
 from tools import Load, Secure
 
 PATIENCE_S = 240  # for the last message of a round
@@ -21,7 +22,6 @@ LIST_CLIENT = "127.1.1.1"  # not the one of the letters: who sends is told apart
 LETTERS = 50  # of somebody else, behind a list
 NEW_BESIDE_DEAD = 500
 NEW_BESIDE_SITES = 2000
-UNKNOWN = 200  # sites of mta_culver.py, a letter to each
 _tags = itertools.count(1)
 
 

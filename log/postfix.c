@@ -507,12 +507,18 @@ released(const struct event *e)
 /* ---- the system ---- */
 
 static void
-ready(const struct event *e)
+put_master(const struct event *e, const char *what)
 {
 	put_begin(e, "master");
-	buffer_string(e->to, "daemon started -- version " CULVER_VERSION ", configuration ");
+	buffer_format(e->to, "%s -- version " CULVER_VERSION ", configuration ", what);
 	put_text(e, value(e, "configuration"));
 	put_end(e);
+}
+
+static void
+ready(const struct event *e)
+{
+	put_master(e, "daemon started");
 }
 
 static void
@@ -526,10 +532,7 @@ stopping(const struct event *e)
 static void
 reloaded(const struct event *e)
 {
-	put_begin(e, "master");
-	buffer_string(e->to, "reload -- version " CULVER_VERSION ", configuration ");
-	put_text(e, value(e, "configuration"));
-	put_end(e);
+	put_master(e, "reload");
 }
 
 static void

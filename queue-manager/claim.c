@@ -190,7 +190,7 @@ claim_waits(const struct claims *t, const struct place *p, enum claim_line line,
 	return p->list != NULL && p->list->all == &t->waiting[line][rank];
 }
 
-/* the first sender of the ring who may; his places are those of `left` as in claim_may, or, where that is NULL, any */
+/* from whose turn it is on, the first sender with a place there who may have one more, of `left` (claim_may); NULL: every one may */
 static struct claim *
 first_in_ring(struct claims *t, enum claim_line line, enum queue_rank rank, const uint32_t *left)
 {

@@ -14,7 +14,7 @@ BASE = {
     "IP": r"(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*)",
     "SYSLOGTIMESTAMP": r"[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d",
 }
-_REFERENCE = re.compile(r"%\{(\w+)(?::([^}]*))?\}")
+_GROUP = re.compile(r"%\{(\w+)(?::([^}]*))?\}|\(\?<([A-Za-z_][\w-]*)>")  # %{PATTERN:name}, %{PATTERN}, (?<name>
 
 
 def read(path):
@@ -44,7 +44,7 @@ class Grok:
 
     def _expand(self, pattern):
         at, parts = 0, []
-        for found in re.finditer(r"%\{(\w+)(?::([^}]*))?\}|\(\?<([A-Za-z_][\w-]*)>", pattern):
+        for found in _GROUP.finditer(pattern):
             parts.append(pattern[at:found.start()])
             if found[3]:
                 parts.append(self._group(found[3]))
